@@ -1,0 +1,1 @@
+"""The cli door: the daylight command; thin."""

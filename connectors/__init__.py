@@ -1,0 +1,1 @@
+"""The connectors room collects records from every source; one file a source."""

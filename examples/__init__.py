@@ -1,0 +1,1 @@
+"""The fictional district that the demo, the end-to-end tests and the benchmarks run on."""

@@ -1,0 +1,32 @@
+"""Canonical JSON and time text: one spelling, so that hashes and comparisons hold."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+
+def dumps(value: Any) -> str:
+    """Return canonical JSON: keys sorted, no spaces, UTF-8 characters as they are, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def loads(text: str) -> Any:
+    """Read what ``dumps`` wrote."""
+    return json.loads(text)
+
+
+def utc_text(at: datetime) -> str:
+    """Return an aware time as ``2026-01-02T03:04:05.000000Z``: fixed width, so text order is time order."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def utc_time(text: str) -> datetime:
+    """Read what ``utc_text`` wrote."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+def now_text() -> str:
+    """Return the present as ``utc_text``."""
+    return utc_text(datetime.now(UTC))

@@ -1,0 +1,126 @@
+"""The catalogue: one database for a whole home, SQLite (embedded) or PostgreSQL (production).
+
+On SQLite every writing transaction starts with BEGIN IMMEDIATE: with the default, a transaction that reads
+first and writes later fails at once with "database is locked" when another writer came between, whatever the
+busy time-out says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from records.errors import AccessError, SettingsError
+
+BUSY_MS = 60_000
+"""How long a writer waits for another; a transaction holds at most 1,000 rows and lasts milliseconds."""
+
+ROWS_PER_TRANSACTION = 1_000
+
+
+def _refuse_old_sqlite(version: tuple[int, ...]) -> None:
+    """Refuse a library with the WAL-reset corruption bug (3.7.0 to 3.51.2)."""
+    if version < (3, 51, 3):
+        text = ".".join(map(str, version))
+        raise SettingsError(
+            f"SQLite {text} has the WAL-reset corruption bug; 3.51.3 or newer is needed: "
+            "install pysqlite3 (make setup does)"
+        )
+
+
+class Catalogue:
+    """Connections to the catalogue; one object a process, safe in threads, not carried over a fork.
+
+    Attributes:
+        engine: The SQLAlchemy engine.
+        dialect: ``sqlite`` or ``postgresql``.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Open a catalogue.
+
+        Args:
+            url: ``sqlite:////abs/path`` or ``postgresql+psycopg://…``.
+
+        Raises:
+            SettingsError: The URL names another database, or the SQLite library is too old.
+        """
+        parsed = sa.make_url(url)
+        self.url = url
+        self.dialect = parsed.get_backend_name()
+        if self.dialect == "sqlite":
+            self.engine = self._open_sqlite(parsed)
+        elif self.dialect == "postgresql":
+            self.engine = sa.create_engine(parsed, pool_pre_ping=True)
+        else:
+            raise SettingsError("the catalogue's address must start with sqlite: or postgresql:")
+
+    @staticmethod
+    def _open_sqlite(url: sa.URL) -> sa.Engine:
+        import pysqlite3  # noqa: PLC0415 - only where SQLite is used
+
+        _refuse_old_sqlite(pysqlite3.sqlite_version_info)
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, module=pysqlite3.dbapi2, connect_args={"timeout": BUSY_MS / 1000})
+
+        @sa.event.listens_for(engine, "connect")
+        def _prepare(connection: Any, _record: Any) -> None:
+            connection.isolation_level = None  # we say BEGIN ourselves
+            cursor = connection.cursor()
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+        @sa.event.listens_for(engine, "begin")
+        def _begin(connection: sa.Connection) -> None:
+            writing = connection.get_execution_options().get("writing", False)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+        return engine
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Open a writing transaction: committed at the end, rolled back on an exception.
+
+        Hold at most 1,000 rows and do no parsing or network inside.
+        """
+        with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Open a reading transaction: one unchanging view."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the tables to the present form (Alembic); harmless when they are.
+
+        Raises:
+            AccessError: The database cannot be reached.
+        """
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        try:
+            with self.write() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except sa.exc.OperationalError as error:
+            raise AccessError("the catalogue cannot be opened; check its address and rights") from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def chunked(rows: list[Any], size: int = ROWS_PER_TRANSACTION) -> Iterator[list[Any]]:
+    """Cut rows into pieces of at most ``size``, in order."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

@@ -1,0 +1,107 @@
+"""Ids and hashes: how an item, a message, a family are recognised.
+
+Four values answer four questions and never stand in for one another: the SHA-256 of the bytes, the EDRM
+message identification hash (the same message on another platform), the content hash ``ec1`` (the same
+message as a reader sees it), and the family hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+UNIT = "\x1f"
+_NOT_ALNUM = re.compile(r"[\W_]+")
+_ASCII_NOT_ALNUM = bytes(c for c in range(128) if not chr(c).isalnum())
+_SPACES = re.compile(r"\s+")
+_FIRST_ANGLE = re.compile(r"<[^>]*>")
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+
+
+def item_id(custodian: str, source_id: str, scope_key: str, native_key: str) -> str:
+    """Return the id of a top item: this custodian's copy in this place.
+
+    First 32 hex digits of SHA-256 over ``it1``, custodian, source id, scope key and native key joined by
+    U+001F. The same source read twice gives the same ids.
+    """
+    return _short("it1", custodian, source_id, scope_key, native_key)
+
+
+def child_item_id(
+    custodian: str, source_id: str, scope_key: str, native_key: str, parent_id: str, part_path: str
+) -> str:
+    """Return the id of a child: its top item's four values, its parent's id and its part path."""
+    return _short("it1", custodian, source_id, scope_key, native_key, parent_id, part_path)
+
+
+def _short(*parts: str) -> str:
+    return hashlib.sha256(UNIT.join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def sha256_hex(data: bytes) -> str:
+    """Return the SHA-256 of ``data`` in lower-case hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def message_identification_hash(message_id_field: str | None) -> str | None:
+    """Return the EDRM Message Identification Hash 1.0 (January 2023): MD5 of ``<…>``, or None.
+
+    Args:
+        message_id_field: The body of the Message-ID header field, folded or not; None when absent.
+
+    Returns:
+        32 lower-case hex digits; None when there is no id between brackets (an empty ``<>`` counts as none).
+    """
+    if not message_id_field:
+        return None
+    found = _FIRST_ANGLE.search(_FOLD.sub("", message_id_field))
+    if found is None or found.group() == "<>":
+        return None
+    return hashlib.md5(found.group().encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+
+
+def content_hash(
+    *,
+    sent_at: datetime | None,
+    sender: str,
+    recipients: Iterable[str],
+    subject: str,
+    body: str,
+    attachments: Iterable[tuple[str, str]],
+) -> str | None:
+    """Return the ``ec1`` content hash: the same message whichever way it came.
+
+    Args:
+        sent_at: Aware UTC time; years outside 1980…(now + 2) count as absent, as does None.
+        sender: Address without display name.
+        recipients: To, Cc and Bcc addresses together.
+        subject: As stated; runs of white space count as one space.
+        body: Plain text; only its letters and digits count, case kept.
+        attachments: Pairs of name and SHA-256 in hex.
+
+    Returns:
+        64 hex digits, or None for a thin item (fewer than three of sender, recipients, subject and body):
+        such items would merge by the hundred, so the byte hash stands in.
+    """
+    people = ";".join(sorted({r.lower() for r in recipients if r}))
+    subject = _SPACES.sub(" ", subject).strip()
+    if body.isascii():
+        body = body.encode("ascii").translate(None, _ASCII_NOT_ALNUM).decode("ascii")
+    else:
+        body = _NOT_ALNUM.sub("", body)
+    if sum(map(bool, (sender, people, subject, body))) < 3:
+        return None
+    stamp = ""
+    if sent_at is not None and 1980 <= sent_at.year <= datetime.now(UTC).year + 2:
+        stamp = sent_at.astimezone(UTC).strftime("%Y%m%d%H%M%S")
+    files = ";".join(f"{name}:{digest}" for name, digest in sorted(attachments))
+    joined = UNIT.join(("ec1", stamp, sender.lower(), people, subject, body, files))
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def family_hash(parent_sha256: str, child_hashes: Iterable[str]) -> str:
+    """Return the family hash: ``fam1``, the parent's hash and the sorted hashes of its children."""
+    joined = UNIT.join(("fam1", parent_sha256, *sorted(child_hashes)))
+    return hashlib.sha256(joined.encode()).hexdigest()

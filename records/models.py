@@ -1,0 +1,276 @@
+"""The dataclasses that rooms hand to one another. All are frozen; times are aware UTC unless said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from records.vocabulary import Basis, Kind, Reason, WarningCode
+
+EMPTY: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as far as it is known.
+
+    Attributes:
+        at: Aware UTC, or None when no trustworthy time could be read.
+        text: The source's own words for it, unchanged; empty when there were none.
+        basis: How far ``at`` can be trusted.
+    """
+
+    at: datetime | None
+    text: str
+    basis: Basis
+
+
+NO_MOMENT = Moment(None, "", Basis.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The days a request covers: whole days, both inclusive, in the request's zone.
+
+    Attributes:
+        first: First day, or None for no lower bound.
+        last: Last day, or None for no upper bound.
+        zone: The request's time zone.
+    """
+
+    first: date | None
+    last: date | None
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """Everything a connector is given: it reads no environment, no globals, and writes no files.
+
+    Attributes:
+        source_id: The id the request file gives the source; required, unique in the request.
+        custodian_id: Whose records these are; an input, never guessed.
+        path: Folder or file of the export, for file connectors; None for a connection.
+        time_zone: Zone applied to local times that state none (the result is marked ``assumed_zone``).
+        owner_handles: The owner's own addresses and numbers, for telling in from out.
+    """
+
+    source_id: str
+    custodian_id: str
+    path: str | None
+    time_zone: ZoneInfo
+    owner_handles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One place that can be searched: a mailbox folder, an mbox file, an export, a drop folder.
+
+    Attributes:
+        key: Stable and unique within the source (for files: path relative to the source, NFC).
+        label: What a person reads; may hold a file name, so it never reaches a log.
+        kind: Short code: ``folder``, ``mbox``, ``archive``, ``export``.
+    """
+
+    key: str
+    label: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """How many top items a scope should give, by a route that shares no code with the reader.
+
+    Attributes:
+        count: The figure, or None for unknown (then the scope is shown as such).
+        by: The route in a few words: ``byte scan``, ``folder walk``, ``count attribute``; ``unknown``.
+    """
+
+    count: int | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a scope that one batch collects: at most 10,000 items or 256 MB where it can be cut.
+
+    Attributes:
+        scope: The scope it belongs to; ids are those of the scope, however it is cut.
+        number: 0-based position within the scope.
+        spec: The connector's own description (versioned JSON text); empty for the whole scope.
+        items: Number of top items in it, or None when not known beforehand.
+        size_bytes: Bytes in it, or None.
+    """
+
+    scope: Scope
+    number: int = 0
+    spec: str = ""
+    items: int | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundItem:
+    """A top item a connector found, or a child the source itself lists apart; no bytes.
+
+    Attributes:
+        native_key: The platform's immutable id; for files the path relative to the scope's source, NFC; for
+            an mbox the message's SHA-256 and its ordinal among equals (``<hex>:<n>``), never an offset.
+        kind: What it is, as far as the source says.
+        cursor: Opaque; reading again from here gives what follows this item.
+        name: File name as the source has it (never used as a path), or None.
+        media_type: As the source states it, or None.
+        size_bytes: Native size, or None when not known before reading.
+        moment: Its own time, for the window; ``NO_MOMENT`` keeps the item and flags it.
+        metadata: The source's own facts (labels, folder, state), text to text.
+        warnings: What a reader must know.
+        handle: For the connector's ``open`` only.
+    """
+
+    native_key: str
+    kind: Kind
+    cursor: str
+    name: str | None = None
+    media_type: str | None = None
+    size_bytes: int | None = None
+    moment: Moment = NO_MOMENT
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[WarningCode, ...] = ()
+    handle: Any = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItem:
+    """A top item that was found but cannot be had; a value, never a raise.
+
+    Attributes:
+        native_key: As in ``FoundItem``.
+        kind: What it would have been.
+        cursor: As in ``FoundItem``.
+        reason: Stable reason code.
+        detail: Short code without content.
+        name: File name as the source has it, or None.
+    """
+
+    native_key: str
+    kind: Kind
+    cursor: str
+    reason: Reason
+    detail: str = ""
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExcludedItem:
+    """A top item that was found and left out by rule, with its reason (``outside_window``, …)."""
+
+    native_key: str
+    kind: Kind
+    cursor: str
+    reason: Reason
+    detail: str = ""
+    name: str | None = None
+    moment: Moment = NO_MOMENT
+
+
+Yielded = FoundItem | FailedItem | ExcludedItem
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One participant: display name (may be empty) and address, number or handle."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What a record says about itself, in one shape for all kinds.
+
+    Attributes:
+        subject: Decoded, on one line; empty when absent.
+        sender: From, or None.
+        to: Recipients in the order stated; so ``cc`` and ``bcc``.
+        participants: Everybody named, where the source gives no roles (a group text); else empty.
+        moment: When it was sent (or, for a call or an event, began).
+        message_id: Header value with its brackets, or empty.
+        in_reply_to: Header value, or empty.
+        references: Header value, or empty.
+        thread_key: Conversation key as the source gives it, or empty.
+    """
+
+    subject: str = ""
+    sender: Address | None = None
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    participants: tuple[Address, ...] = ()
+    moment: Moment = NO_MOMENT
+    message_id: str = ""
+    in_reply_to: str = ""
+    references: str = ""
+    thread_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something could not be read: reason code, and a short code without content."""
+
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """Something an item carries: an attachment, a message in a message, a member of an archive.
+
+    Attributes:
+        part_path: Stable place within the parent, such as ``1.2`` or ``3``; part of the child's id.
+        name: As stated, unsafe as it may be (never used as a path), or None.
+        media_type: As stated or sniffed; ``application/octet-stream`` when unknown.
+        kind: ``email`` for a message in a message, ``event`` for a calendar part, else ``file``.
+        data: Its bytes, decoded; None when ``failure`` says why they cannot be had.
+        failure: None for a child that could be taken out.
+        metadata: Facts of the container (stored name, inline or attachment, content id).
+    """
+
+    part_path: str
+    name: str | None
+    media_type: str
+    kind: Kind
+    data: bytes | None
+    failure: Failure | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What an extractor made of one item: one object, no getters to call in order.
+
+    Attributes:
+        text: Plain text, newlines as ``\\n``, without NUL; empty when there is none.
+        kind: What it turned out to be (an .eml among loose files is an email), or None for no opinion.
+        fields: None where the format has no such facts.
+        metadata: Everything else the format states, text to text.
+        children: In their own order, parts before their own parts.
+        expected_children: How many children the container says it has, or None when it does not say.
+        warnings: Sorted, without repeats.
+        failure: None when it was read; a failed container keeps the text and children it gave.
+        needs_ocr_pages: 1-based pages that are pictures without text.
+        pages: Number of pages, slides or sheets, or None.
+    """
+
+    text: str = ""
+    kind: Kind | None = None
+    fields: Fields | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    children: tuple[Child, ...] = ()
+    expected_children: int | None = None
+    warnings: tuple[WarningCode, ...] = ()
+    failure: Failure | None = None
+    needs_ocr_pages: tuple[int, ...] = ()
+    pages: int | None = None

@@ -1,0 +1,113 @@
+"""Times: one reading of mail dates, epochs and local times, and the window test that all rooms share."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from email.utils import parsedate_tz
+from enum import Enum
+from zoneinfo import ZoneInfo
+
+from records.models import NO_MOMENT, Moment, Window
+from records.vocabulary import Basis
+
+EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
+"""Mail dates before this are writing errors (real exports hold the year 0002)."""
+
+EDGE = timedelta(hours=24)
+"""How near a window's edge an assumed zone leaves the day in doubt."""
+
+_SPACES = re.compile(r"\s+")
+
+
+def mail_moment(text: str | None, zone: ZoneInfo) -> Moment:
+    """Read the body of an RFC 5322 Date field.
+
+    Args:
+        text: Header value as stated, or None when the field is absent.
+        zone: Applied when the field states no zone (then the basis is ``assumed_zone``).
+
+    Returns:
+        A moment whose ``at`` is None when the text is no date or its year is not in 1980…(now + 2).
+    """
+    if text is None or not text.strip():
+        return NO_MOMENT
+    stated = _SPACES.sub(" ", text).strip()
+    parsed = parsedate_tz(stated)
+    if parsed is None:
+        return Moment(None, stated, Basis.NONE)
+    try:
+        local = datetime(*parsed[:6])  # noqa: DTZ001 - the zone is applied on the next lines
+    except ValueError:
+        return Moment(None, stated, Basis.NONE)
+    offset = parsed[9]
+    if offset is None:
+        return local_moment(local, stated, zone)
+    try:
+        at = (local - timedelta(seconds=offset)).replace(tzinfo=UTC)
+    except OverflowError:
+        return Moment(None, stated, Basis.NONE)
+    return _trusted(at, stated, Basis.STATED)
+
+
+def local_moment(local: datetime, text: str, zone: ZoneInfo) -> Moment:
+    """Place a naive local time in ``zone``; the result says that the zone was assumed."""
+    try:
+        at = local.replace(tzinfo=zone).astimezone(UTC)
+    except OverflowError:
+        return Moment(None, text, Basis.NONE)
+    return _trusted(at, text, Basis.ASSUMED_ZONE)
+
+
+def epoch_moment(value: int, text: str) -> Moment:
+    """Read seconds, milliseconds, microseconds or nanoseconds since 1970 by magnitude.
+
+    The unit is the one that puts the time between 1995 and tomorrow; none does: no trustworthy time.
+    """
+    latest = datetime.now(UTC) + timedelta(days=1)
+    for divisor in (1, 1_000, 1_000_000, 1_000_000_000):
+        whole, rest = divmod(value, divisor)
+        try:
+            at = datetime.fromtimestamp(whole, UTC) + timedelta(microseconds=rest * 1_000_000 // divisor)
+        except (OverflowError, ValueError, OSError):
+            continue
+        if at.year >= 1995 and at <= latest:
+            return Moment(at, text, Basis.STATED)
+    return Moment(None, text, Basis.NONE)
+
+
+def _trusted(at: datetime, text: str, basis: Basis) -> Moment:
+    if at < EARLIEST or at.year > datetime.now(UTC).year + 2:
+        return Moment(None, text, Basis.NONE)
+    return Moment(at, text, basis)
+
+
+class Place(Enum):
+    """Where a moment lies with regard to a window."""
+
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+    IN_DOUBT = "in doubt"  # no trustworthy date, or an assumed zone within 24 h of an edge: kept and flagged
+
+
+def place_in(window: Window, moment: Moment) -> Place:
+    """Say whether a moment lies in the window.
+
+    Days are whole days in the request's zone, both ends inclusive. Only what is surely outside is outside.
+    """
+    if window.first is None and window.last is None:
+        return Place.INSIDE
+    if moment.at is None:
+        return Place.IN_DOUBT
+    slack = EDGE if moment.basis is not Basis.STATED else timedelta(0)
+    start = _midnight(window.first, window.zone) if window.first else None
+    end = _midnight(window.last + timedelta(days=1), window.zone) if window.last else None
+    if (start and moment.at < start - slack) or (end and moment.at >= end + slack):
+        return Place.OUTSIDE
+    if slack and ((start and moment.at < start + slack) or (end and moment.at >= end - slack)):
+        return Place.IN_DOUBT
+    return Place.INSIDE
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(0), zone).astimezone(UTC)

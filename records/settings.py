@@ -1,0 +1,56 @@
+"""Settings: flag > environment (``DAYLIGHT_…``) > default. Secrets never live here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from records.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """Where things are and how much of the machine to use.
+
+    Attributes:
+        home: Folder that holds everything (``DAYLIGHT_HOME``).
+        catalogue: Database address; empty for the embedded SQLite file in the home.
+        workers: Worker processes on this machine, however many tasks run.
+        batch_items: Most items in a batch.
+        batch_bytes: Most native bytes in a batch, where a scope can be cut.
+        log_level: ``debug``, ``info``, ``warning`` or ``error``.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DAYLIGHT_", extra="ignore", frozen=True)
+
+    home: Path
+    catalogue: str = ""
+    workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=256)
+    batch_items: int = Field(default=10_000, ge=1, le=100_000)
+    batch_bytes: int = Field(default=256 << 20, ge=1 << 20)
+    log_level: str = "info"
+
+    @property
+    def catalogue_url(self) -> str:
+        """The database address in force."""
+        return self.catalogue or f"sqlite:///{self.home.resolve()}/catalogue/daylight.sqlite"
+
+    def request_folder(self, request_id: str) -> Path:
+        """Return the folder of one request; disposal deletes it."""
+        return self.home / "requests" / request_id
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: No home was named, or a value is out of range; the message names the setting.
+    """
+    given = {} if home is None else {"home": home}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # the environment fills what is not given
+    except ValidationError as error:
+        names = ", ".join(f"DAYLIGHT_{'_'.join(map(str, e['loc'])).upper()}" for e in error.errors())
+        raise SettingsError(f"set {names} (or --home DIR): missing or not a value it can have") from error

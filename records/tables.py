@@ -1,0 +1,352 @@
+"""The catalogue's tables (SQLAlchemy Core), alike on SQLite and PostgreSQL.
+
+``request_id`` comes first in every key. Each room writes its own tables and reads any. Times are ISO 8601 UTC
+text with microseconds and ``Z`` so that both databases order and compare them alike; days are ``YYYY-MM-DD``.
+JSON columns hold canonical JSON text (see ``records.canonical``).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+
+def _key(*names: str) -> PrimaryKeyConstraint:
+    return PrimaryKeyConstraint(*names)
+
+
+# --- the desk: requests, versions, sources -------------------------------------------------------------
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),  # the scope version in force
+    Column("received_on", Text, nullable=False),
+    Column("due_on", Text, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("state", Text, nullable=False),  # open, running, complete, closed
+    Column("opened_at", Text, nullable=False),
+    Column("closed_at", Text),
+    _key("request_id"),
+)
+
+request_versions = Table(
+    "request_versions",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=False),  # the request file as canonical JSON: the request verbatim
+    Column("terms", Text, nullable=False),  # the term list as canonical JSON: [{line, term, note}]
+    Column("at", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    _key("request_id", "version"),
+)
+
+scopes = Table(
+    "scopes",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("scope_key", Text, nullable=False),
+    Column("custodian_id", Text, nullable=False),
+    Column("connector", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("expected", BigInteger),  # None: unknown
+    Column("expected_by", Text, nullable=False),
+    Column("kept_back", BigInteger),  # declared personal sources: what the employee kept back; None elsewhere
+    Column("failure_reason", Text),  # the whole place could not be read
+    Column("failure_detail", Text),
+    _key("request_id", "source_id", "scope_key"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("batch_id", Text, nullable=False),  # b000001, in plan order
+    Column("source_id", Text, nullable=False),
+    Column("scope_key", Text, nullable=False),
+    Column("part", Text, nullable=False),  # records.models.Part as canonical JSON
+    Column("items_planned", BigInteger),
+    Column("bytes_planned", BigInteger),
+    Column("cursor", Text),  # the last collected item that is safe
+    Column("collect_state", Text, nullable=False),  # waiting, running, done
+    Column("extract_state", Text, nullable=False),
+    Column("index_state", Text, nullable=False),
+    Column("fence", Integer, nullable=False),  # rises with every attempt
+    _key("request_id", "batch_id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("batch_id", Text, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text),
+    Column("outcome", Text),  # done, failed, lost
+    Column("items", BigInteger, nullable=False),
+    _key("request_id", "batch_id", "fence"),
+)
+
+# --- evidence ------------------------------------------------------------------------------------------
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("segment", Text, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),  # unpacked
+    Column("stored_bytes", BigInteger, nullable=False),  # packed, without the record header
+    _key("request_id", "sha256"),
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("authority", Text, nullable=False),
+    _key("request_id", "sha256"),
+)
+
+# --- connectors: what was found ------------------------------------------------------------------------
+
+items = Table(
+    "items",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("batch_id", Text, nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("scope_key", Text, nullable=False),
+    Column("custodian_id", Text, nullable=False),
+    Column("connector", Text, nullable=False),
+    Column("native_key", Text, nullable=False),  # of the top item
+    Column("family_id", Text, nullable=False),
+    Column("parent_id", Text),
+    Column("part_path", Text, nullable=False),  # empty for a top item
+    Column("level", Integer, nullable=False),  # 0 = top
+    Column("position", BigInteger, nullable=False),  # top: order in its batch; child: order in its family
+    Column("kind", Text, nullable=False),
+    Column("name", Text),
+    Column("media_type", Text),
+    Column("state", Text, nullable=False),  # vocabulary.CollectionState
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("blob_sha256", Text),  # None unless stored
+    Column("size_bytes", BigInteger),
+    Column("moment_at", Text),  # as the connector read it, for the window
+    Column("facts", Text, nullable=False),  # the source's own metadata and warnings, canonical JSON
+    _key("request_id", "item_id"),
+    Index("items_by_batch", "request_id", "batch_id", "family_id", "position"),
+    Index("items_by_family", "request_id", "family_id", "position"),
+)
+
+# --- extract: what was read ----------------------------------------------------------------------------
+
+readings = Table(
+    "readings",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("batch_id", Text, nullable=False),
+    Column("extractor", Text, nullable=False),
+    Column("extractor_version", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # what it turned out to be
+    Column("text_state", Text, nullable=False),  # vocabulary.TextState
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("text_sha256", Text),  # None: no text
+    Column("text_bytes", BigInteger, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("sent_at", Text),
+    Column("sent_at_text", Text, nullable=False),
+    Column("sent_at_basis", Text, nullable=False),
+    Column("sender", Text, nullable=False),  # canonical JSON [[name, address]]; empty list for none
+    Column("recipients", Text, nullable=False),  # canonical JSON {to, cc, bcc, participants}
+    Column("thread", Text, nullable=False),  # canonical JSON {message_id, in_reply_to, references, thread_key}
+    Column("content_hash", Text),
+    Column("mih", Text),
+    Column("family_hash", Text),  # top items only
+    Column("children", Integer, nullable=False),  # stored or failed children
+    Column("expected_children", Integer),
+    Column("pages", Integer),
+    Column("ocr_pages", Text, nullable=False),  # canonical JSON [page, …]
+    Column("facts", Text, nullable=False),  # metadata and warnings, canonical JSON
+    _key("request_id", "item_id"),
+    Index("readings_by_batch", "request_id", "batch_id"),
+)
+
+# --- search --------------------------------------------------------------------------------------------
+
+hits = Table(
+    "hits",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),  # of the request's terms
+    Column("term_no", Integer, nullable=False),  # line of the term list, from 1
+    Column("item_id", Text, nullable=False),
+    Column("family_id", Text, nullable=False),
+    Column("occurrences", Integer, nullable=False),
+    _key("request_id", "version", "term_no", "item_id"),
+    Index("hits_by_item", "request_id", "version", "item_id"),
+    Index("hits_by_family", "request_id", "version", "family_id"),
+)
+
+term_reports = Table(
+    "term_reports",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("report", Text, nullable=False),  # the hit report as canonical JSON
+    _key("request_id", "version"),
+)
+
+searches = Table(
+    "searches",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("query", Text, nullable=False),  # as typed
+    Column("parsed", Text, nullable=False),
+    Column("index_state", Text, nullable=False),  # canonical JSON of search.protocol.IndexState
+    Column("documents", BigInteger, nullable=False),
+    Column("families", BigInteger, nullable=False),
+    _key("request_id", "seq"),
+)
+
+# --- retention -----------------------------------------------------------------------------------------
+
+retention_series = Table(
+    "retention_series",
+    metadata,
+    Column("schedule_id", Text, nullable=False),  # hash of the imported file, or "built-in"
+    Column("series_id", Text, nullable=False),
+    Column("body", Text, nullable=False),  # retention.schedule.Series as canonical JSON
+    _key("schedule_id", "series_id"),
+)
+
+retention_schedules = Table(
+    "retention_schedules",
+    metadata,
+    Column("schedule_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("imported_at", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("in_force", Boolean, nullable=False),
+    _key("schedule_id"),
+)
+
+retention_flags = Table(
+    "retention_flags",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),  # 0 = the suggestion; a person's answers follow
+    Column("series_id", Text),  # None: no series found
+    Column("body", Text, nullable=False),  # reason, cut-off, retention, disposition, … canonical JSON
+    Column("by", Text, nullable=False),  # "rules" or a person
+    Column("at", Text, nullable=False),
+    _key("request_id", "item_id", "seq"),
+)
+
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("request_id", Text, nullable=False),  # every item of this request is frozen, RCW 42.56.100
+    Column("from_at", Text, nullable=False),
+    Column("until_at", Text),  # None while the request is open
+    Column("authority", Text, nullable=False),
+    _key("request_id"),
+)
+
+# --- review --------------------------------------------------------------------------------------------
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),  # append-only: the highest is in force
+    Column("version", Integer, nullable=False),  # of the request's scope and terms
+    Column("blob_sha256", Text),  # the bytes that were decided on
+    Column("body", Text, nullable=False),  # review.decisions.Decision as canonical JSON
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("request_id", "item_id", "seq"),
+)
+
+# --- release -------------------------------------------------------------------------------------------
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("installment", Integer, nullable=False),
+    Column("draft_sha256", Text, nullable=False),  # manifest of the draft that was approved
+    Column("answer", Text, nullable=False),  # approved, rejected
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("request_id", "installment", "at"),
+)
+
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("number", Integer, nullable=False),  # permanent, unique, without gaps
+    Column("installment", Integer, nullable=False),
+    _key("request_id", "item_id"),
+    Index("numbers_unique", "request_id", "number", unique=True),
+)
+
+installments = Table(
+    "installments",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("installment", Integer, nullable=False),
+    Column("frozen_at", Text, nullable=False),
+    Column("audit_seq", BigInteger, nullable=False),
+    Column("audit_head", Text, nullable=False),
+    Column("body", Text, nullable=False),  # everything the package is made from that may change later
+    _key("request_id", "installment"),
+)
+
+# --- audit ---------------------------------------------------------------------------------------------
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry", Text, nullable=False),  # canonical JSON
+    Column("prev_hash", Text, nullable=False),
+    Column("entry_hash", Text, nullable=False),
+)
+

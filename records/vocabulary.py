@@ -1,0 +1,121 @@
+"""Closed enums: every kind, state, reason and warning a record can carry.
+
+A new value is added here and in ``docs/errors.md`` or ``docs/fields.md``; a test compares the two.
+All values are lower-case ASCII and are stored as they stand in the catalogue and in JSON.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What an item is, in the words of the field."""
+
+    EMAIL = "email"
+    MESSAGE = "message"  # a text (SMS or MMS)
+    CHAT = "chat"  # a message of a chat service
+    CALL = "call"
+    EVENT = "event"
+    POST = "post"
+    FILE = "file"
+    CONTACT = "contact"
+    TASK = "task"
+    NOTE = "note"
+
+
+class CollectionState(StrEnum):
+    """Where a found item ended at collection: found = stored + failed + excluded."""
+
+    STORED = "stored"
+    FAILED = "failed"
+    EXCLUDED = "excluded"
+
+
+class TextState(StrEnum):
+    """Where a stored item's text ended: stored = searchable + not searchable + pending."""
+
+    SEARCHABLE = "searchable"
+    NOT_SEARCHABLE = "not_searchable"
+    PENDING = "pending"  # waits for OCR
+
+
+class ReviewState(StrEnum):
+    """Where a stored item stands in review; each stored item is in exactly one."""
+
+    NOT_IN_REVIEW = "not_in_review"  # no hit in its family
+    UNDECIDED = "undecided"
+    RELEASED_IN_FULL = "released_in_full"
+    RELEASED_IN_PART = "released_in_part"
+    WITHHELD_IN_FULL = "withheld_in_full"
+    NOT_RESPONSIVE = "not_responsive"
+    PERSONAL_MATTER = "personal_matter"
+    NOT_YET_PRODUCED = "not_yet_produced"  # decided, but awaits redaction, notice, counsel, OCR or a retry
+
+
+class Reason(StrEnum):
+    """Why an item failed, was excluded, or has no searchable text."""
+
+    ENCRYPTED = "encrypted"
+    CORRUPT = "corrupt"
+    TRUNCATED = "truncated"
+    UNSUPPORTED = "unsupported"
+    TOO_LARGE = "too_large"
+    BOMB = "bomb"
+    TIMED_OUT = "timed_out"
+    CRASHED = "crashed"
+    OUT_OF_MEMORY = "out_of_memory"
+    UNREADABLE = "unreadable"
+    NOT_IN_EXPORT = "not_in_export"
+    UNSAFE_NAME = "unsafe_name"
+    OUTSIDE_WINDOW = "outside_window"
+    REFUSED_BY_SOURCE = "refused_by_source"
+    NO_TEXT = "no_text"  # read without error; holds no text and no page that OCR could read
+    NEEDS_OCR = "needs_ocr"
+    EXPORT_SCAFFOLDING = "export_scaffolding"  # a file that describes the export itself, not a record
+    LAYOUT_PART = "layout_part"  # SMIL and the like: how a message is drawn, not what it says
+
+
+RETRYABLE = frozenset({Reason.TIMED_OUT, Reason.CRASHED, Reason.OUT_OF_MEMORY, Reason.UNREADABLE})
+"""Reasons that may end differently on another try; everything else is final for these bytes."""
+
+
+class WarningCode(StrEnum):
+    """Something a reader of the item must know, although the item was read."""
+
+    NO_DATE = "no_date"
+    BAD_DATE = "bad_date"
+    ASSUMED_ZONE = "assumed_zone"
+    AMBIGUOUS_HOUR = "ambiguous_hour"  # the autumn hour that occurs twice
+    NEAR_WINDOW_EDGE = "near_window_edge"
+    CHARSET_GUESSED = "charset_guessed"
+    HEADER_DEFECT = "header_defect"
+    MIME_DEFECT = "mime_defect"
+    PARTIAL = "partial"  # a container gave only some of its children
+    NEEDS_OCR = "needs_ocr"  # some pages are pictures; the rest is searchable
+    TEXT_CUT = "text_cut"
+    NAME_CHANGED = "name_changed"  # an unsafe name was replaced for display; the original is kept
+    DRAFT = "draft"
+    NOT_SENT = "not_sent"
+    NOT_DOWNLOADED = "not_downloaded"
+    DUPLICATE_ENTRY = "duplicate_entry"
+    MISSING_PART = "missing_part"
+    HIDDEN_CONTENT = "hidden_content"  # hidden sheets, rows, slides
+    CHILD_OF_ENCRYPTED = "child_of_encrypted"
+
+
+class Basis(StrEnum):
+    """How far a time can be trusted."""
+
+    STATED = "stated"
+    ASSUMED_ZONE = "assumed_zone"
+    RELATIVE = "relative"
+    NONE = "none"
+
+
+class Step(StrEnum):
+    """The three steps a batch passes, in order."""
+
+    COLLECT = "collect"
+    EXTRACT = "extract"
+    INDEX = "index"

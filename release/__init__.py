@@ -1,0 +1,1 @@
+"""The release room numbers, logs, packages and verifies what goes out."""

@@ -1,0 +1,1 @@
+"""The retention room applies retention schedules that are kept as data; suggests, never destroys."""

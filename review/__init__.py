@@ -1,0 +1,1 @@
+"""The review room records what people decide: coding, sheets, read-only pages."""

@@ -1,0 +1,1 @@
+"""The search room indexes and queries; one language, terms and hit reports."""

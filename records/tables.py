@@ -350,3 +350,18 @@ audit = Table(
     Column("entry_hash", Text, nullable=False),
 )
 
+
+# --- runs ----------------------------------------------------------------------------------------------
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("run_key", Text, nullable=False),  # "local-<pid>-<time>" or Airflow's run id
+    Column("version", Integer, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("lease_until", Text),  # None: waits for a person
+    Column("ended_at", Text),
+    Column("outcome", Text),  # complete, complete with exceptions, interrupted, failed
+    _key("request_id", "run_key"),
+)

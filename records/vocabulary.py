@@ -44,13 +44,25 @@ class ReviewState(StrEnum):
     """Where a stored item stands in review; each stored item is in exactly one."""
 
     NOT_IN_REVIEW = "not_in_review"  # no hit in its family
-    UNDECIDED = "undecided"
     RELEASED_IN_FULL = "released_in_full"
     RELEASED_IN_PART = "released_in_part"
     WITHHELD_IN_FULL = "withheld_in_full"
     NOT_RESPONSIVE = "not_responsive"
     PERSONAL_MATTER = "personal_matter"
-    NOT_YET_PRODUCED = "not_yet_produced"  # decided, but awaits redaction, notice, counsel, OCR or a retry
+    NOT_YET_PRODUCED = "not_yet_produced"  # see Awaits
+
+
+class Awaits(StrEnum):
+    """What an item that is not yet produced waits for; the first that applies, in this order."""
+
+    DECISION = "decision"
+    REDACTION = "redaction"
+    NOTICE = "notice"  # third-party notice, RCW 42.56.540
+    COUNSEL = "counsel"
+    SECOND_READER = "second_reader"
+    OCR = "ocr"
+    RETRY = "retry"  # its text failed for a reason that may pass
+    PRODUCTION = "production"  # decided and free: goes out with the next instalment
 
 
 class Reason(StrEnum):

@@ -1,0 +1,192 @@
+"""What a person decided about an item: four separate answers, append-only.
+
+*Public record?* yes, or personal matter with the facts. *Responsive?* *Treatment*: release, release redacted,
+withhold in full, each exemption with its code and an explanation of this record (RCW 42.56.210(3)). *Holds*.
+The review room writes decisions, the release room acts on them; both meet in this form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from records import canonical
+from records import tables as t
+from records.vocabulary import RETRYABLE, Awaits, Reason, ReviewState, TextState
+
+
+class Treatment(StrEnum):
+    """What is to happen to a responsive public record."""
+
+    RELEASE = "release"
+    REDACT = "redact"
+    WITHHOLD = "withhold"
+
+
+class Hold(StrEnum):
+    """What stands between a decision and release."""
+
+    NOTICE = "notice"
+    COUNSEL = "counsel"
+    SECOND_READER = "second_reader"
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """One claim: the code of ``review/exemptions.csv`` and how it applies to this very record."""
+
+    code: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One person's answers on one item.
+
+    Attributes:
+        public_record: False: a personal matter; then ``facts`` says why, and the rest is empty.
+        facts: Enough facts to show that it is no public record (Nissen v. Pierce County); else empty.
+        responsive: None while open.
+        treatment: None while open, or when not responsive.
+        exemptions: At least one for REDACT and WITHHOLD; none for RELEASE.
+        holds: Sorted.
+        pages_to_redact: As written, for the redactor; empty when none.
+        installment: The instalment a person planned it for, or None.
+        note: For the office only; never released.
+    """
+
+    public_record: bool
+    facts: str = ""
+    responsive: bool | None = None
+    treatment: Treatment | None = None
+    exemptions: tuple[Exemption, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    pages_to_redact: str = ""
+    installment: int | None = None
+    note: str = ""
+
+    def to_json(self) -> str:
+        """Return canonical JSON, as the ``decisions`` table keeps it."""
+        return canonical.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Decision:
+        """Read what ``to_json`` wrote."""
+        raw: dict[str, Any] = canonical.loads(text)
+        return cls(
+            public_record=raw["public_record"],
+            facts=raw["facts"],
+            responsive=raw["responsive"],
+            treatment=Treatment(raw["treatment"]) if raw["treatment"] else None,
+            exemptions=tuple(Exemption(**e) for e in raw["exemptions"]),
+            holds=tuple(Hold(h) for h in raw["holds"]),
+            pages_to_redact=raw["pages_to_redact"],
+            installment=raw["installment"],
+            note=raw["note"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one stored item stands in review.
+
+    Attributes:
+        state: Exactly one.
+        awaits: What it waits for; None unless ``not_yet_produced``.
+        decision: The decision in force, or None.
+        number: Its permanent number, or None before its instalment is approved.
+    """
+
+    state: ReviewState
+    awaits: Awaits | None
+    decision: Decision | None
+    number: int | None
+
+
+def in_force(connection: sa.Connection, request_id: str) -> dict[str, Decision]:
+    """Return the newest decision of every decided item."""
+    d = t.decisions.c
+    newest = (
+        sa.select(d.item_id, sa.func.max(d.seq).label("seq"))
+        .where(d.request_id == request_id)
+        .group_by(d.item_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        sa.select(d.item_id, d.body)
+        .join(newest, (newest.c.item_id == d.item_id) & (newest.c.seq == d.seq))
+        .where(d.request_id == request_id)
+    )
+    return {item_id: Decision.from_json(body) for item_id, body in rows}
+
+
+def standings(connection: sa.Connection, request_id: str, version: int) -> dict[str, Standing]:
+    """Return where every stored item stands, for one version of the term list.
+
+    A hit in any member of a family puts the whole family in review.
+    """
+    i, r, h, n = t.items.c, t.readings.c, t.hits.c, t.numbers.c
+    decided = in_force(connection, request_id)
+    hit_families = {
+        row[0]
+        for row in connection.execute(
+            sa.select(h.family_id).distinct().where(h.request_id == request_id, h.version == version)
+        )
+    }
+    numbered = {
+        item_id: number
+        for item_id, number in connection.execute(sa.select(n.item_id, n.number).where(n.request_id == request_id))
+    }
+    rows = connection.execute(
+        sa.select(i.item_id, i.family_id, r.text_state, r.reason)
+        .outerjoin(t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
+        .where(i.request_id == request_id, i.state == "stored")
+    )
+    out: dict[str, Standing] = {}
+    for item_id, family_id, text_state, reason in rows:
+        decision = decided.get(item_id)
+        number = numbered.get(item_id)
+        if family_id not in hit_families and decision is None:
+            out[item_id] = Standing(ReviewState.NOT_IN_REVIEW, None, None, number)
+        else:
+            state, awaits = _stand(decision, number, text_state, reason)
+            out[item_id] = Standing(state, awaits, decision, number)
+    return out
+
+
+def _stand(
+    decision: Decision | None, number: int | None, text_state: str | None, reason: str | None
+) -> tuple[ReviewState, Awaits | None]:
+    later = ReviewState.NOT_YET_PRODUCED
+    if decision is None or (decision.public_record and decision.responsive is None):
+        return later, Awaits.DECISION
+    if not decision.public_record:
+        return ReviewState.PERSONAL_MATTER, None
+    if decision.responsive is False:
+        return ReviewState.NOT_RESPONSIVE, None
+    if decision.treatment is None:
+        return later, Awaits.DECISION
+    if number is not None:
+        return _PRODUCED[decision.treatment], None
+    if decision.treatment is Treatment.REDACT:
+        return later, Awaits.REDACTION
+    for hold, awaits in _HOLDS.items():
+        if hold in decision.holds:
+            return later, awaits
+    if decision.treatment is Treatment.RELEASE:
+        if text_state == TextState.PENDING:
+            return later, Awaits.OCR
+        if reason is not None and Reason(reason) in RETRYABLE:
+            return later, Awaits.RETRY
+    return later, Awaits.PRODUCTION
+
+
+_PRODUCED = {
+    Treatment.RELEASE: ReviewState.RELEASED_IN_FULL,
+    Treatment.REDACT: ReviewState.RELEASED_IN_PART,
+    Treatment.WITHHOLD: ReviewState.WITHHELD_IN_FULL,
+}
+_HOLDS = {Hold.NOTICE: Awaits.NOTICE, Hold.COUNSEL: Awaits.COUNSEL, Hold.SECOND_READER: Awaits.SECOND_READER}

@@ -1,0 +1,44 @@
+# Everything a person types. `make demo` and `make test` do all their own set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.daylight-ready
+PYTEST := $(BIN)/python -m pytest
+FAST := not slow and not services and not dag and not chaos and not corpus and not live
+DAYLIGHT_CORPUS ?= $(wildcard ../shared/corpus)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-ui test test-fast test-corpus chaos bench
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+setup: $(READY) ## make .venv, so that .venv/bin/daylight runs
+
+$(READY): constraints.txt pyproject.toml scripts/setup
+	PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/setup
+
+demo: setup ## a whole request of a fictional district, by a real Airflow run (5 minutes)
+	$(BIN)/python -m examples.demo
+
+demo-ui: setup ## the same, and leaves Airflow and the reading pages open
+	$(BIN)/python -m examples.demo --keep-running
+
+test: setup ## every test, but those on outside samples and services
+	scripts/system-packages test
+	$(PYTEST) -n 2 --dist loadfile -m "not corpus and not live" $(PYTEST_ARGS)
+
+test-fast: setup ## the tests that take seconds
+	$(PYTEST) -n 2 --dist loadfile -m "$(FAST)" $(PYTEST_ARGS)
+
+test-corpus: setup ## real sample files, read where DAYLIGHT_CORPUS points
+	@test -d "$(DAYLIGHT_CORPUS)" || { echo "set DAYLIGHT_CORPUS to the folder of samples"; exit 3; }
+	DAYLIGHT_CORPUS="$(abspath $(DAYLIGHT_CORPUS))" $(PYTEST) -m corpus --require-all=corpus $(PYTEST_ARGS)
+
+chaos: setup ## 30 kills at random moments, seeds printed
+	scripts/system-packages test
+	$(PYTEST) -s -m chaos --kills 27 --airflow-kills 3 --chaos-items 20000 --timeout 0 $(PYTEST_ARGS)
+
+bench: setup ## measure speed and memory against the bars, tables and JSON
+	scripts/system-packages bench
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)

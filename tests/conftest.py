@@ -1,0 +1,109 @@
+"""What every test run shares: which tests may be left out, said aloud, and the options of the chaos suite.
+
+Only tests marked ``corpus`` (real sample files, where ``DAYLIGHT_CORPUS`` points) and ``live`` (real outside
+services) may be left out. ``--require-all`` turns any other left-out test into a failure, so that a green run
+cannot hide one; ``--require-all=corpus`` demands the same of the tests with that mark.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+
+OPTIONAL = ("corpus", "live")
+_left_out = pytest.StashKey[Counter]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("daylight")
+    group.addoption(
+        "--require-all",
+        nargs="?",
+        const="all",
+        default=None,
+        metavar="MARK",
+        help="fail when a test was left out, other than those marked corpus or live (or: one with this mark)",
+    )
+    group.addoption("--kills", type=int, default=5, help="kills of a local run in the chaos suite")
+    group.addoption("--airflow-kills", type=int, default=0, help="kills under Airflow in the chaos suite")
+    group.addoption("--chaos-items", type=int, default=2_000, help="items of the run that is killed")
+    group.addoption("--chaos-seed", type=int, default=None, help="repeat a chaos run (its seed is printed)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_left_out] = Counter()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the corpus tests out where no samples lie."""
+    if os.environ.get("DAYLIGHT_CORPUS"):
+        return
+    without = [item for item in items if item.get_closest_marker("corpus")]
+    if without:
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if not item.get_closest_marker("corpus")]
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    for item in items:
+        _note(item.config, item, "deselected")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep skips and expected failures beside the deselected ones (reported to the controlling process)."""
+    if report.skipped:
+        marks = [name for name in OPTIONAL if name in report.keywords]
+        _SKIPS["skipped", marks[0] if marks else ""] += 1
+
+
+_SKIPS: Counter = Counter()
+_FROM_WORKERS: list[Counter] = []
+
+
+def _note(config: pytest.Config, item: pytest.Item, how: str) -> None:
+    marks = [name for name in OPTIONAL if item.get_closest_marker(name)]
+    config.stash[_left_out][how, marks[0] if marks else ""] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand a worker's counts over, or judge them in the controlling process."""
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left_out"] = [[*key, n] for key, n in config.stash[_left_out].items()]
+        return
+    required = config.getoption("--require-all")
+    if required and _forbidden(_all_left_out(config), required) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error) -> None:
+    left = getattr(node, "workeroutput", {}).get("left_out")
+    if left is not None:
+        _FROM_WORKERS.append(Counter({(how, mark): n for how, mark, n in left}))
+
+
+def _all_left_out(config: pytest.Config) -> Counter:
+    """Every worker collects the whole suite, so their counts agree: one of them is the answer."""
+    deselected = _FROM_WORKERS[0] if _FROM_WORKERS else config.stash[_left_out]
+    return deselected + _SKIPS
+
+
+def _forbidden(left: Counter, required: str) -> int:
+    if required == "all":
+        return sum(n for (_, mark), n in left.items() if not mark)
+    return sum(n for (_, mark), n in left.items() if mark == required)
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus, config: pytest.Config) -> None:
+    left = _all_left_out(config)
+    if not left:
+        return
+    lines = [f"{n} {how}" + (f" (marked {mark})" if mark else "") for (how, mark), n in sorted(left.items())]
+    terminalreporter.write_line(f"left out: {sum(left.values())} tests: {', '.join(lines)}")
+    required = config.getoption("--require-all")
+    if required and _forbidden(left, required):
+        terminalreporter.write_line("--require-all: none of these may be left out here", red=True)

@@ -63,7 +63,7 @@ class Catalogue:
 
     @staticmethod
     def _open_sqlite(url: sa.URL) -> sa.Engine:
-        import pysqlite3  # noqa: PLC0415 - only where SQLite is used
+        import pysqlite3
 
         _refuse_old_sqlite(pysqlite3.sqlite_version_info)
         if url.database:
@@ -74,7 +74,12 @@ class Catalogue:
         def _prepare(connection: Any, _record: Any) -> None:
             connection.isolation_level = None  # we say BEGIN ourselves
             cursor = connection.cursor()
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                f"busy_timeout={BUSY_MS}",
+                "foreign_keys=ON",
+            ):
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
 
@@ -97,7 +102,9 @@ class Catalogue:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """Open a reading transaction: one unchanging view."""
-        with self.engine.connect() as connection, connection.begin():
+        # PostgreSQL's default shows each statement what others committed meanwhile; SQLite's WAL does not.
+        options = {"isolation_level": "REPEATABLE READ"} if self.dialect == "postgresql" else {}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     def migrate(self) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from records import canonical
 from records import tables as t
-from records.vocabulary import RETRYABLE, Awaits, Reason, ReviewState, TextState
+from records.vocabulary import RETRYABLE, Awaits, CollectionState, Reason, ReviewState, TextState
 
 
 class Treatment(StrEnum):
@@ -110,51 +110,58 @@ def in_force(connection: sa.Connection, request_id: str) -> dict[str, Decision]:
     """Return the newest decision of every decided item."""
     d = t.decisions.c
     newest = (
-        sa.select(d.item_id, sa.func.max(d.seq).label("seq"))
+        sa
+        .select(d.item_id, sa.func.max(d.seq).label("seq"))
         .where(d.request_id == request_id)
         .group_by(d.item_id)
         .subquery()
     )
     rows = connection.execute(
-        sa.select(d.item_id, d.body)
+        sa
+        .select(d.item_id, d.body)
         .join(newest, (newest.c.item_id == d.item_id) & (newest.c.seq == d.seq))
         .where(d.request_id == request_id)
     )
     return {item_id: Decision.from_json(body) for item_id, body in rows}
 
 
-def standings(connection: sa.Connection, request_id: str, version: int) -> dict[str, Standing]:
-    """Return where every stored item stands, for one version of the term list.
+def in_review(connection: sa.Connection, request_id: str, version: int) -> dict[str, Standing]:
+    """Return where every item in review stands, for one version of the term list.
 
-    A hit in any member of a family puts the whole family in review.
+    A hit in any member of a family puts the whole family in review; a decided item is in review too.
     """
-    i, r, h, n = t.items.c, t.readings.c, t.hits.c, t.numbers.c
+    i, r, h, d, n = t.items.c, t.readings.c, t.hits.c, t.decisions.c, t.numbers.c
     decided = in_force(connection, request_id)
-    hit_families = {
-        row[0]
-        for row in connection.execute(
-            sa.select(h.family_id).distinct().where(h.request_id == request_id, h.version == version)
-        )
-    }
-    numbered = {
-        item_id: number
-        for item_id, number in connection.execute(sa.select(n.item_id, n.number).where(n.request_id == request_id))
-    }
+    hit_families = sa.select(h.family_id).where(h.request_id == request_id, h.version == version)
+    decided_items = sa.select(d.item_id).where(d.request_id == request_id)
     rows = connection.execute(
-        sa.select(i.item_id, i.family_id, r.text_state, r.reason)
-        .outerjoin(t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
-        .where(i.request_id == request_id, i.state == "stored")
+        sa
+        .select(i.item_id, r.text_state, r.reason, n.number)
+        .outerjoin_from(t.items, t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
+        .outerjoin(t.numbers, (n.request_id == i.request_id) & (n.item_id == i.item_id))
+        .where(
+            i.request_id == request_id,
+            i.state == CollectionState.STORED,
+            i.family_id.in_(hit_families) | i.item_id.in_(decided_items),
+        )
     )
     out: dict[str, Standing] = {}
-    for item_id, family_id, text_state, reason in rows:
+    for item_id, text_state, reason, number in rows:
         decision = decided.get(item_id)
-        number = numbered.get(item_id)
-        if family_id not in hit_families and decision is None:
-            out[item_id] = Standing(ReviewState.NOT_IN_REVIEW, None, None, number)
-        else:
-            state, awaits = _stand(decision, number, text_state, reason)
-            out[item_id] = Standing(state, awaits, decision, number)
+        state, awaits = _stand(decision, number, text_state, reason)
+        out[item_id] = Standing(state, awaits, decision, number)
     return out
+
+
+def standings(connection: sa.Connection, request_id: str, version: int) -> dict[str, Standing]:
+    """Return where every stored item stands: ``in_review``, and the rest as not in review."""
+    i = t.items.c
+    reviewed = in_review(connection, request_id, version)
+    rest = Standing(ReviewState.NOT_IN_REVIEW, None, None, None)
+    rows = connection.execute(
+        sa.select(i.item_id).where(i.request_id == request_id, i.state == CollectionState.STORED)
+    )
+    return {item_id: reviewed.get(item_id, rest) for (item_id,) in rows}
 
 
 def _stand(

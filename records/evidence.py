@@ -2,8 +2,8 @@
 
 A segment is a file that is only ever appended to, by one attempt::
 
-    header   8 bytes   "DAYSEG1\\n"
-    record   64 bytes  "RC01", codec, 7 zero bytes, sha256 (32), size (8), stored (8), crc32 of the 60 before (4)
+    header   8 bytes   "DAYSEG1" and a newline
+    record   64 bytes  "RC01", codec (1), zeros (7), sha256 (32), size (8), stored (8), crc32 before it (4)
              stored bytes: zstd (codec 1) or as they are (codec 0)
 
 Each record is readable alone and is checked against its SHA-256 on every read. A record counts only when a
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, cast
 
 import sqlalchemy as sa
 import zstandard
@@ -137,6 +137,11 @@ class SegmentWriter:
             raise
         self._offset = start + RECORD_BYTES + stored
         return BlobRef(digest.hexdigest(), self.name, start, size, stored)
+
+    def flush(self) -> None:
+        """Let readers of this process see what was added; not durable yet."""
+        with _disk_errors():
+            self._file.flush()
 
     def sync(self) -> None:
         """Make everything added so far durable: file, then folder when the file is new."""
@@ -270,7 +275,9 @@ class EvidenceStore:
                 while chunk := window.read(_CHUNK):
                     yield chunk
             else:
-                yield from zstandard.ZstdDecompressor().read_to_iter(window, read_size=_CHUNK)
+                yield from zstandard.ZstdDecompressor().read_to_iter(
+                    cast("IO[bytes]", window), read_size=_CHUNK
+                )
 
     def _segment(self, name: str) -> BinaryIO:
         file = self._files.get(name)
@@ -390,7 +397,11 @@ class EvidenceStore:
             old.close()
         moved: list[BlobRef] = []
         (self.folder / name).unlink(missing_ok=True)  # left by a rewrite that was cut short
-        with _disk_errors(), (self.folder / segment).open("rb") as source, (self.folder / name).open("xb") as out:
+        with (
+            _disk_errors(),
+            (self.folder / segment).open("rb") as source,
+            (self.folder / name).open("xb") as out,
+        ):
             out.write(MAGIC)
             for ref in sorted(keep, key=lambda r: r.offset):
                 moved.append(BlobRef(ref.sha256, name, out.tell(), ref.size_bytes, ref.stored_bytes))
@@ -410,7 +421,8 @@ class EvidenceStore:
                 connection.execute(t.tombstones.insert(), removed)
             if moved:
                 connection.execute(
-                    t.blobs.update()
+                    t.blobs
+                    .update()
                     .where(b.request_id == self._request_id, b.sha256 == sa.bindparam("key"))
                     .values(segment=name, offset=sa.bindparam("place")),
                     [{"key": ref.sha256, "place": ref.offset} for ref in moved],
@@ -424,7 +436,8 @@ class EvidenceStore:
         b = t.blobs.c
         with self._catalogue.read() as connection:
             rows = connection.execute(
-                sa.select(b.sha256, b.segment, b.offset, b.size_bytes, b.stored_bytes)
+                sa
+                .select(b.sha256, b.segment, b.offset, b.size_bytes, b.stored_bytes)
                 .where(b.request_id == self._request_id)
                 .order_by(b.segment, b.offset)
             )
@@ -490,7 +503,9 @@ def _header(codec: int, sha256: str, size: int, stored: int) -> bytes:
 
 
 def _parse(header: bytes) -> tuple[int, str, int, int]:
-    if len(header) != RECORD_BYTES or _CRC.unpack_from(header, _RECORD.size)[0] != zlib.crc32(header[: _RECORD.size]):
+    if len(header) != RECORD_BYTES or _CRC.unpack_from(header, _RECORD.size)[0] != zlib.crc32(
+        header[: _RECORD.size]
+    ):
         raise ItemError(Reason.CORRUPT, "evidence_header")
     magic, codec, digest, size, stored = _RECORD.unpack_from(header)
     if magic != b"RC01" or codec not in {_ZSTD, _PLAIN}:

@@ -252,7 +252,7 @@ class Extraction:
     """What an extractor made of one item: one object, no getters to call in order.
 
     Attributes:
-        text: Plain text, newlines as ``\\n``, without NUL; empty when there is none.
+        text: Plain text, lines end in a line feed, without NUL; empty when there is none.
         kind: What it turned out to be (an .eml among loose files is an email), or None for no opinion.
         fields: None where the format has no such facts.
         metadata: Everything else the format states, text to text.

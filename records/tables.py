@@ -186,7 +186,9 @@ readings = Table(
     Column("sent_at_basis", Text, nullable=False),
     Column("sender", Text, nullable=False),  # canonical JSON [[name, address]]; empty list for none
     Column("recipients", Text, nullable=False),  # canonical JSON {to, cc, bcc, participants}
-    Column("thread", Text, nullable=False),  # canonical JSON {message_id, in_reply_to, references, thread_key}
+    Column(
+        "thread", Text, nullable=False
+    ),  # canonical JSON {message_id, in_reply_to, references, thread_key}
     Column("content_hash", Text),
     Column("mih", Text),
     Column("family_hash", Text),  # top items only

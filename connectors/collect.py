@@ -1,0 +1,300 @@
+"""The collect step: stores what a connector yields, a chunk at a time, and saves the cursor with it.
+
+Order of a chunk: natives are appended to the attempt's own segment and fsynced; then rows, cursor and
+progress go into the catalogue in one transaction that checks the attempt's fence. A kill between the two leaves
+orphan records that nothing points to. The cursor is saved only with the rows it stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from connectors.protocol import Connector
+from records import canonical
+from records import tables as t
+from records.attempts import Attempt
+from records.errors import ItemError
+from records.evidence import BlobRef, EvidenceStore, SegmentWriter
+from records.ids import item_id, sha256_hex
+from records.models import ExcludedItem, FailedItem, FoundItem, Part, Scope, SourceContext, Window, Yielded
+from records.rows import insert_missing
+from records.vocabulary import CollectionState, Reason
+
+CHUNK_ITEMS = 1_000
+CHUNK_BYTES = 32 << 20
+NATIVE_LIMIT_BYTES = 16 << 30
+"""A native larger than this is refused by name: nothing in a district's mail or drop folders is."""
+
+_IN_MEMORY = 8 << 20
+_NO_FACTS = canonical.dumps({"metadata": {}, "warnings": []})
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """What has been drawn and not yet made durable."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    pending: list[tuple[dict[str, Any], bytes]] = field(default_factory=list)
+    refs: list[BlobRef] = field(default_factory=list)
+    bytes: int = 0
+    cursor: str | None = None
+
+
+def part_of(batch: sa.Row[Any]) -> Part:
+    """Rebuild the part a batch row describes."""
+    raw = canonical.loads(batch.part)
+    return Part(Scope(**raw["scope"]), raw["number"], raw["spec"], raw["items"], raw["size_bytes"])
+
+
+def part_text(part: Part) -> str:
+    """Describe a part for its batch row."""
+    scope = {"key": part.scope.key, "label": part.scope.label, "kind": part.scope.kind}
+    return canonical.dumps({
+        "scope": scope,
+        "number": part.number,
+        "spec": part.spec,
+        "items": part.items,
+        "size_bytes": part.size_bytes,
+    })
+
+
+def collect_batch(
+    attempt: Attempt,
+    store: EvidenceStore,
+    connector: Connector,
+    context: SourceContext,
+    window: Window,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Collect what is left of one batch.
+
+    Args:
+        attempt: The right to write it.
+        store: The request's evidence.
+        connector: The source.
+        context: What the connector was given.
+        window: The request's window.
+        progress: Called with the number of items after each chunk.
+
+    Returns:
+        The number of top items drawn by this attempt.
+
+    Raises:
+        AttemptLost: A newer attempt owns the batch.
+        Incomplete: The disk is full.
+    """
+    with attempt.catalogue.read() as connection:
+        batch = connection.execute(
+            sa.select(t.batches).where(
+                t.batches.c.request_id == attempt.request_id, t.batches.c.batch_id == attempt.batch_id
+            )
+        ).one()
+        done = connection.execute(
+            sa.select(sa.func.count()).where(
+                t.items.c.request_id == attempt.request_id,
+                t.items.c.batch_id == attempt.batch_id,
+                t.items.c.level == 0,
+            )
+        ).scalar_one()
+    part = part_of(batch)
+    collector = _Collector(attempt, store, connector, context, part.scope.key, done)
+    failure = collector.run(connector.items(part, window, batch.cursor), progress)
+    with attempt.commit() as connection:
+        if failure is not None:
+            connection.execute(
+                t.scopes
+                .update()
+                .where(
+                    t.scopes.c.request_id == attempt.request_id,
+                    t.scopes.c.source_id == context.source_id,
+                    t.scopes.c.scope_key == part.scope.key,
+                )
+                .values(failure_reason=str(failure.reason), failure_detail=failure.detail)
+            )
+        attempt.finish(connection)
+    return collector.position - done
+
+
+class _Collector:
+    """Draws from a connector and stores, for one attempt."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        store: EvidenceStore,
+        connector: Connector,
+        context: SourceContext,
+        scope_key: str,
+        position: int,
+    ) -> None:
+        self._attempt = attempt
+        self._store = store
+        self._connector = connector
+        self._context = context
+        self._scope_key = scope_key
+        self.position = position
+        self._common: dict[str, Any] = {
+            "request_id": attempt.request_id,
+            "batch_id": attempt.batch_id,
+            "source_id": context.source_id,
+            "scope_key": scope_key,
+            "custodian_id": context.custodian_id,
+            "connector": connector.name,
+            "parent_id": None,
+            "part_path": "",
+            "level": 0,
+        }
+
+    def run(self, drawn: Iterator[Yielded], progress: Callable[[int], None] | None) -> ItemError | None:
+        """Store everything; a scope that breaks off as a whole is returned as its error."""
+        writer = self._store.writer(self._attempt.segment)
+        failure = None
+        try:
+            chunk = _Chunk()
+            try:
+                for found in drawn:
+                    self._take(found, chunk, writer)
+                    if len(chunk.rows) >= CHUNK_ITEMS or chunk.bytes >= CHUNK_BYTES:
+                        self._save(chunk, writer, progress)
+                        chunk = _Chunk()
+            except ItemError as error:
+                failure = error
+            if chunk.rows:
+                self._save(chunk, writer, progress)
+        finally:
+            writer.close()
+        return failure
+
+    def _take(self, found: Yielded, chunk: _Chunk, writer: SegmentWriter) -> None:
+        row = self._row(found)
+        if isinstance(found, FoundItem):
+            self._take_native(found, row, chunk, writer)
+        chunk.rows.append(row)
+        chunk.cursor = found.cursor
+        self.position += 1
+
+    def _take_native(
+        self, found: FoundItem, row: dict[str, Any], chunk: _Chunk, writer: SegmentWriter
+    ) -> None:
+        """Read the bytes; what cannot be had after all is a failed item."""
+        try:
+            with self._connector.open(found) as stream:
+                if found.size_bytes is not None and found.size_bytes <= _IN_MEMORY:
+                    data = stream.read()
+                    row["blob_sha256"], row["size_bytes"] = sha256_hex(data), len(data)
+                    chunk.pending.append((row, data))
+                    chunk.bytes += len(data)
+                    return
+                ref = writer.add_stream(stream, NATIVE_LIMIT_BYTES)
+        except ItemError as error:
+            row.update(state=str(CollectionState.FAILED), reason=str(error.reason), detail=error.detail)
+            return
+        except OSError as error:
+            row.update(
+                state=str(CollectionState.FAILED), reason=str(Reason.UNREADABLE), detail=type(error).__name__
+            )
+            return
+        row["blob_sha256"], row["size_bytes"] = ref.sha256, ref.size_bytes
+        chunk.refs.append(ref)
+        chunk.bytes += ref.stored_bytes
+
+    def _row(self, found: Yielded) -> dict[str, Any]:
+        key = item_id(self._context.custodian_id, self._context.source_id, self._scope_key, found.native_key)
+        row = {
+            **self._common,
+            "item_id": key,
+            "family_id": key,
+            "native_key": found.native_key,
+            "position": self.position,
+            "kind": found.kind.value,
+            "name": found.name,
+            "media_type": None,
+            "state": "stored",
+            "reason": None,
+            "detail": None,
+            "blob_sha256": None,
+            "size_bytes": None,
+            "moment_at": None,
+            "facts": _NO_FACTS,
+        }
+        if isinstance(found, FoundItem):
+            row["media_type"] = found.media_type
+            if found.moment.at is not None:
+                row["moment_at"] = canonical.utc_text(found.moment.at)
+            if found.metadata or found.warnings:
+                row["facts"] = canonical.dumps({
+                    "metadata": dict(found.metadata),
+                    "warnings": [str(warning) for warning in found.warnings],
+                })
+            return row
+        row["reason"], row["detail"] = found.reason.value, found.detail
+        row["state"] = _LEFT[type(found)]
+        if isinstance(found, ExcludedItem) and found.moment.at is not None:
+            row["moment_at"] = canonical.utc_text(found.moment.at)
+        return row
+
+    def _save(self, chunk: _Chunk, writer: SegmentWriter, progress: Callable[[int], None] | None) -> None:
+        known = self._store.find(row["blob_sha256"] for row, _ in chunk.pending)
+        fresh: dict[str, BlobRef] = {}
+        for row, data in chunk.pending:
+            digest = row["blob_sha256"]
+            if digest not in known and digest not in fresh:
+                fresh[digest] = writer.add(data, digest)
+        if fresh or chunk.refs:
+            writer.sync()
+        blobs = self._store.rows([*fresh.values(), *chunk.refs])
+        try:
+            self._commit(chunk, blobs)
+        except sa.exc.IntegrityError:
+            self._number_repeated_keys(chunk)
+            self._commit(chunk, blobs)
+        if progress is not None:
+            progress(len(chunk.rows))
+
+    def _commit(self, chunk: _Chunk, blobs: list[dict[str, Any]]) -> None:
+        with self._attempt.commit(items=len(chunk.rows)) as connection:
+            insert_missing(connection, t.blobs, blobs)
+            connection.execute(t.items.insert(), chunk.rows)
+            connection.execute(
+                t.batches
+                .update()
+                .where(
+                    t.batches.c.request_id == self._attempt.request_id,
+                    t.batches.c.batch_id == self._attempt.batch_id,
+                )
+                .values(cursor=chunk.cursor)
+            )
+
+    def _number_repeated_keys(self, chunk: _Chunk) -> None:
+        """Give native keys that a source uses twice an ordinal, so that neither item is lost.
+
+        It happens with file names that differ only in Unicode form. The first keeps its key.
+        """
+        taken: set[str] = set()
+        for row in chunk.rows:
+            key, ordinal = row["native_key"], 1
+            while row["item_id"] in taken or self._is_taken(row["item_id"]):
+                ordinal += 1
+                row["native_key"] = f"{key}#{ordinal}"
+                row["item_id"] = row["family_id"] = item_id(
+                    self._context.custodian_id, self._context.source_id, self._scope_key, row["native_key"]
+                )
+            taken.add(row["item_id"])
+
+    def _is_taken(self, key: str) -> bool:
+        with self._attempt.catalogue.read() as connection:
+            return (
+                connection.execute(
+                    sa.select(t.items.c.item_id).where(
+                        t.items.c.request_id == self._attempt.request_id, t.items.c.item_id == key
+                    )
+                ).first()
+                is not None
+            )
+
+
+_LEFT: dict[type, str] = {FailedItem: "failed", ExcludedItem: "excluded"}

@@ -1,0 +1,571 @@
+"""The extract step: reads what was collected, stores texts and children, a slice of families at a time.
+
+Each family is read to its depth before its rows are written, and the reading of its top item is written last:
+a top item without a reading is unfinished, so a resumed attempt first drops what a killed one left of it. The
+bytes of a child are in the evidence before anything parses them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from extract.protocol import ExtractContext, Limits
+from extract.workers import Job, Result
+from records import canonical
+from records import tables as t
+from records.attempts import Attempt
+from records.catalogue import ROWS_PER_TRANSACTION, chunked
+from records.errors import ItemError
+from records.evidence import IN_MEMORY_BYTES, BlobRef, EvidenceStore, SegmentWriter
+from records.ids import child_item_id, content_hash, family_hash, message_identification_hash, sha256_hex
+from records.models import Address, Child, Extraction, Failure, Fields
+from records.rows import insert_missing
+from records.vocabulary import Kind, Reason, TextState, WarningCode
+
+DEFAULT_LIMITS = Limits()
+SLICE_FAMILIES = 1_000
+SLICE_BYTES = 16 << 20
+_HELD_BYTES = 256 << 10
+_FLUSH_BYTES = 8 << 20
+_CACHE_BYTES = 32 << 20
+_NO_FIELDS = Fields()
+_NO_FACTS = canonical.dumps({"metadata": {}, "warnings": []})
+_NO_RECIPIENTS = canonical.dumps({"bcc": [], "cc": [], "participants": [], "to": []})
+_SPEAKS = frozenset({Kind.EMAIL, Kind.MESSAGE, Kind.CHAT, Kind.CALL, Kind.EVENT, Kind.POST, Kind.CONTACT})
+"""Kinds that are searchable by what their fields say even when their body is empty."""
+
+
+class Reader(Protocol):
+    """What this step needs of a worker: jobs in, results out as they finish."""
+
+    def submit(self, jobs: Sequence[Job]) -> Iterator[Result]:
+        """Read jobs in a disposable process."""
+
+
+@dataclass(slots=True)
+class _Node:
+    """One item of a family while it is being read."""
+
+    item_id: str
+    top: _Top
+    parent: _Node | None
+    part_path: str
+    level: int
+    position: int
+    kind: Kind
+    name: str | None
+    media_type: str | None
+    sha256: str | None
+    size_bytes: int | None
+    metadata: dict[str, str]
+    state: str = "stored"
+    failure: Failure | None = None
+    data: bytes | None = None
+    ref: BlobRef | None = None
+    extraction: Extraction | None = None
+    extractor: str = ""
+    extractor_version: str = ""
+    children: list[_Node] = field(default_factory=list)
+    text_sha256: str | None = None
+    text_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Top:
+    """A family's top item and what its children's ids are made from."""
+
+    row: sa.Row[Any]
+
+
+def read_batch(
+    attempt: Attempt,
+    store: EvidenceStore,
+    reader: Reader,
+    *,
+    zone: ZoneInfo,
+    owner_handles: tuple[str, ...] = (),
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Read what is left of one batch.
+
+    Args:
+        attempt: The right to write it.
+        store: The request's evidence.
+        reader: A worker.
+        zone: For local times without a zone.
+        owner_handles: The custodian's own addresses and numbers.
+        limits: What one item may cost.
+        progress: Called with the number of items after each slice.
+
+    Returns:
+        The number of items read by this attempt, children included.
+
+    Raises:
+        AttemptLost: A newer attempt owns the batch.
+        Incomplete: The disk is full.
+    """
+    _drop_unfinished(attempt)
+    writer = store.writer(attempt.segment)
+    done = 0
+    cache = _Cache()
+    try:
+        for slice_ in _slices(attempt):
+            session = _Slice(attempt, store, reader, writer, cache, zone, owner_handles, limits)
+            count = session.run(slice_)
+            done += count
+            if progress is not None:
+                progress(count)
+    finally:
+        writer.close()
+    with attempt.commit() as connection:
+        attempt.finish(connection)
+    return done
+
+
+def _drop_unfinished(attempt: Attempt) -> None:
+    """Delete children of families whose top item has no reading: a killed attempt wrote only some of them."""
+    i, r = t.items.c, t.readings.c
+    mine = (i.request_id == attempt.request_id, i.batch_id == attempt.batch_id)
+    read = sa.select(r.item_id).where(r.request_id == attempt.request_id, r.batch_id == attempt.batch_id)
+    stray = sa.select(i.item_id).where(*mine, i.level > 0, i.family_id.not_in(read))
+    with attempt.commit() as connection:
+        gone = [row[0] for row in connection.execute(stray)]
+        for piece in chunked(gone, 500):
+            for table in (t.readings, t.items):
+                connection.execute(
+                    table.delete().where(table.c.request_id == attempt.request_id, table.c.item_id.in_(piece))
+                )
+
+
+def _slices(attempt: Attempt) -> Iterator[list[sa.Row[Any]]]:
+    """Yield top items without a reading, with the place of their bytes, in order."""
+    i, r, b = t.items.c, t.readings.c, t.blobs.c
+    query = (
+        sa
+        .select(t.items, b.segment, b.offset, b.stored_bytes)
+        .outerjoin_from(t.items, t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
+        .outerjoin(t.blobs, (b.request_id == i.request_id) & (b.sha256 == i.blob_sha256))
+        .where(
+            i.request_id == attempt.request_id,
+            i.batch_id == attempt.batch_id,
+            i.level == 0,
+            i.state == "stored",
+            r.item_id.is_(None),
+        )
+        .order_by(i.position)
+        .limit(SLICE_FAMILIES)
+    )
+    after = -1
+    while True:
+        with attempt.catalogue.read() as connection:
+            rows = connection.execute(query.where(i.position > after)).all()
+        if not rows:
+            return
+        taken, size = [], 0
+        for row in rows:
+            taken.append(row)
+            size += row.size_bytes or 0
+            if size >= SLICE_BYTES:
+                break
+        after = taken[-1].position
+        yield taken
+
+
+class _Cache:
+    """Readings of children by digest, so that an attachment sent to thirty people is read once a batch."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str | None], tuple[Extraction, str, str]] = OrderedDict()
+        self._size = 0
+
+    def get(self, node: _Node) -> tuple[Extraction, str, str] | None:
+        return self._kept.get(self._key(node))
+
+    def put(self, node: _Node) -> None:
+        made = node.extraction
+        if node.level == 0 or made is None or made.children or len(made.text) > _CACHE_BYTES // 8:
+            return
+        if made.failure is not None and made.failure.reason in {Reason.TIMED_OUT, Reason.CRASHED}:
+            return
+        self._kept[self._key(node)] = (made, node.extractor, node.extractor_version)
+        self._size += len(made.text)
+        while self._size > _CACHE_BYTES:
+            _, (old, _, _) = self._kept.popitem(last=False)
+            self._size -= len(old.text)
+
+    @staticmethod
+    def _key(node: _Node) -> tuple[str, str | None]:
+        suffix = Path(node.name).suffix.lower() if node.name and "\0" not in node.name else None
+        return f"{node.sha256} {node.media_type}", suffix
+
+
+class _Slice:
+    """Reads some families to their depth and writes their rows."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        store: EvidenceStore,
+        reader: Reader,
+        writer: SegmentWriter,
+        cache: _Cache,
+        zone: ZoneInfo,
+        owner_handles: tuple[str, ...],
+        limits: Limits,
+    ) -> None:
+        self._attempt = attempt
+        self._store = store
+        self._reader = reader
+        self._writer = writer
+        self._cache = cache
+        self._zone = zone
+        self._owner_handles = owner_handles
+        self._limits = limits
+        self._fresh: dict[str, BlobRef] = {}
+        self._known: dict[str, BlobRef] = {}
+
+    def run(self, rows: list[sa.Row[Any]]) -> int:
+        """Read and write; return the number of items."""
+        tops = [self._top_node(row) for row in rows]
+        wave = tops
+        everything = list(tops)
+        while wave:
+            wave = self._read_wave(wave)
+            everything.extend(wave)
+        self._store_texts(everything)
+        if self._fresh:
+            self._writer.sync()
+        self._write_rows(tops, everything)
+        return len(everything)
+
+    def _top_node(self, row: sa.Row[Any]) -> _Node:
+        ref = None
+        if row.segment is not None:
+            ref = BlobRef(row.blob_sha256, row.segment, row.offset, row.size_bytes, row.stored_bytes)
+        return _Node(
+            item_id=row.item_id,
+            top=_Top(row),
+            parent=None,
+            part_path="",
+            level=0,
+            position=0,
+            kind=Kind(row.kind),
+            name=row.name,
+            media_type=row.media_type,
+            sha256=row.blob_sha256,
+            size_bytes=row.size_bytes,
+            metadata={} if row.facts == _NO_FACTS else canonical.loads(row.facts)["metadata"],
+            ref=ref,
+        )
+
+    # -- reading
+
+    def _read_wave(self, wave: list[_Node]) -> list[_Node]:
+        """Read one level; return the children that came out, stored."""
+        jobs: list[Job] = []
+        by_id: dict[int, _Node] = {}
+        with tempfile.TemporaryDirectory(prefix="daylight-") as spool:
+            for node in wave:
+                if node.state != "stored":
+                    continue
+                cached = self._cache.get(node) if node.level else None
+                if cached is not None:
+                    node.extraction, node.extractor, node.extractor_version = cached
+                    continue
+                job = self._job(len(jobs), node, Path(spool))
+                if job is not None:
+                    by_id[job.job_id] = node
+                    jobs.append(job)
+            born: list[_Node] = []
+            waiting: list[_Node] = []
+            size = 0
+            for result in self._reader.submit(jobs):
+                node = by_id[result.job_id]
+                node.data = None
+                node.extraction = result.extraction
+                node.extractor = result.extractor_name
+                node.extractor_version = result.extractor_version
+                self._cache.put(node)
+                for child in result.extraction.children:
+                    waiting.append(self._child_node(node, child))
+                    size += waiting[-1].size_bytes or 0
+                if result.extraction.children:  # their bytes live on in the nodes until they are stored
+                    node.extraction = replace(result.extraction, children=())
+                if size >= _FLUSH_BYTES:
+                    self._store_children(waiting)
+                    born.extend(waiting)
+                    waiting, size = [], 0
+            self._store_children(waiting)
+            born.extend(waiting)
+        return born
+
+    def _job(self, number: int, node: _Node, spool: Path) -> Job | None:
+        """Describe the work on one item; None when its bytes cannot be had (recorded on the node)."""
+        if node.level > self._limits.depth:
+            node.extraction = Extraction(failure=Failure(Reason.BOMB, "container_depth"))
+            return None
+        context = ExtractContext(
+            name=node.name,
+            media_type=node.media_type,
+            time_zone=self._zone,
+            owner_handles=self._owner_handles,
+            depth=node.level,
+            limits=self._limits,
+            metadata=node.metadata,
+        )
+        data: bytes | str
+        try:
+            if node.data is not None:
+                data = node.data
+            elif node.ref is None:
+                raise ItemError(Reason.UNREADABLE, "not_in_store")
+            elif node.ref.size_bytes <= IN_MEMORY_BYTES:
+                data = self._store.read(node.ref)
+            else:
+                data = self._spool(node, spool / str(number))
+        except ItemError as error:
+            node.extraction = Extraction(failure=Failure(error.reason, error.detail))
+            return None
+        return Job(number, data, context, node.media_type)
+
+    def _spool(self, node: _Node, path: Path) -> str:
+        assert node.ref is not None
+        with self._store.stream(node.ref) as stream, path.open("wb") as out:
+            while chunk := stream.read(1 << 20):
+                out.write(chunk)
+        return str(path)
+
+    def _child_node(self, node: _Node, child: Child) -> _Node:
+        row = node.top.row
+        made = _Node(
+            item_id=child_item_id(
+                row.custodian_id, row.source_id, row.scope_key, row.native_key, node.item_id, child.part_path
+            ),
+            top=node.top,
+            parent=node,
+            part_path=child.part_path,
+            level=node.level + 1,
+            position=0,
+            kind=child.kind,
+            name=child.name,
+            media_type=child.media_type,
+            sha256=None if child.data is None else sha256_hex(child.data),
+            size_bytes=None if child.data is None else len(child.data),
+            metadata=dict(child.metadata),
+            data=child.data,
+        )
+        if child.failure is not None and child.data is None:
+            made.failure = child.failure
+            made.state = "excluded" if child.failure.reason is Reason.LAYOUT_PART else "failed"
+        node.children.append(made)
+        return made
+
+    def _store_children(self, nodes: list[_Node]) -> None:
+        """Append the bytes of children that are not in the store yet; keep only small ones in memory."""
+        with_bytes = [node for node in nodes if node.data is not None and node.sha256 is not None]
+        self._known.update(self._store.find(node.sha256 for node in with_bytes if node.sha256))
+        for node in with_bytes:
+            assert node.data is not None
+            assert node.sha256 is not None
+            node.ref = self._known.get(node.sha256) or self._fresh.get(node.sha256)
+            if node.ref is None:
+                node.ref = self._fresh[node.sha256] = self._writer.add(node.data, node.sha256)
+            if len(node.data) > _HELD_BYTES:
+                node.data = None
+        if any(node.data is None for node in with_bytes):
+            self._writer.flush()
+
+    # -- writing
+
+    def _store_texts(self, nodes: Iterable[_Node]) -> None:
+        texts: dict[str, bytes] = {}
+        for node in nodes:
+            if node.extraction is not None and node.extraction.text:
+                data = node.extraction.text.encode("utf-8", "replace")
+                node.text_sha256, node.text_bytes = sha256_hex(data), len(data)
+                texts[node.text_sha256] = data
+        missing = texts.keys() - self._fresh.keys()
+        missing -= self._store.find(missing).keys()
+        for digest in sorted(missing):
+            self._fresh[digest] = self._writer.add(texts[digest], digest)
+
+    def _write_rows(self, tops: list[_Node], nodes: list[_Node]) -> None:
+        """Write blobs, children and readings; the readings of top items go with the last transaction."""
+        blobs = self._store.rows(self._fresh.values())
+        for top in tops:
+            self._number(top)
+        items = [self._item_row(node) for node in nodes if node.level]
+        readings = [self._reading(node) for node in nodes if node.level and node.state == "stored"]
+        last = [self._reading(node) for node in tops]
+        early = len(blobs) + len(items) + len(readings) + len(last) > 3 * ROWS_PER_TRANSACTION
+        if early:
+            for table, rows in ((t.blobs, blobs), (t.items, items), (t.readings, readings)):
+                for piece in chunked(rows):
+                    with self._attempt.commit() as connection:
+                        insert_missing(connection, table, piece)
+            blobs, items, readings = [], [], []
+        with self._attempt.commit(items=len(tops)) as connection:
+            insert_missing(connection, t.blobs, blobs)
+            insert_missing(connection, t.items, items)
+            insert_missing(connection, t.readings, [*readings, *last])
+
+    def _number(self, top: _Node) -> None:
+        """Number a family in reading order: each parent before its children."""
+        stack, position = [top], 0
+        while stack:
+            node = stack.pop()
+            node.position = position
+            position += 1
+            stack.extend(reversed(node.children))
+
+    def _item_row(self, node: _Node) -> dict[str, Any]:
+        row = node.top.row
+        assert node.parent is not None
+        return {
+            "request_id": row.request_id,
+            "item_id": node.item_id,
+            "batch_id": row.batch_id,
+            "source_id": row.source_id,
+            "scope_key": row.scope_key,
+            "custodian_id": row.custodian_id,
+            "connector": row.connector,
+            "native_key": row.native_key,
+            "family_id": row.item_id,
+            "parent_id": node.parent.item_id,
+            "part_path": node.part_path,
+            "level": node.level,
+            "position": node.position,
+            "kind": str(node.kind),
+            "name": node.name,
+            "media_type": node.media_type,
+            "state": node.state,
+            "reason": node.failure and str(node.failure.reason),
+            "detail": node.failure and node.failure.detail,
+            "blob_sha256": node.sha256,
+            "size_bytes": node.size_bytes,
+            "moment_at": row.moment_at,  # a child follows its parent
+            "facts": canonical.dumps({"metadata": node.metadata, "warnings": []})
+            if node.metadata
+            else _NO_FACTS,
+        }
+
+    def _reading(self, node: _Node) -> dict[str, Any]:
+        made = node.extraction or Extraction(failure=Failure(Reason.CRASHED, "no_result"))
+        fields = made.fields or _NO_FIELDS
+        kind = made.kind or node.kind
+        state, failure = text_state(made, kind)
+        warnings = set(made.warnings)
+        if made.needs_ocr_pages:
+            warnings.add(WarningCode.NEEDS_OCR)
+        digest = _content_hash(node, fields, made.text) if kind is Kind.EMAIL else None
+        return {
+            "request_id": node.top.row.request_id,
+            "item_id": node.item_id,
+            "batch_id": node.top.row.batch_id,
+            "extractor": node.extractor,
+            "extractor_version": node.extractor_version,
+            "kind": kind.value,
+            "text_state": state.value,
+            "reason": failure and failure.reason.value,
+            "detail": failure and failure.detail,
+            "text_sha256": node.text_sha256,
+            "text_bytes": len(made.text)
+            if made.text.isascii()
+            else len(made.text.encode("utf-8", "replace")),
+            "subject": fields.subject,
+            "sent_at": canonical.utc_text(fields.moment.at) if fields.moment.at else None,
+            "sent_at_text": fields.moment.text,
+            "sent_at_basis": fields.moment.basis.value,
+            "sender": canonical.dumps(_pairs((fields.sender,) if fields.sender else ())),
+            "recipients": _recipients(fields),
+            "thread": _thread(fields),
+            "content_hash": digest,
+            "mih": message_identification_hash(fields.message_id),
+            "family_hash": _family_hash(node, digest),
+            "children": len(node.children),
+            "expected_children": made.expected_children,
+            "pages": made.pages,
+            "ocr_pages": canonical.dumps(list(made.needs_ocr_pages)),
+            "facts": _facts(made.metadata, warnings),
+        }
+
+
+def text_state(made: Extraction, kind: Kind) -> tuple[TextState, Failure | None]:
+    """Say where an item's text ended, and why when it is not searchable.
+
+    A container that failed half-way but gave text is searchable and keeps its failure beside it. A page that
+    is a picture makes the item pending only when there is no text at all; else it is searchable with a warning.
+    """
+    if made.text.strip():
+        return TextState.SEARCHABLE, made.failure
+    if made.failure is not None:
+        return TextState.NOT_SEARCHABLE, made.failure
+    if made.needs_ocr_pages:
+        return TextState.PENDING, Failure(Reason.NEEDS_OCR)
+    if kind in _SPEAKS and made.fields is not None:
+        return TextState.SEARCHABLE, None
+    return TextState.NOT_SEARCHABLE, Failure(Reason.NO_TEXT)
+
+
+def _facts(metadata: Mapping[str, str], warnings: Iterable[WarningCode]) -> str:
+    if not metadata and not warnings:
+        return _NO_FACTS
+    return canonical.dumps({"metadata": dict(metadata), "warnings": sorted(map(str, warnings))})
+
+
+def _pairs(people: Iterable[Address]) -> list[list[str]]:
+    return [[person.name, person.address] for person in people]
+
+
+def _recipients(fields: Fields) -> str:
+    if not (fields.to or fields.cc or fields.bcc or fields.participants):
+        return _NO_RECIPIENTS
+    return canonical.dumps({
+        "to": _pairs(fields.to),
+        "cc": _pairs(fields.cc),
+        "bcc": _pairs(fields.bcc),
+        "participants": _pairs(fields.participants),
+    })
+
+
+def _thread(fields: Fields) -> str:
+    return canonical.dumps({
+        "message_id": fields.message_id,
+        "in_reply_to": fields.in_reply_to,
+        "references": fields.references,
+        "thread_key": fields.thread_key,
+    })
+
+
+def _content_hash(node: _Node, fields: Fields, text: str) -> str | None:
+    return content_hash(
+        sent_at=fields.moment.at,
+        sender=fields.sender.address if fields.sender else "",
+        recipients=(person.address for person in (*fields.to, *fields.cc, *fields.bcc)),
+        subject=fields.subject,
+        body=text,
+        attachments=((child.name or "", child.sha256 or "") for child in node.children),
+    )
+
+
+def _family_hash(node: _Node, digest: str | None) -> str | None:
+    """Hash a whole family, on its top item: the content hash where there is one, else the bytes."""
+    if node.level:
+        return None
+    below: list[str] = []
+    stack = list(node.children)
+    while stack:
+        child = stack.pop()
+        if child.sha256 is not None:
+            below.append(child.sha256)
+        stack.extend(child.children)
+    return family_hash(digest or node.sha256 or "", below)

@@ -1,0 +1,124 @@
+"""Attempts: who may write a batch now.
+
+A scheduler that dies can leave an old attempt running beside its successor. Each attempt claims its batch
+with a fencing number that only rises, writes a segment of its own, and every commit checks the number in the
+same transaction: a late attempt's commit is refused, whatever it was about to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from records import tables as t
+from records.canonical import now_text
+from records.catalogue import Catalogue
+from records.errors import AttemptLost, UsageError
+from records.vocabulary import Step
+
+Columns = sa.ColumnCollection[str, sa.Column[Any]]
+
+DONE, RUNNING, WAITING = "done", "running", "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The right to write one step of one batch, until somebody claims it anew.
+
+    Attributes:
+        catalogue: Where it is recorded.
+        request_id: The request.
+        batch_id: The batch.
+        step: The step.
+        fence: Its number; rises with every claim of the batch.
+    """
+
+    catalogue: Catalogue
+    request_id: str
+    batch_id: str
+    step: Step
+    fence: int
+
+    @property
+    def segment(self) -> str:
+        """A segment name that no other attempt uses."""
+        return f"{self.batch_id}-{self.fence:04d}-{self.step}"
+
+    @contextmanager
+    def commit(self, items: int = 0) -> Iterator[sa.Connection]:
+        """Open a writing transaction that only the newest attempt can commit.
+
+        Args:
+            items: How many more items are done with it.
+
+        Raises:
+            AttemptLost: A newer attempt owns the batch.
+        """
+        b, a = t.batches.c, t.attempts.c
+        with self.catalogue.write() as connection:
+            held = connection.execute(
+                t.batches.update().where(*self._mine(b), b.fence == self.fence).values(fence=self.fence)
+            )
+            if held.rowcount != 1:
+                raise AttemptLost(f"batch {self.batch_id} was claimed by a newer attempt; this one stops")
+            yield connection
+            if items:
+                connection.execute(
+                    t.attempts
+                    .update()
+                    .where(*self._mine(a), a.fence == self.fence)
+                    .values(items=a["items"] + items)
+                )
+
+    def finish(self, connection: sa.Connection) -> None:
+        """Mark the step done, within a transaction from ``commit``."""
+        connection.execute(
+            t.batches.update().where(*self._mine(t.batches.c)).values({f"{self.step}_state": DONE})
+        )
+        connection.execute(
+            t.attempts
+            .update()
+            .where(*self._mine(t.attempts.c), t.attempts.c.fence == self.fence)
+            .values(ended_at=now_text(), outcome=DONE)
+        )
+
+    def _mine(self, columns: Columns) -> tuple[sa.ColumnElement[bool], ...]:
+        return columns["request_id"] == self.request_id, columns["batch_id"] == self.batch_id
+
+
+def claim(catalogue: Catalogue, request_id: str, batch_id: str, step: Step) -> Attempt | None:
+    """Claim a batch for a step.
+
+    Returns:
+        The attempt, or None when the step is done already.
+
+    Raises:
+        UsageError: There is no such batch.
+    """
+    b = t.batches.c
+    state = f"{step}_state"
+    mine = (b.request_id == request_id, b.batch_id == batch_id)
+    with catalogue.write() as connection:
+        row = connection.execute(sa.select(b.fence, b[state]).where(*mine).with_for_update()).first()
+        if row is None:
+            raise UsageError(f"request {request_id} has no batch {batch_id}; run the plan step first")
+        if row[1] == DONE:
+            return None
+        fence = row[0] + 1
+        connection.execute(t.batches.update().where(*mine).values({"fence": fence, state: RUNNING}))
+        connection.execute(
+            t.attempts.insert(),
+            {
+                "request_id": request_id,
+                "batch_id": batch_id,
+                "fence": fence,
+                "step": str(step),
+                "started_at": now_text(),
+                "items": 0,
+            },
+        )
+    return Attempt(catalogue, request_id, batch_id, step, fence)

@@ -1,0 +1,248 @@
+"""The ledger: what was found, read and decided, each of which adds up.
+
+Collection, top items per scope: ``found = stored + failed + excluded`` and ``expected = found`` where another
+route gives an expected count. The children of a container likewise. Text: ``stored = searchable + not
+searchable + pending``. Review: ``stored = not in review + in review``, and what is in review is in one of six
+states. All figures are counted from rows; nothing is carried along.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from records import tables as t
+from records.catalogue import Catalogue
+from records.decisions import in_review
+from records.vocabulary import CollectionState, ReviewState, TextState
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeLedger:
+    """One scope's collection, top items only.
+
+    Attributes:
+        source: Source id.
+        scope: Scope key.
+        custodian: Custodian id.
+        connector: Connector name.
+        expected: The figure of another route, or None for unknown.
+        expected_by: That route in words.
+        found: Top items the reader met.
+        stored: Kept with their bytes.
+        failed: Met but not had.
+        excluded: Left out by rule.
+        failure: Reason why the whole place could not be read, or None.
+        kept_back: Declared personal source: what the employee kept back; None elsewhere.
+        complete: Every batch of the scope has been collected.
+        balanced: All adds up and nothing is missing.
+    """
+
+    source: str
+    scope: str
+    custodian: str
+    connector: str
+    expected: int | None
+    expected_by: str
+    found: int
+    stored: int
+    failed: int
+    excluded: int
+    failure: str | None
+    kept_back: int | None
+    complete: bool
+    balanced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """All three states of a request.
+
+    Attributes:
+        scopes: In source and scope order.
+        children: ``{found, stored, failed, excluded, expected_more}``: what containers carried;
+            ``expected_more`` counts children that a container announced and did not give.
+        text: ``{stored, searchable, not_searchable, pending, unread, by_reason, ocr_pages}``; ``unread``
+            counts items that the extract step has not met yet.
+        review: ``{stored, not_in_review, in_review, <six states>, awaits}``.
+        exceptions: Reason codes with the number of top items and children that failed.
+        balanced: All scopes balance, all stored items have been read, all states add up.
+    """
+
+    scopes: tuple[ScopeLedger, ...]
+    children: dict[str, int]
+    text: dict[str, object]
+    review: dict[str, object]
+    exceptions: dict[str, int]
+    balanced: bool
+
+
+def ledger(catalogue: Catalogue, request_id: str) -> Ledger:
+    """Count the ledger of a request from its rows, in one unchanging view."""
+    with catalogue.read() as connection:
+        version = connection.execute(
+            sa.select(t.requests.c.version).where(t.requests.c.request_id == request_id)
+        ).scalar_one()
+        scopes = _scopes(connection, request_id)
+        children = _children(connection, request_id)
+        text = _text(connection, request_id)
+        review = _review(connection, request_id, version)
+        exceptions = _exceptions(connection, request_id)
+    balanced = (
+        all(scope.balanced for scope in scopes)
+        and children["found"] == children["stored"] + children["failed"] + children["excluded"]
+        and text["unread"] == 0
+        and review["stored"] == text["stored"]
+    )
+    return Ledger(scopes, children, text, review, exceptions, balanced)
+
+
+def _scopes(connection: sa.Connection, request_id: str) -> tuple[ScopeLedger, ...]:
+    i, s, b = t.items.c, t.scopes.c, t.batches.c
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for source, scope, state, count in connection.execute(
+        sa
+        .select(i.source_id, i.scope_key, i.state, sa.func.count())
+        .where(i.request_id == request_id, i.level == 0)
+        .group_by(i.source_id, i.scope_key, i.state)
+    ):
+        counts.setdefault((source, scope), Counter())[state] = count
+    waiting = {
+        (source, scope)
+        for source, scope in connection.execute(
+            sa
+            .select(b.source_id, b.scope_key)
+            .where(b.request_id == request_id, b.collect_state != "done")
+            .distinct()
+        )
+    }
+    rows = connection.execute(
+        sa
+        .select(
+            s.source_id,
+            s.scope_key,
+            s.custodian_id,
+            s.connector,
+            s.expected,
+            s.expected_by,
+            s.failure_reason,
+            s.kept_back,
+        )
+        .where(s.request_id == request_id)
+        .order_by(s.source_id, s.scope_key)
+    )
+    out = []
+    for source, scope, custodian, connector, expected, by, failure, kept_back in rows:
+        count = counts.get((source, scope), Counter())
+        found = sum(count.values())
+        complete = (source, scope) not in waiting
+        out.append(
+            ScopeLedger(
+                source,
+                scope,
+                custodian,
+                connector,
+                expected,
+                by,
+                found,
+                count[CollectionState.STORED],
+                count[CollectionState.FAILED],
+                count[CollectionState.EXCLUDED],
+                failure,
+                kept_back,
+                complete,
+                complete and failure is None and (expected is None or expected == found),
+            )
+        )
+    return tuple(out)
+
+
+def _children(connection: sa.Connection, request_id: str) -> dict[str, int]:
+    i, r = t.items.c, t.readings.c
+    states: Counter[str] = Counter(
+        dict(
+            connection
+            .execute(
+                sa
+                .select(i.state, sa.func.count())
+                .where(i.request_id == request_id, i.level > 0)
+                .group_by(i.state)
+            )
+            .tuples()
+            .all()
+        )
+    )
+    short = connection.execute(
+        sa.select(sa.func.coalesce(sa.func.sum(r.expected_children - r.children), 0)).where(
+            r.request_id == request_id, r.expected_children > r.children
+        )
+    ).scalar_one()
+    return {
+        "found": sum(states.values()),
+        "stored": states[CollectionState.STORED],
+        "failed": states[CollectionState.FAILED],
+        "excluded": states[CollectionState.EXCLUDED],
+        "expected_more": int(short),
+    }
+
+
+def _text(connection: sa.Connection, request_id: str) -> dict[str, object]:
+    i, r = t.items.c, t.readings.c
+    states: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for state, reason, count in connection.execute(
+        sa
+        .select(r.text_state, r.reason, sa.func.count())
+        .select_from(t.items.outerjoin(t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id)))
+        .where(i.request_id == request_id, i.state == "stored")
+        .group_by(r.text_state, r.reason)
+    ):
+        states[state or "unread"] += count
+        if state == TextState.NOT_SEARCHABLE:
+            reasons[reason] += count
+    pages = sum(
+        pages.count(",") + 1
+        for (pages,) in connection.execute(
+            sa.select(r.ocr_pages).where(r.request_id == request_id, r.ocr_pages != "[]")
+        )
+    )
+    return {
+        "stored": sum(states.values()),
+        "searchable": states[TextState.SEARCHABLE],
+        "not_searchable": states[TextState.NOT_SEARCHABLE],
+        "pending": states[TextState.PENDING],
+        "unread": states["unread"],
+        "by_reason": dict(sorted(reasons.items())),
+        "ocr_pages": pages,
+    }
+
+
+def _review(connection: sa.Connection, request_id: str, version: int) -> dict[str, object]:
+    i = t.items.c
+    stored = connection.execute(
+        sa.select(sa.func.count()).where(i.request_id == request_id, i.state == CollectionState.STORED)
+    ).scalar_one()
+    reviewed = in_review(connection, request_id, version).values()
+    states = Counter(standing.state for standing in reviewed)
+    awaits = Counter(str(standing.awaits) for standing in reviewed if standing.awaits is not None)
+    out: dict[str, object] = {"version": version, "stored": stored}
+    out[ReviewState.NOT_IN_REVIEW] = stored - len(reviewed)
+    out["in_review"] = len(reviewed)
+    for state in ReviewState:
+        if state is not ReviewState.NOT_IN_REVIEW:
+            out[str(state)] = states[state]
+    out["awaits"] = dict(sorted(awaits.items()))
+    return out
+
+
+def _exceptions(connection: sa.Connection, request_id: str) -> dict[str, int]:
+    i = t.items.c
+    rows = connection.execute(
+        sa
+        .select(i.reason, sa.func.count())
+        .where(i.request_id == request_id, i.state == CollectionState.FAILED)
+        .group_by(i.reason)
+    )
+    return dict(sorted(rows.tuples().all()))

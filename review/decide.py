@@ -35,17 +35,21 @@ ALONE = frozenset({Kind.MESSAGE, Kind.CHAT, Kind.CALL})
 _IN_QUERY = 500
 _WORDS = re.compile(r"[^\W_]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_SAYS_NOTHING = frozenset(
-    """
-    a above all an and applicable apply applies are as at because below by cfr chapter cite cited citation
-    claim claimed code confidential confidentiality contain contains covered data document documents email
-    etc exempt exempted exemption exemptions file for from general has have in information is it its law laws
-    material message na no none not of on or other part pertinent per pra private privacy privilege privileged
-    prohibited proprietary protected public pursuant rcw reason record records redact redacted redaction
-    reference refer relevant responsive same section see sensitive statute statutes statutory subsection tbd
-    that the these this to todo under usc wac was which withheld withhold with
-    """.split()
-)
+# fmt: off
+_SAYS_NOTHING = frozenset((
+    "a", "above", "all", "an", "and", "applicable", "apply", "applies", "are", "as", "at", "because",
+    "below", "by", "cfr", "chapter", "cite", "cited", "citation", "claim", "claimed", "code",
+    "confidential", "confidentiality", "contain", "contains", "covered", "data", "document", "documents",
+    "email", "etc", "exempt", "exempted", "exemption", "exemptions", "file", "for", "from", "general",
+    "has", "have", "in", "information", "is", "it", "its", "law", "laws", "material", "message", "na", "no",
+    "none", "not", "of", "on", "or", "other", "part", "pertinent", "per", "pra", "private", "privacy",
+    "privilege", "privileged", "prohibited", "proprietary", "protected", "public", "pursuant", "rcw",
+    "reason", "record", "records", "redact", "redacted", "redaction", "reference", "refer", "relevant",
+    "responsive", "same", "section", "see", "sensitive", "statute", "statutes", "statutory", "subsection",
+    "tbd", "that", "the", "these", "this", "to", "todo", "under", "usc", "wac", "was", "which", "withheld",
+    "withhold", "with",
+))
+# fmt: on
 """Words that say nothing of the record at hand. RCW 42.56.210(3) asks how the exemption applies to the very
 record; WAC 44-14-04004(5) adds that "privacy" or "proprietary" alone does not do."""
 
@@ -69,7 +73,7 @@ class Place:
 
 
 def tidy(decision: Decision) -> Decision:
-    """Return the same answers in one spelling: trimmed, line ends as ``\\n``, codes folded, holds sorted."""
+    """Return the same answers in one spelling: trimmed, line ends as LF, codes folded, holds sorted."""
     return replace(
         decision,
         facts=_plain(decision.facts),
@@ -308,7 +312,7 @@ def spread(
 def decisions_of(
     connection: sa.Connection, request_id: str, item_ids: Iterable[str]
 ) -> dict[str, tuple[int, Decision, str | None]]:
-    """Return the number, the answers and the bytes' digest of the decision in force, of those items that have one."""
+    """Return the decision in force of those items that have one: its number, the answers, the bytes' digest."""
     d = t.decisions.c
     out: dict[str, tuple[int, Decision, str | None]] = {}
     for piece in chunked(sorted(set(item_ids)), _IN_QUERY):
@@ -336,7 +340,7 @@ def record(
     """Write answers down; those that are in force already add no row.
 
     All answers are checked before the first is written. Rows go in transactions of at most 1,000, each with
-    its own audit entry (one, for a call that small), so that no decision is ever in the catalogue without one.
+    its own audit entry (one, for a call that small), so that no decision is ever in the catalogue without.
     A member of a mail family that has no answer of its own takes the family's on *responsive*.
 
     Args:

@@ -23,6 +23,9 @@ BUSY_MS = 60_000
 
 ROWS_PER_TRANSACTION = 1_000
 
+MIGRATION_LOCK = 0x6461796C69676874
+"""The number of PostgreSQL's advisory lock (``daylight`` in ASCII)."""
+
 
 def _refuse_old_sqlite(version: tuple[int, ...]) -> None:
     """Refuse a library with the WAL-reset corruption bug (3.7.0 to 3.51.2)."""
@@ -111,15 +114,17 @@ class Catalogue:
         """Bring the tables to the present form (Alembic); harmless when they are.
 
         Raises:
-            AccessError: The database cannot be reached.
+            AccessError: The database cannot be reached, or the file is none.
         """
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         try:
             with self.write() as connection:
+                if self.dialect == "postgresql":  # one process migrates, the others wait and find it done
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-        except sa.exc.OperationalError as error:
+        except sa.exc.DatabaseError as error:
             raise AccessError("the catalogue cannot be opened; check its address and rights") from error
 
     def close(self) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -12,8 +11,11 @@ from connectors.protocol import Connector
 from records import tables as t
 from records.catalogue import Catalogue, chunked
 from records.errors import ItemError
-from records.models import Expected, Scope, SourceContext
+from records.models import Expected, Part, Scope, SourceContext
 from records.rows import insert_missing
+
+SMALL_BATCH = 500
+"""A batch is not cut smaller than this to give every core work."""
 
 
 def plan_source(
@@ -24,6 +26,7 @@ def plan_source(
     *,
     max_items: int,
     max_bytes: int,
+    spread: int = 1,
     kept_back: int | None = None,
 ) -> int:
     """Plan one source; harmless when it is planned already.
@@ -35,6 +38,7 @@ def plan_source(
         context: What it was given.
         max_items: Most items in a batch.
         max_bytes: Most native bytes in a batch, where the scope can be cut.
+        spread: Batches a large scope should give at least, so that every core has work.
         kept_back: For a declared personal source, how many records the employee kept back; else None.
 
     Returns:
@@ -47,7 +51,8 @@ def plan_source(
     connector.check()
     for scope in connector.scopes():
         if not _is_planned(catalogue, request_id, context.source_id, scope.key):
-            _plan_scope(catalogue, request_id, connector, context, scope, max_items, max_bytes, kept_back)
+            planned = _cut(connector, scope, max_items, max_bytes, spread)
+            _write_scope(catalogue, request_id, connector, context, scope, planned, kept_back)
     with catalogue.read() as connection:
         return connection.execute(
             sa.select(sa.func.count()).where(
@@ -67,25 +72,37 @@ def _is_planned(catalogue: Catalogue, request_id: str, source_id: str, scope_key
     return found is not None
 
 
-def _plan_scope(
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """What a scope gave when it was planned."""
+
+    expected: Expected
+    parts: tuple[Part, ...]
+    failure: ItemError | None
+
+
+def _cut(connector: Connector, scope: Scope, max_items: int, max_bytes: int, spread: int) -> _Planned:
+    """Count a scope and cut it; a scope that cannot be opened at all keeps its reason."""
+    expected = Expected(None, "unknown")
+    try:
+        expected = connector.count(scope)
+        if expected.count is not None:
+            max_items = min(max_items, max(SMALL_BATCH, -(-expected.count // spread)))
+        return _Planned(expected, tuple(connector.parts(scope, max_items, max_bytes)), None)
+    except ItemError as error:
+        return _Planned(expected, (), error)
+
+
+def _write_scope(
     catalogue: Catalogue,
     request_id: str,
     connector: Connector,
     context: SourceContext,
     scope: Scope,
-    max_items: int,
-    max_bytes: int,
+    planned: _Planned,
     kept_back: int | None,
 ) -> None:
     """Write a scope with all its batches in one go, so that a plan that was cut short is made anew."""
-    failure: ItemError | None = None
-    expected = Expected(None, "unknown")
-    parts: Sequence[Any] = ()
-    try:
-        expected = connector.count(scope)
-        parts = list(connector.parts(scope, max_items, max_bytes))
-    except ItemError as error:
-        failure = error
     with catalogue.write() as connection:
         first = connection.execute(
             sa.select(sa.func.count()).where(t.batches.c.request_id == request_id)
@@ -105,7 +122,7 @@ def _plan_scope(
                 "index_state": "waiting",
                 "fence": 0,
             }
-            for number, part in enumerate(parts, 1)
+            for number, part in enumerate(planned.parts, 1)
         ]
         insert_missing(
             connection,
@@ -119,11 +136,11 @@ def _plan_scope(
                     "connector": connector.name,
                     "label": scope.label,
                     "kind": scope.kind,
-                    "expected": expected.count,
-                    "expected_by": expected.by,
+                    "expected": planned.expected.count,
+                    "expected_by": planned.expected.by,
                     "kept_back": kept_back,
-                    "failure_reason": failure and str(failure.reason),
-                    "failure_detail": failure and failure.detail,
+                    "failure_reason": planned.failure and str(planned.failure.reason),
+                    "failure_detail": planned.failure and planned.failure.detail,
                 }
             ],
         )

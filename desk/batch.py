@@ -1,0 +1,144 @@
+"""One batch through collect, extract and index, in a worker process of its own."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from connectors.collect import collect_batch
+from connectors.registry import connector
+from desk.home import Home, OpenRequest
+from desk.slots import worker_slot
+from extract.protocol import Limits
+from extract.reading import read_batch
+from extract.workers import Worker
+from records import tables as t
+from records.attempts import claim
+from records.errors import UsageError
+from records.settings import Settings
+from records.vocabulary import Step
+from search.indexing import index_batch
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(slots=True)
+class BatchRunner:
+    """Runs steps of batches, keeping one extraction worker warm between them.
+
+    Attributes:
+        home: Open.
+        request: The request as it stood when the run began.
+    """
+
+    home: Home
+    request: OpenRequest
+    _worker: Worker | None = None
+
+    def collect(self, batch_id: str) -> int:
+        """Collect a batch; return the number of top items drawn now (0 when it was done already)."""
+        attempt = claim(self.home.catalogue, self.request.request_id, batch_id, Step.COLLECT)
+        if attempt is None:
+            return 0
+        source = self.request.body.source(self._source_of(batch_id))
+        context = self.request.body.context(source)
+        return collect_batch(
+            attempt,
+            self.home.store(self.request.request_id),
+            connector(source.connector)(context),
+            context,
+            self.request.body.window_days(),
+        )
+
+    def extract(self, batch_id: str) -> int:
+        """Read a batch; return the number of items read now, children included."""
+        attempt = claim(self.home.catalogue, self.request.request_id, batch_id, Step.EXTRACT)
+        if attempt is None:
+            return 0
+        source = self.request.body.source(self._source_of(batch_id))
+        return read_batch(
+            attempt,
+            self.home.store(self.request.request_id),
+            self._reader(),
+            zone=self.request.body.zone,
+            owner_handles=self.request.body.context(source).owner_handles,
+        )
+
+    def index(self, batch_id: str) -> int:
+        """Index a batch; return the number of documents."""
+        attempt = claim(self.home.catalogue, self.request.request_id, batch_id, Step.INDEX)
+        if attempt is None:
+            return 0
+        count = index_batch(
+            self.home.catalogue,
+            self.home.store(self.request.request_id),
+            self.home.engine(self.request.request_id),
+            self.request.request_id,
+            batch_id,
+            self.request.body.zone,
+        )
+        with attempt.commit(items=count) as connection:
+            attempt.finish(connection)
+        return count
+
+    def _source_of(self, batch_id: str) -> str:
+        b = t.batches.c
+        with self.home.catalogue.read() as connection:
+            found = connection.execute(
+                sa.select(b.source_id).where(b.request_id == self.request.request_id, b.batch_id == batch_id)
+            ).scalar()
+        if found is None:
+            raise UsageError(f"request {self.request.request_id} has no batch {batch_id}")
+        return str(found)
+
+    def _reader(self) -> Worker:
+        if self._worker is None:
+            self._worker = Worker(Limits())
+            self._worker.__enter__()
+        return self._worker
+
+    def close(self) -> None:
+        """End the extraction worker."""
+        if self._worker is not None:
+            self._worker.__exit__(None, None, None)
+            self._worker = None
+
+
+@contextmanager
+def batch_runner(home: Home, request_id: str) -> Iterator[BatchRunner]:
+    """Open a runner while holding one of the machine's worker slots."""
+    with worker_slot(home.settings):
+        runner = BatchRunner(home, home.request(request_id))
+        try:
+            yield runner
+        finally:
+            runner.close()
+
+
+# --- worker processes of a local run -------------------------------------------------------------------
+
+_mine: BatchRunner | None = None
+
+
+def start_process(settings: Settings, request_id: str) -> None:
+    """Prepare a pool process: it dies with its parent, and leaves Ctrl-C to it."""
+    global _mine
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    home = Home.open(settings=settings)
+    _mine = BatchRunner(home, home.request(request_id))
+
+
+def run_batch(batch_id: str) -> dict[str, int]:
+    """Take one batch through its three steps; called in a pool process."""
+    assert _mine is not None, "start_process has not run"
+    return {
+        "collected": _mine.collect(batch_id),
+        "read": _mine.extract(batch_id),
+        "indexed": _mine.index(batch_id),
+    }

@@ -1,0 +1,33 @@
+"""The clock: five business days to answer (RCW 42.56.520(1))."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import holidays
+
+RESPONSE_DAYS = 5
+
+
+def legal_holidays(year: int) -> dict[date, str]:
+    """Return the legal holidays of RCW 1.16.050(1) and (5) as they are observed in a year.
+
+    A holiday on Sunday is observed on Monday, one on Saturday on the Friday before, so New Year's Day of the
+    next year can be observed on 31 December.
+    """
+    calendar = holidays.country_holidays("US", subdiv="WA", years=[year, year + 1], observed=True)
+    return {day: name for day, name in sorted(calendar.items()) if day.year == year}
+
+
+def is_business_day(day: date) -> bool:
+    """Say whether a day counts: no Saturday, Sunday or legal holiday (RCW 1.12.040)."""
+    return day.weekday() < 5 and day not in legal_holidays(day.year)
+
+
+def due_on(received_on: date) -> date:
+    """Return the last day to answer: the fifth business day after the day of receipt, which is left out."""
+    day, left = received_on, RESPONSE_DAYS
+    while left:
+        day += timedelta(days=1)
+        left -= is_business_day(day)
+    return day

@@ -1,0 +1,135 @@
+"""The register: opening requests, listing them, closing them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from connectors.registry import connector
+from desk.clock import due_on
+from desk.home import Home
+from desk.request import Request, load_request
+from records import audit, canonical
+from records import tables as t
+from records.errors import UsageError
+from records.ledger import ledger
+from records.vocabulary import Awaits
+from retention.freeze import freeze, thaw
+
+
+def open_request(home: Home, path: Path, *, by: str) -> tuple[str, str]:
+    """Validate a request file and enter it; from here on its records are frozen (RCW 42.56.100).
+
+    Args:
+        home: Where it is entered.
+        path: The TOML file.
+        by: Who opens it.
+
+    Returns:
+        The request id (year of receipt and a number) and the last day to answer, ``YYYY-MM-DD``.
+
+    Raises:
+        SettingsError: The file is wrong; the message lists every place.
+        AccessError: A source's path is not there.
+    """
+    request, terms = load_request(path)
+    for source in request.sources:
+        connector(source.connector)(request.context(source)).check()
+    due = due_on(request.received_on).isoformat()
+    now = canonical.now_text()
+    with home.catalogue.write() as connection:
+        request_id = _next_id(connection, request)
+        connection.execute(
+            t.requests.insert(),
+            {
+                "request_id": request_id,
+                "version": 1,
+                "received_on": request.received_on.isoformat(),
+                "due_on": due,
+                "time_zone": request.time_zone,
+                "state": "open",
+                "opened_at": now,
+                "closed_at": None,
+            },
+        )
+        connection.execute(
+            t.request_versions.insert(),
+            {
+                "request_id": request_id,
+                "version": 1,
+                "body": canonical.dumps(request.model_dump(mode="json", by_alias=True)),
+                "terms": terms,
+                "at": now,
+                "by": by,
+                "why": "opened",
+            },
+        )
+        freeze(connection, request_id, now)
+        audit.append(connection, action="opened", actor=by, request_id=request_id, version=1)
+    return request_id, due
+
+
+def _next_id(connection: sa.Connection, request: Request) -> str:
+    year = request.received_on.year
+    taken = connection.execute(
+        sa.select(t.requests.c.request_id).where(t.requests.c.request_id.like(f"{year}-%"))
+    ).scalars()
+    highest = max((int(found.split("-")[1]) for found in taken), default=0)
+    return f"{year}-{highest + 1:04d}"
+
+
+def list_requests(home: Home) -> list[dict[str, object]]:
+    """Return every request with its state and dates, oldest first."""
+    r = t.requests.c
+    with home.catalogue.read() as connection:
+        rows = connection.execute(
+            sa.select(r.request_id, r.state, r.received_on, r.due_on, r.version, r.closed_at).order_by(
+                r.request_id
+            )
+        )
+        return [dict(row._mapping) for row in rows]
+
+
+def close_request(home: Home, request_id: str, *, by: str) -> None:
+    """Close a request; its records thaw.
+
+    Raises:
+        UsageError: It is closed already, or something is undecided or awaits redaction, notice, OCR or a
+            retryable failure; the message counts what is open.
+    """
+    found = home.request(request_id)
+    if found.state == "closed":
+        raise UsageError(f"request {request_id} is closed already")
+    if found.state == "open":
+        raise UsageError(f"request {request_id} has not been run; nothing to close; `daylight run` it")
+    counted = ledger(home.catalogue, request_id)
+    awaits = counted.review["awaits"]
+    assert isinstance(awaits, dict)
+    if awaits:
+        what = ", ".join(f"{count} await {_WORDS[Awaits(name)]}" for name, count in awaits.items())
+        raise UsageError(f"request {request_id} cannot be closed: {what}")
+    if not counted.balanced:
+        raise UsageError(f"request {request_id} cannot be closed: its ledger does not balance")
+    now = canonical.now_text()
+    with home.catalogue.write() as connection:
+        connection.execute(
+            t.requests
+            .update()
+            .where(t.requests.c.request_id == request_id)
+            .values(state="closed", closed_at=now)
+        )
+        thaw(connection, request_id, now)
+        audit.append(connection, action="closed", actor=by, request_id=request_id)
+
+
+_WORDS = {
+    Awaits.DECISION: "a decision",
+    Awaits.REDACTION: "redaction",
+    Awaits.NOTICE: "third-party notice",
+    Awaits.COUNSEL: "counsel",
+    Awaits.SECOND_READER: "a second reader",
+    Awaits.OCR: "OCR",
+    Awaits.RETRY: "another try at reading",
+    Awaits.PRODUCTION: "the next instalment",
+}

@@ -1,0 +1,199 @@
+"""The request file: one TOML file says what was asked, of whom, when, and where to look.
+
+Unknown keys are refused by name: a mistyped ``custodian`` would otherwise leave a mailbox unsearched.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from records.errors import SettingsError
+from records.models import SourceContext, Window
+
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Custodian(_Strict):
+    """A member of staff whose records are searched.
+
+    Attributes:
+        id: Short id, used in every report instead of the name.
+        name: As people write it.
+        role: Job, as the retention rules know it (``superintendent``, ``teacher`` …); may be empty.
+        emails: Addresses, district and declared ones.
+        numbers: Phone numbers.
+        aliases: Nicknames and other spellings.
+    """
+
+    id: Id
+    name: str
+    role: str = ""
+    emails: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
+class Source(_Strict):
+    """A place to look.
+
+    Attributes:
+        id: Required and unique in the request; part of every item's id.
+        connector: Registry name.
+        custodian: Whose records these are.
+        path: For file connectors; relative to the request file.
+        readers: Who may see its content; empty for everybody in the office.
+        kept_back: A personal source as its owner handed it over: how many records the owner kept back.
+    """
+
+    id: Id
+    connector: str
+    custodian: Id
+    path: str
+    readers: tuple[str, ...] = ()
+    kept_back: int | None = Field(default=None, ge=0)
+
+
+class WindowFile(_Strict):
+    """Whole days, both inclusive, in the request's zone; a missing end is the day of receipt."""
+
+    first: date | None = Field(default=None, alias="from")
+    last: date | None = Field(default=None, alias="to")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> WindowFile:
+        if self.first and self.last and self.first > self.last:
+            raise ValueError("window: `from` is later than `to`")
+        return self
+
+
+class Request(_Strict):
+    """What the request file says, checked.
+
+    Attributes:
+        text: The request verbatim.
+        received_on: Day of receipt; the five business days count from it.
+        requester: Optional; purpose is never asked (RCW 42.56.080(2)).
+        time_zone: IANA name.
+        window: Days asked for.
+        terms: Path of the term list, relative to the request file.
+        custodians: At least one.
+        sources: At least one.
+    """
+
+    text: str = Field(min_length=1)
+    received_on: date
+    requester: str = ""
+    time_zone: str = "America/Los_Angeles"
+    window: WindowFile = WindowFile()
+    terms: str
+    custodians: tuple[Custodian, ...] = Field(min_length=1)
+    sources: tuple[Source, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Request:
+        if self.time_zone not in available_timezones():
+            raise ValueError("time_zone: not a known zone; write one such as America/Los_Angeles")
+        for what, ids in (
+            ("custodians", [c.id for c in self.custodians]),
+            ("sources", [s.id for s in self.sources]),
+        ):
+            twice = sorted({i for i in ids if ids.count(i) > 1})
+            if twice:
+                raise ValueError(f"{what}: id used twice: {', '.join(twice)}")
+        known = {c.id for c in self.custodians}
+        for source in self.sources:
+            if source.custodian not in known:
+                raise ValueError(f"source {source.id}: no custodian has the id {source.custodian}")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The request's time zone."""
+        return ZoneInfo(self.time_zone)
+
+    def window_days(self) -> Window:
+        """Return the window with its default end."""
+        return Window(self.window.first, self.window.last or self.received_on, self.zone)
+
+    def source(self, source_id: str) -> Source:
+        """Return a source by its id."""
+        return next(source for source in self.sources if source.id == source_id)
+
+    def custodian(self, custodian_id: str) -> Custodian:
+        """Return a custodian by id."""
+        return next(custodian for custodian in self.custodians if custodian.id == custodian_id)
+
+    def context(self, source: Source) -> SourceContext:
+        """Return what a connector is given for a source."""
+        owner = self.custodian(source.custodian)
+        return SourceContext(
+            source_id=source.id,
+            custodian_id=source.custodian,
+            path=source.path,
+            time_zone=self.zone,
+            owner_handles=(*owner.emails, *owner.numbers),
+        )
+
+
+def load_request(path: Path) -> tuple[Request, str]:
+    """Read and check a request file.
+
+    Args:
+        path: The TOML file; paths in it are relative to its folder and come back absolute.
+
+    Returns:
+        The request, and the text of its term list.
+
+    Raises:
+        SettingsError: The file is missing, is no TOML, names an unknown key or lacks one; the message lists
+            every such place.
+    """
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+    request = parse_request(raw, str(path))
+    folder = path.resolve().parent
+    terms = folder / request.terms
+    try:
+        terms_text = terms.read_text("utf-8-sig")
+    except OSError as error:
+        raise SettingsError(f"{path}: terms: {terms} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: terms: {terms} is not UTF-8; save it as CSV UTF-8") from error
+    placed = tuple(s.model_copy(update={"path": str(folder / s.path)}) for s in request.sources)
+    return request.model_copy(update={"sources": placed}), terms_text
+
+
+def parse_request(raw: dict[str, Any], where: str) -> Request:
+    """Check what a request file holds.
+
+    Raises:
+        SettingsError: Lists every wrong, missing or unknown key.
+    """
+    try:
+        return Request.model_validate(raw)
+    except ValidationError as error:
+        problems = "; ".join(_problem(e) for e in error.errors(include_url=False, include_input=False))
+        raise SettingsError(f"{where}: {problems}") from error
+
+
+def _problem(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{place}: unknown key; remove it or correct its spelling"
+    if error["type"] == "missing":
+        return f"{place}: missing"
+    return f"{place}: {error['msg']}" if place else str(error["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,411 @@
+"""The run: its steps in order, as plain functions. The Dag and ``run --local`` are both built from it.
+
+::
+
+    open → plan → [collect → extract → index]* → reconcile → terms → flag → review (person)
+         → draft → gate → approve (person) → package → finish
+
+Each function takes a home, a request id and a run key, is safe to run twice, and returns counts and ids only.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from connectors.plan import plan_source
+from connectors.registry import connector
+from desk import bundle, runlock
+from desk.batch import batch_runner, run_batch, start_process
+from desk.home import Home, OpenRequest
+from desk.slots import worker_slot
+from records import audit
+from records import tables as t
+from records.errors import Fatal, Incomplete, Retryable, UsageError
+from records.ledger import ledger
+from retention.suggest import flag_request
+from search.terms import run_terms
+
+Counts = dict[str, Any]
+RETRIES = 3
+GROUPS = 900
+"""Most mapped groups of a run; Airflow limits one map to 1,024."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a run.
+
+    Attributes:
+        name: As people and Airflow see it.
+        mapped: Runs once a batch group, side by side, with no barrier between the three mapped steps.
+        person: Waits for a person's answer.
+    """
+
+    name: str
+    mapped: bool = False
+    person: bool = False
+
+
+STEPS = (
+    Step("open"),
+    Step("plan"),
+    Step("collect", mapped=True),
+    Step("extract", mapped=True),
+    Step("index", mapped=True),
+    Step("reconcile"),
+    Step("terms"),
+    Step("flag"),
+    Step("review", person=True),
+    Step("draft"),
+    Step("gate"),
+    Step("approve", person=True),
+    Step("package"),
+    Step("finish"),
+)
+
+
+def open_run(home: Home, request_id: str, run_key: str) -> Counts:
+    """Enter the run, and refuse it while another one is alive.
+
+    Raises:
+        AlreadyRunning: Another run of the request is alive.
+        UsageError: The request is closed.
+    """
+    found = home.request(request_id)
+    if found.state == "closed":
+        raise UsageError(f"request {request_id} is closed; its records are no longer collected")
+    runlock.begin(home, request_id, run_key, leased=not run_key.startswith("local-"))
+    with home.catalogue.write() as connection:
+        audit.append(connection, action="run", actor="daylight", request_id=request_id, version=found.version)
+    return {"version": found.version, "sources": len(found.body.sources)}
+
+
+def plan(home: Home, request_id: str, run_key: str) -> Counts:
+    """List every place of every source, take expected counts, cut batches.
+
+    Returns:
+        ``groups``: lists of batch ids for the mapped steps, and counts.
+
+    Raises:
+        AccessError: A source cannot be reached.
+    """
+    _at_work(home, request_id, run_key)
+    found = home.request(request_id)
+    for source in found.body.sources:
+        context = found.body.context(source)
+        plan_source(
+            home.catalogue,
+            request_id,
+            connector(source.connector)(context),
+            context,
+            max_items=home.settings.batch_items,
+            max_bytes=home.settings.batch_bytes,
+            spread=2 * home.settings.workers,
+            kept_back=source.kept_back,
+        )
+    waiting = waiting_batches(home, request_id)
+    size = max(1, -(-len(waiting) // GROUPS))
+    groups = [waiting[start : start + size] for start in range(0, len(waiting), size)]
+    return {"groups": groups, "batches": len(waiting)}
+
+
+def waiting_batches(home: Home, request_id: str) -> list[str]:
+    """Return the batches that have not passed all three steps, largest first.
+
+    The largest go first so that no single one is left over at the end while other cores are idle.
+    """
+    b = t.batches.c
+    with home.catalogue.read() as connection:
+        return list(
+            connection.execute(
+                sa
+                .select(b.batch_id)
+                .where(b.request_id == request_id, b.index_state != "done")
+                .order_by(sa.func.coalesce(b.bytes_planned, 0).desc(), b.batch_id)
+            ).scalars()
+        )
+
+
+def collect(home: Home, request_id: str, run_key: str, batch_ids: Sequence[str]) -> Counts:
+    """Collect some batches."""
+    _at_work(home, request_id, run_key)
+    with batch_runner(home, request_id) as runner:
+        return {"batches": len(batch_ids), "items": sum(map(runner.collect, batch_ids))}
+
+
+def extract(home: Home, request_id: str, run_key: str, batch_ids: Sequence[str]) -> Counts:
+    """Read some batches."""
+    _at_work(home, request_id, run_key)
+    with batch_runner(home, request_id) as runner:
+        return {"batches": len(batch_ids), "items": sum(map(runner.extract, batch_ids))}
+
+
+def index(home: Home, request_id: str, run_key: str, batch_ids: Sequence[str]) -> Counts:
+    """Index some batches."""
+    _at_work(home, request_id, run_key)
+    with batch_runner(home, request_id) as runner:
+        return {"batches": len(batch_ids), "documents": sum(map(runner.index, batch_ids))}
+
+
+def reconcile(home: Home, request_id: str, run_key: str) -> Counts:
+    """Add the ledger up and compare the index with it.
+
+    Raises:
+        Incomplete: A batch has not passed all three steps, or the index holds another number of documents
+            than the ledger has stored items: ``daylight reindex`` rebuilds it.
+    """
+    _at_work(home, request_id, run_key)
+    waiting = len(waiting_batches(home, request_id))
+    if waiting:
+        raise Incomplete(f"request {request_id}: {waiting} batches are not done; run it again to resume")
+    counted = ledger(home.catalogue, request_id)
+    documents = home.engine(request_id).state().documents
+    if documents != counted.text["stored"]:
+        raise Incomplete(
+            f"request {request_id}: the index holds {documents} documents, the ledger counts "
+            f"{counted.text['stored']} stored items; `daylight reindex` rebuilds the index from the evidence"
+        )
+    return {
+        "balanced": counted.balanced,
+        "stored": counted.text["stored"],
+        "exceptions": sum(counted.exceptions.values()),
+        "not_searchable": counted.text["not_searchable"],
+        "pending": counted.text["pending"],
+    }
+
+
+def terms(home: Home, request_id: str, run_key: str) -> Counts:
+    """Run the request's term list and keep the hit report."""
+    _at_work(home, request_id, run_key)
+    found = home.request(request_id)
+    with worker_slot(home.settings):
+        report = run_terms(
+            home.catalogue,
+            home.store(request_id),
+            home.engine(request_id),
+            request_id,
+            found.version,
+            found.terms,
+            found.body.zone,
+        )
+    return {"terms": len(report.terms), "documents": report.documents, "bad_lines": len(report.bad_lines)}
+
+
+def flag(home: Home, request_id: str, run_key: str) -> Counts:
+    """Suggest a retention series for every item in review; then the run waits for a person."""
+    _at_work(home, request_id, run_key)
+    found = home.request(request_id)
+    roles = {custodian.id: custodian.role for custodian in found.body.custodians}
+    with worker_slot(home.settings):
+        flagged = flag_request(home.catalogue, home.store(request_id), request_id, found.version, roles)
+    if not run_key.startswith("local-"):
+        runlock.wait_for_person(home, request_id, run_key)
+    return {"flagged": flagged}
+
+
+def record_answer(
+    home: Home, request_id: str, run_key: str, step: str, answer: str, by: str, at: str
+) -> Counts:
+    """Write a person's answer to a waiting step into our own audit log.
+
+    Args:
+        home: Open.
+        request_id: The request.
+        run_key: The run.
+        step: ``review`` or ``approve``.
+        answer: The chosen option.
+        by: Who answered, as Airflow knows them.
+        at: When, ISO 8601 UTC, as Airflow recorded it.
+    """
+    runlock.renew(home, request_id, run_key)
+    with home.catalogue.write() as connection:
+        audit.append(
+            connection,
+            action="answered",
+            actor=by,
+            request_id=request_id,
+            step=step,
+            answer=answer,
+            answered_at=at,
+        )
+    return {"step": step, "answer": answer}
+
+
+def draft(home: Home, request_id: str, run_key: str) -> Counts:
+    """Build the draft of the next instalment, with draft numbers."""
+    _at_work(home, request_id, run_key)
+    return bundle.draft(home, request_id)
+
+
+def gate(home: Home, request_id: str, run_key: str) -> Counts:
+    """Open the draft and look for everything that must not be in it; then the run waits for approval.
+
+    Raises:
+        CheckFailed: Something is in it that must not be; nothing goes further.
+    """
+    _at_work(home, request_id, run_key)
+    counts = bundle.gate(home, request_id)
+    if not run_key.startswith("local-"):
+        runlock.wait_for_person(home, request_id, run_key)
+    return counts
+
+
+def record_approval(home: Home, request_id: str, run_key: str, answer: str, by: str, at: str) -> Counts:
+    """Act on the answer to the approval step: only ``Approve`` makes the numbers permanent."""
+    record_answer(home, request_id, run_key, "approve", answer, by, at)
+    return bundle.approve(home, request_id, by=by, approved=answer == "Approve")
+
+
+def package(home: Home, request_id: str, run_key: str) -> Counts:
+    """Package the approved instalment.
+
+    Raises:
+        UsageError: It was not approved.
+    """
+    _at_work(home, request_id, run_key)
+    return bundle.package(home, request_id)
+
+
+def finish(home: Home, request_id: str, run_key: str) -> Counts:
+    """End the run: complete, or complete with exceptions."""
+    _at_work(home, request_id, run_key)
+    counted = ledger(home.catalogue, request_id)
+    exceptions = sum(counted.exceptions.values())
+    outcome = f"complete with {exceptions} exceptions" if exceptions else "complete"
+    runlock.end(home, request_id, run_key, outcome)
+    return {"outcome": outcome, "balanced": counted.balanced}
+
+
+def _at_work(home: Home, request_id: str, run_key: str) -> None:
+    if not run_key.startswith("local-"):
+        runlock.renew(home, request_id, run_key)
+
+
+# --- the same steps in this process --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is.
+
+    Attributes:
+        step: Name of the step.
+        done: Items collected so far.
+        expected: Items expected, or None when a scope does not say.
+        seconds: Since the step began.
+    """
+
+    step: str
+    done: int
+    expected: int | None
+    seconds: float
+
+
+def run_local(home: Home, request_id: str, show: Callable[[Progress], None] | None = None) -> Counts:
+    """Run every step up to the review in this process and its workers; resumes what an earlier run left.
+
+    Raises:
+        AlreadyRunning: Another run of the request is alive.
+        Incomplete: A worker died or the disk is full; run again to resume.
+    """
+    run_key = f"local-{time.time_ns():x}"
+    tell = show or _silent
+    with runlock.local_run(home, request_id):
+        try:
+            return _run_local(home, request_id, run_key, tell)
+        except BaseException:
+            runlock.end(home, request_id, run_key, "interrupted")
+            raise
+
+
+def _silent(_progress: Progress) -> None:
+    return None
+
+
+def _run_local(home: Home, request_id: str, run_key: str, tell: Callable[[Progress], None]) -> Counts:
+    out: Counts = {"request_id": request_id}
+    tell(Progress("open", 0, None, 0.0))
+    open_run(home, request_id, run_key)
+    tell(Progress("plan", 0, None, 0.0))
+    plan(home, request_id, run_key)
+    batch_ids = [batch_id for batch_id, _ in waiting_batches(home, request_id)]
+    _run_batches(home, home.request(request_id), batch_ids, tell)
+    for name, function in (("reconcile", reconcile), ("terms", terms), ("flag", flag)):
+        tell(Progress(name, 0, None, 0.0))
+        out[name] = function(home, request_id, run_key)
+    exceptions = out["reconcile"]["exceptions"]
+    outcome = f"complete with {exceptions} exceptions" if exceptions else "complete"
+    runlock.end(home, request_id, run_key, outcome)
+    return {**out, "outcome": outcome}
+
+
+def _run_batches(
+    home: Home, request: OpenRequest, batch_ids: list[str], tell: Callable[[Progress], None]
+) -> None:
+    """Take batches through their three steps, as many at once as there are workers."""
+    if not batch_ids:
+        return
+    began = time.monotonic()
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["desk.batch"])
+    workers = min(home.settings.workers, len(batch_ids))
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=context,
+        initializer=start_process,
+        initargs=(home.settings, request.request_id),
+    ) as pool:
+        waiting = {pool.submit(run_batch, batch_id): (batch_id, 0) for batch_id in batch_ids}
+        try:
+            while waiting:
+                done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in done:
+                    batch_id, tries = waiting.pop(future)
+                    if _passed(future, tries):
+                        continue
+                    waiting[pool.submit(run_batch, batch_id)] = (batch_id, tries + 1)
+                tell(_batch_progress(home, request.request_id, time.monotonic() - began))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _passed(future: Future[dict[str, int]], tries: int) -> bool:
+    """Say whether a batch is through; False asks for another try."""
+    try:
+        future.result()
+    except BrokenProcessPool as error:
+        raise Incomplete("a worker process died; run the same command again to resume") from error
+    except Retryable as error:
+        if tries >= RETRIES:
+            raise
+        time.sleep(error.retry_after_s or 2.0**tries)
+        return False
+    except Fatal:
+        raise
+    return True
+
+
+def _batch_progress(home: Home, request_id: str, seconds: float) -> Progress:
+    a, s = t.attempts.c, t.scopes.c
+    with home.catalogue.read() as connection:
+        done = connection.execute(
+            sa.select(sa.func.coalesce(sa.func.sum(a["items"]), 0)).where(
+                a.request_id == request_id, a.step == "collect"
+            )
+        ).scalar_one()
+        expected = connection.execute(
+            sa.select(sa.func.sum(s.expected), sa.func.count(), sa.func.count(s.expected)).where(
+                s.request_id == request_id
+            )
+        ).one()
+    total = int(expected[0]) if expected[0] is not None and expected[1] == expected[2] else None
+    return Progress("collect, extract, index", int(done), total, seconds)

@@ -1,0 +1,138 @@
+"""One run of a request at a time.
+
+A local run holds a file lock, which dies with its process. An Airflow run has no process of its own, so it
+holds a lease that each of its steps renews; while it waits for a person it needs none.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from desk.home import Home
+from records import tables as t
+from records.canonical import now_text, utc_text
+from records.errors import AlreadyRunning
+
+LEASE = timedelta(minutes=15)
+
+
+@contextmanager
+def local_run(home: Home, request_id: str) -> Iterator[None]:
+    """Hold the request for this process.
+
+    Raises:
+        AlreadyRunning: Another local run is alive, or an Airflow run holds its lease.
+    """
+    folder = home.settings.request_folder(request_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunning(
+                f"request {request_id} is being run by another process; wait for it, or stop it first"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def begin(home: Home, request_id: str, run_key: str, *, leased: bool) -> None:
+    """Enter a run, or find that it is entered already (a repeated task).
+
+    Raises:
+        AlreadyRunning: Another run holds a lease that has not run out, or waits for a person.
+    """
+    r = t.runs.c
+    now = datetime.now(UTC)
+    version = home.request(request_id).version
+    with home.catalogue.write() as connection:
+        others = connection.execute(
+            sa.select(r.run_key, r.lease_until).where(
+                r.request_id == request_id, r.ended_at.is_(None), r.run_key != run_key
+            )
+        ).all()
+        for other, lease_until in others:
+            if not other.startswith("local-") and (lease_until is None or lease_until > utc_text(now)):
+                raise AlreadyRunning(
+                    f"request {request_id} is being run as {other}; let it end, or mark it failed in Airflow "
+                    f"and wait {int(LEASE.total_seconds() // 60)} minutes"
+                )
+            connection.execute(
+                t.runs
+                .update()
+                .where(r.request_id == request_id, r.run_key == other)
+                .values(ended_at=now_text(), outcome="interrupted")
+            )
+        known = connection.execute(
+            sa.select(r.run_key).where(r.request_id == request_id, r.run_key == run_key)
+        ).first()
+        if known is None:
+            connection.execute(
+                t.runs.insert(),
+                {
+                    "request_id": request_id,
+                    "run_key": run_key,
+                    "version": version,
+                    "started_at": now_text(),
+                    "lease_until": utc_text(now + LEASE) if leased else None,
+                },
+            )
+        connection.execute(
+            t.requests
+            .update()
+            .where(t.requests.c.request_id == request_id, t.requests.c.state == "open")
+            .values(state="running")
+        )
+
+
+def renew(home: Home, request_id: str, run_key: str) -> None:
+    """Extend an Airflow run's lease; called by each of its steps.
+
+    Raises:
+        AlreadyRunning: The lease ran out and another run took over.
+    """
+    _set_lease(home, request_id, run_key, utc_text(datetime.now(UTC) + LEASE))
+
+
+def wait_for_person(home: Home, request_id: str, run_key: str) -> None:
+    """Drop the lease: the run waits for a person and no step is at work."""
+    _set_lease(home, request_id, run_key, None)
+
+
+def _set_lease(home: Home, request_id: str, run_key: str, until: str | None) -> None:
+    r = t.runs.c
+    with home.catalogue.write() as connection:
+        changed = connection.execute(
+            t.runs
+            .update()
+            .where(r.request_id == request_id, r.run_key == run_key, r.ended_at.is_(None))
+            .values(lease_until=until)
+        )
+    if changed.rowcount != 1:
+        raise AlreadyRunning(f"request {request_id} was taken over by another run; this one stops")
+
+
+def end(home: Home, request_id: str, run_key: str, outcome: str) -> None:
+    """Record how a run ended."""
+    r = t.runs.c
+    with home.catalogue.write() as connection:
+        connection.execute(
+            t.runs
+            .update()
+            .where(r.request_id == request_id, r.run_key == run_key)
+            .values(ended_at=now_text(), outcome=outcome, lease_until=None)
+        )
+        connection.execute(
+            t.requests
+            .update()
+            .where(t.requests.c.request_id == request_id, t.requests.c.state == "running")
+            .values(state="complete")
+        )

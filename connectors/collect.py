@@ -53,13 +53,15 @@ def part_of(batch: sa.Row[Any]) -> Part:
 def part_text(part: Part) -> str:
     """Describe a part for its batch row."""
     scope = {"key": part.scope.key, "label": part.scope.label, "kind": part.scope.kind}
-    return canonical.dumps({
-        "scope": scope,
-        "number": part.number,
-        "spec": part.spec,
-        "items": part.items,
-        "size_bytes": part.size_bytes,
-    })
+    return canonical.dumps(
+        {
+            "scope": scope,
+            "number": part.number,
+            "spec": part.spec,
+            "items": part.items,
+            "size_bytes": part.size_bytes,
+        }
+    )
 
 
 def collect_batch(
@@ -106,8 +108,7 @@ def collect_batch(
     with attempt.commit() as connection:
         if failure is not None:
             connection.execute(
-                t.scopes
-                .update()
+                t.scopes.update()
                 .where(
                     t.scopes.c.request_id == attempt.request_id,
                     t.scopes.c.source_id == context.source_id,
@@ -226,10 +227,12 @@ class _Collector:
             if found.moment.at is not None:
                 row["moment_at"] = canonical.utc_text(found.moment.at)
             if found.metadata or found.warnings:
-                row["facts"] = canonical.dumps({
-                    "metadata": dict(found.metadata),
-                    "warnings": [str(warning) for warning in found.warnings],
-                })
+                row["facts"] = canonical.dumps(
+                    {
+                        "metadata": dict(found.metadata),
+                        "warnings": [str(warning) for warning in found.warnings],
+                    }
+                )
             return row
         row["reason"], row["detail"] = found.reason.value, found.detail
         row["state"] = _LEFT[type(found)]
@@ -260,8 +263,7 @@ class _Collector:
             insert_missing(connection, t.blobs, blobs)
             connection.execute(t.items.insert(), chunk.rows)
             connection.execute(
-                t.batches
-                .update()
+                t.batches.update()
                 .where(
                     t.batches.c.request_id == self._attempt.request_id,
                     t.batches.c.batch_id == self._attempt.batch_id,

@@ -70,8 +70,7 @@ class Home:
         r, v = t.requests.c, t.request_versions.c
         with self.catalogue.read() as connection:
             row = connection.execute(
-                sa
-                .select(r.version, r.state, r.due_on, v.body, v.terms)
+                sa.select(r.version, r.state, r.due_on, v.body, v.terms)
                 .join(t.request_versions, (v.request_id == r.request_id) & (v.version == r.version))
                 .where(r.request_id == request_id)
             ).first()

@@ -114,8 +114,7 @@ def close_request(home: Home, request_id: str, *, by: str) -> None:
     now = canonical.now_text()
     with home.catalogue.write() as connection:
         connection.execute(
-            t.requests
-            .update()
+            t.requests.update()
             .where(t.requests.c.request_id == request_id)
             .values(state="closed", closed_at=now)
         )

@@ -112,26 +112,36 @@ def plan(home: Home, request_id: str, run_key: str) -> Counts:
             kept_back=source.kept_back,
         )
     waiting = waiting_batches(home, request_id)
-    size = max(1, -(-len(waiting) // GROUPS))
-    groups = [waiting[start : start + size] for start in range(0, len(waiting), size)]
-    return {"groups": groups, "batches": len(waiting)}
+    return {"groups": _groups(waiting, home.settings), "batches": len(waiting)}
 
 
-def waiting_batches(home: Home, request_id: str) -> list[str]:
-    """Return the batches that have not passed all three steps, largest first.
+def waiting_batches(home: Home, request_id: str) -> list[tuple[str, int]]:
+    """Return the batches that have not passed all three steps, with their planned bytes, largest first.
 
     The largest go first so that no single one is left over at the end while other cores are idle.
     """
     b = t.batches.c
+    size = sa.func.coalesce(b.bytes_planned, 0)
     with home.catalogue.read() as connection:
-        return list(
-            connection.execute(
-                sa
-                .select(b.batch_id)
-                .where(b.request_id == request_id, b.index_state != "done")
-                .order_by(sa.func.coalesce(b.bytes_planned, 0).desc(), b.batch_id)
-            ).scalars()
+        rows = connection.execute(
+            sa.select(b.batch_id, size)
+            .where(b.request_id == request_id, b.index_state != "done")
+            .order_by(size.desc(), b.batch_id)
         )
+        return [(batch_id, int(planned)) for batch_id, planned in rows]
+
+
+def _groups(waiting: list[tuple[str, int]], settings: Settings) -> list[list[str]]:
+    """Deal batches out into groups of like size: one mapped Airflow task costs seconds, so it carries much."""
+    total = sum(planned for _, planned in waiting)
+    count = max(2 * settings.workers, -(-total // settings.batch_bytes))
+    groups: list[list[str]] = [[] for _ in range(min(count, GROUPS, len(waiting)))]
+    loads = [(0, number) for number in range(len(groups))]
+    for batch_id, planned in waiting:
+        load, number = heapq.heappop(loads)
+        groups[number].append(batch_id)
+        heapq.heappush(loads, (load + planned + 1, number))
+    return groups
 
 
 def collect(home: Home, request_id: str, run_key: str, batch_ids: Sequence[str]) -> Counts:

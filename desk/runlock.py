@@ -66,8 +66,7 @@ def begin(home: Home, request_id: str, run_key: str, *, leased: bool) -> None:
                     f"and wait {int(LEASE.total_seconds() // 60)} minutes"
                 )
             connection.execute(
-                t.runs
-                .update()
+                t.runs.update()
                 .where(r.request_id == request_id, r.run_key == other)
                 .values(ended_at=now_text(), outcome="interrupted")
             )
@@ -86,8 +85,7 @@ def begin(home: Home, request_id: str, run_key: str, *, leased: bool) -> None:
                 },
             )
         connection.execute(
-            t.requests
-            .update()
+            t.requests.update()
             .where(t.requests.c.request_id == request_id, t.requests.c.state == "open")
             .values(state="running")
         )
@@ -111,8 +109,7 @@ def _set_lease(home: Home, request_id: str, run_key: str, until: str | None) -> 
     r = t.runs.c
     with home.catalogue.write() as connection:
         changed = connection.execute(
-            t.runs
-            .update()
+            t.runs.update()
             .where(r.request_id == request_id, r.run_key == run_key, r.ended_at.is_(None))
             .values(lease_until=until)
         )
@@ -125,14 +122,12 @@ def end(home: Home, request_id: str, run_key: str, outcome: str) -> None:
     r = t.runs.c
     with home.catalogue.write() as connection:
         connection.execute(
-            t.runs
-            .update()
+            t.runs.update()
             .where(r.request_id == request_id, r.run_key == run_key)
             .values(ended_at=now_text(), outcome=outcome, lease_until=None)
         )
         connection.execute(
-            t.requests
-            .update()
+            t.requests.update()
             .where(t.requests.c.request_id == request_id, t.requests.c.state == "running")
             .values(state="complete")
         )

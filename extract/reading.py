@@ -150,8 +150,7 @@ def _slices(attempt: Attempt) -> Iterator[list[sa.Row[Any]]]:
     """Yield top items without a reading, with the place of their bytes, in order."""
     i, r, b = t.items.c, t.readings.c, t.blobs.c
     query = (
-        sa
-        .select(t.items, b.segment, b.offset, b.stored_bytes)
+        sa.select(t.items, b.segment, b.offset, b.stored_bytes)
         .outerjoin_from(t.items, t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
         .outerjoin(t.blobs, (b.request_id == i.request_id) & (b.sha256 == i.blob_sha256))
         .where(
@@ -503,7 +502,7 @@ def text_state(made: Extraction, kind: Kind) -> tuple[TextState, Failure | None]
     """Say where an item's text ended, and why when it is not searchable.
 
     A container that failed half-way but gave text is searchable and keeps its failure beside it. A page that
-    is a picture makes the item pending only when there is no text at all; else it is searchable with a warning.
+    is a picture makes the item pending only when there is no text at all; else it is searchable and warned of.
     """
     if made.text.strip():
         return TextState.SEARCHABLE, made.failure
@@ -529,21 +528,25 @@ def _pairs(people: Iterable[Address]) -> list[list[str]]:
 def _recipients(fields: Fields) -> str:
     if not (fields.to or fields.cc or fields.bcc or fields.participants):
         return _NO_RECIPIENTS
-    return canonical.dumps({
-        "to": _pairs(fields.to),
-        "cc": _pairs(fields.cc),
-        "bcc": _pairs(fields.bcc),
-        "participants": _pairs(fields.participants),
-    })
+    return canonical.dumps(
+        {
+            "to": _pairs(fields.to),
+            "cc": _pairs(fields.cc),
+            "bcc": _pairs(fields.bcc),
+            "participants": _pairs(fields.participants),
+        }
+    )
 
 
 def _thread(fields: Fields) -> str:
-    return canonical.dumps({
-        "message_id": fields.message_id,
-        "in_reply_to": fields.in_reply_to,
-        "references": fields.references,
-        "thread_key": fields.thread_key,
-    })
+    return canonical.dumps(
+        {
+            "message_id": fields.message_id,
+            "in_reply_to": fields.in_reply_to,
+            "references": fields.references,
+            "thread_key": fields.thread_key,
+        }
+    )
 
 
 def _content_hash(node: _Node, fields: Fields, text: str) -> str | None:

@@ -68,8 +68,7 @@ class Attempt:
             yield connection
             if items:
                 connection.execute(
-                    t.attempts
-                    .update()
+                    t.attempts.update()
                     .where(*self._mine(a), a.fence == self.fence)
                     .values(items=a["items"] + items)
                 )
@@ -80,8 +79,7 @@ class Attempt:
             t.batches.update().where(*self._mine(t.batches.c)).values({f"{self.step}_state": DONE})
         )
         connection.execute(
-            t.attempts
-            .update()
+            t.attempts.update()
             .where(*self._mine(t.attempts.c), t.attempts.c.fence == self.fence)
             .values(ended_at=now_text(), outcome=DONE)
         )

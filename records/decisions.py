@@ -110,15 +110,13 @@ def in_force(connection: sa.Connection, request_id: str) -> dict[str, Decision]:
     """Return the newest decision of every decided item."""
     d = t.decisions.c
     newest = (
-        sa
-        .select(d.item_id, sa.func.max(d.seq).label("seq"))
+        sa.select(d.item_id, sa.func.max(d.seq).label("seq"))
         .where(d.request_id == request_id)
         .group_by(d.item_id)
         .subquery()
     )
     rows = connection.execute(
-        sa
-        .select(d.item_id, d.body)
+        sa.select(d.item_id, d.body)
         .join(newest, (newest.c.item_id == d.item_id) & (newest.c.seq == d.seq))
         .where(d.request_id == request_id)
     )
@@ -135,8 +133,7 @@ def in_review(connection: sa.Connection, request_id: str, version: int) -> dict[
     hit_families = sa.select(h.family_id).where(h.request_id == request_id, h.version == version)
     decided_items = sa.select(d.item_id).where(d.request_id == request_id)
     rows = connection.execute(
-        sa
-        .select(i.item_id, r.text_state, r.reason, n.number)
+        sa.select(i.item_id, r.text_state, r.reason, n.number)
         .outerjoin_from(t.items, t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
         .outerjoin(t.numbers, (n.request_id == i.request_id) & (n.item_id == i.item_id))
         .where(

@@ -421,8 +421,7 @@ class EvidenceStore:
                 connection.execute(t.tombstones.insert(), removed)
             if moved:
                 connection.execute(
-                    t.blobs
-                    .update()
+                    t.blobs.update()
                     .where(b.request_id == self._request_id, b.sha256 == sa.bindparam("key"))
                     .values(segment=name, offset=sa.bindparam("place")),
                     [{"key": ref.sha256, "place": ref.offset} for ref in moved],
@@ -436,8 +435,7 @@ class EvidenceStore:
         b = t.blobs.c
         with self._catalogue.read() as connection:
             rows = connection.execute(
-                sa
-                .select(b.sha256, b.segment, b.offset, b.size_bytes, b.stored_bytes)
+                sa.select(b.sha256, b.segment, b.offset, b.size_bytes, b.stored_bytes)
                 .where(b.request_id == self._request_id)
                 .order_by(b.segment, b.offset)
             )

@@ -103,8 +103,7 @@ def _scopes(connection: sa.Connection, request_id: str) -> tuple[ScopeLedger, ..
     i, s, b = t.items.c, t.scopes.c, t.batches.c
     counts: dict[tuple[str, str], Counter[str]] = {}
     for source, scope, state, count in connection.execute(
-        sa
-        .select(i.source_id, i.scope_key, i.state, sa.func.count())
+        sa.select(i.source_id, i.scope_key, i.state, sa.func.count())
         .where(i.request_id == request_id, i.level == 0)
         .group_by(i.source_id, i.scope_key, i.state)
     ):
@@ -112,15 +111,13 @@ def _scopes(connection: sa.Connection, request_id: str) -> tuple[ScopeLedger, ..
     waiting = {
         (source, scope)
         for source, scope in connection.execute(
-            sa
-            .select(b.source_id, b.scope_key)
+            sa.select(b.source_id, b.scope_key)
             .where(b.request_id == request_id, b.collect_state != "done")
             .distinct()
         )
     }
     rows = connection.execute(
-        sa
-        .select(
+        sa.select(
             s.source_id,
             s.scope_key,
             s.custodian_id,
@@ -163,10 +160,8 @@ def _children(connection: sa.Connection, request_id: str) -> dict[str, int]:
     i, r = t.items.c, t.readings.c
     states: Counter[str] = Counter(
         dict(
-            connection
-            .execute(
-                sa
-                .select(i.state, sa.func.count())
+            connection.execute(
+                sa.select(i.state, sa.func.count())
                 .where(i.request_id == request_id, i.level > 0)
                 .group_by(i.state)
             )
@@ -193,8 +188,7 @@ def _text(connection: sa.Connection, request_id: str) -> dict[str, object]:
     states: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for state, reason, count in connection.execute(
-        sa
-        .select(r.text_state, r.reason, sa.func.count())
+        sa.select(r.text_state, r.reason, sa.func.count())
         .select_from(t.items.outerjoin(t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id)))
         .where(i.request_id == request_id, i.state == "stored")
         .group_by(r.text_state, r.reason)
@@ -240,8 +234,7 @@ def _review(connection: sa.Connection, request_id: str, version: int) -> dict[st
 def _exceptions(connection: sa.Connection, request_id: str) -> dict[str, int]:
     i = t.items.c
     rows = connection.execute(
-        sa
-        .select(i.reason, sa.func.count())
+        sa.select(i.reason, sa.func.count())
         .where(i.request_id == request_id, i.state == CollectionState.FAILED)
         .group_by(i.reason)
     )

@@ -306,6 +306,18 @@ decisions = Table(
 
 # --- release -------------------------------------------------------------------------------------------
 
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),  # the highest is the present draft
+    Column("draft_sha256", Text, nullable=False),  # of its tag manifest: what a person approves
+    Column("installment", Integer, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("body", Text, nullable=False),  # release.plan as canonical JSON; frozen when it is approved
+    _key("request_id", "seq"),
+)
+
 approvals = Table(
     "approvals",
     metadata,

@@ -1,8 +1,8 @@
 """The collect step: stores what a connector yields, a chunk at a time, and saves the cursor with it.
 
 Order of a chunk: natives are appended to the attempt's own segment and fsynced; then rows, cursor and
-progress go into the catalogue in one transaction that checks the attempt's fence. A kill between the two leaves
-orphan records that nothing points to. The cursor is saved only with the rows it stands for.
+progress go into the catalogue in one transaction that checks the attempt's fence. A kill between the two
+leaves orphan records that nothing points to. The cursor is saved only with the rows it stands for.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ Each function takes a home, a request id and a run key, is safe to run twice, an
 
 from __future__ import annotations
 
+import heapq
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ from records import audit
 from records import tables as t
 from records.errors import Fatal, Incomplete, Retryable, UsageError
 from records.ledger import ledger
+from records.settings import Settings
 from retention.suggest import flag_request
 from search.terms import run_terms
 
@@ -132,7 +134,7 @@ def waiting_batches(home: Home, request_id: str) -> list[tuple[str, int]]:
 
 
 def _groups(waiting: list[tuple[str, int]], settings: Settings) -> list[list[str]]:
-    """Deal batches out into groups of like size: one mapped Airflow task costs seconds, so it carries much."""
+    """Deal batches into groups of like size: a mapped Airflow task costs seconds, so it carries much."""
     total = sum(planned for _, planned in waiting)
     count = max(2 * settings.workers, -(-total // settings.batch_bytes))
     groups: list[list[str]] = [[] for _ in range(min(count, GROUPS, len(waiting)))]

@@ -502,7 +502,7 @@ def text_state(made: Extraction, kind: Kind) -> tuple[TextState, Failure | None]
     """Say where an item's text ended, and why when it is not searchable.
 
     A container that failed half-way but gave text is searchable and keeps its failure beside it. A page that
-    is a picture makes the item pending only when there is no text at all; else it is searchable and warned of.
+    is a picture makes the item pending only when there is no text at all; else it is searchable with a note.
     """
     if made.text.strip():
         return TextState.SEARCHABLE, made.failure

@@ -1,0 +1,208 @@
+"""### A public records request, from its opening to a signed release bundle.
+
+Collects from every source of the request, reads, indexes, adds the ledger up, runs the terms, suggests
+retention series, and then waits for a person: once for the decisions, once for the approval. **Nothing is
+approved by default or by time-out.** The steps are those of `desk.run`; this file only wires them.
+
+Airflow sees ids and counts: no names, no addresses, no words of the request, no content.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param, TriggerRule, dag, get_current_context, task, task_group
+from airflow.sdk.definitions.retry_policy import (
+    ExceptionRetryPolicy,
+    RetryAction,
+    RetryDecision,
+    RetryRule,
+)
+
+RETRIES = 3
+PATIENCE = timedelta(days=90)
+"""How long a question waits; then it is asked again, three times. It is never answered by the clock."""
+
+DECIDED, STOP = "Decisions are in", "Stop"
+APPROVE, REJECT = "Approve", "Reject"
+
+
+class ByErrorClass(ExceptionRetryPolicy):
+    """Fatal fails at once; Retryable waits as long as the service asked; anything else takes the default."""
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
+    ) -> RetryDecision:
+        """Decide by the class, and take the wait from the error itself."""
+        decision = super().evaluate(exception, try_number, max_tries, context)
+        seconds = getattr(exception, "retry_after_s", None)
+        if decision.action is RetryAction.RETRY and seconds:
+            return RetryDecision.retry(timedelta(seconds=seconds), decision.reason)
+        return decision
+
+
+BY_ERROR_CLASS = ByErrorClass(
+    [
+        RetryRule("records.errors.Fatal", RetryAction.FAIL, reason="a person must change something first"),
+        RetryRule("records.errors.Retryable", RetryAction.RETRY, reason="a passing fault"),
+    ]
+)
+
+
+def step(function: str, **given: Any) -> dict[str, Any]:
+    """Run one step of this run's request; the rooms are imported here, not when the file is parsed."""
+    from desk.tasks import run_step
+
+    context = get_current_context()
+    return run_step(function, context["params"]["request_id"], context["run_id"], **given)
+
+
+def answer_of(response: dict[str, Any]) -> dict[str, str]:
+    """Return what a person answered, who and when, as the record of it takes them."""
+    user = response["responded_by_user"]
+    return {
+        "answer": response["chosen_options"][0],
+        "by": str(user["id"]) if user else "",
+        "at": response["responded_at"].isoformat(),
+    }
+
+
+@dag(
+    dag_id="records_request",
+    schedule=None,
+    start_date=None,
+    catchup=False,
+    max_active_runs=256,  # one that waits for a person is active; two of one request are refused by the desk
+    max_active_tasks=256,
+    tags=["public records"],
+    doc_md=__doc__,
+    default_args={
+        "retries": RETRIES,
+        "retry_delay": timedelta(seconds=10),
+        "retry_policy": BY_ERROR_CLASS,
+    },
+    params={
+        "request_id": Param(
+            type="string",
+            pattern=r"^[0-9]{4}-[0-9]{4,9}$",
+            title="Request",
+            description="The id that `daylight open` printed, such as 2026-0001.",
+        ),
+        "search_only": Param(
+            default=False,
+            type="boolean",
+            title="Search only",
+            description="End once everything is searchable and flagged, without asking for decisions.",
+        ),
+    },
+)
+def records_request() -> None:
+    """Wire the steps."""
+
+    @task(task_id="open", multiple_outputs=False)
+    def open_() -> dict[str, Any]:
+        return step("open_run")
+
+    @task
+    def plan() -> list[list[str]]:
+        return step("plan")["groups"]
+
+    @task_group(group_id="batch")
+    def batch(batch_ids: list[str]) -> None:
+        label = "{{ task.op_kwargs['batch_ids'] | first }} ({{ task.op_kwargs['batch_ids'] | length }})"
+
+        @task(multiple_outputs=False, map_index_template=label)
+        def collect(batch_ids: list[str]) -> dict[str, Any]:
+            return step("collect", batch_ids=batch_ids)
+
+        @task(multiple_outputs=False, map_index_template=label)
+        def extract(batch_ids: list[str]) -> dict[str, Any]:
+            return step("extract", batch_ids=batch_ids)
+
+        @task(multiple_outputs=False, map_index_template=label)
+        def index(batch_ids: list[str]) -> dict[str, Any]:
+            return step("index", batch_ids=batch_ids)
+
+        collect(batch_ids) >> extract(batch_ids) >> index(batch_ids)
+
+    # A run with nothing left to collect maps over nothing, which skips the group; what follows still runs.
+    @task(multiple_outputs=False, trigger_rule=TriggerRule.NONE_FAILED)
+    def reconcile() -> dict[str, Any]:
+        return step("reconcile")
+
+    @task(multiple_outputs=False)
+    def terms() -> dict[str, Any]:
+        return step("terms")
+
+    @task(multiple_outputs=False)
+    def flag() -> dict[str, Any]:
+        return step("flag")
+
+    @task.short_circuit(ignore_downstream_trigger_rules=False)
+    def go_on() -> bool:
+        return not get_current_context()["params"]["search_only"]
+
+    review = HITLOperator(
+        task_id="review",
+        subject="Request {{ params.request_id }}: are the decisions in?",
+        body=(
+            "`daylight sheet {{ params.request_id }} --out sheet.xlsx` writes the coding sheet, "
+            "`daylight view {{ params.request_id }}` shows the records, "
+            "`daylight decide {{ params.request_id }} sheet.xlsx --by NAME` takes the decisions in.\n\n"
+            "**Stop** ends this run; a later run takes up where it ended."
+        ),
+        options=[DECIDED, STOP],
+        response_timeout=PATIENCE,
+    )
+
+    @task.short_circuit(ignore_downstream_trigger_rules=False)
+    def record_review(response: dict[str, Any]) -> bool:
+        given = answer_of(response)
+        step("record_answer", step="review", **given)
+        return given["answer"] == DECIDED
+
+    @task(multiple_outputs=False)
+    def draft() -> dict[str, Any]:
+        return step("draft")
+
+    @task(multiple_outputs=False)
+    def gate() -> dict[str, Any]:
+        return step("gate")
+
+    approve = HITLOperator(
+        task_id="approve",
+        subject="Request {{ params.request_id }}: approve this instalment?",
+        body=(
+            "The draft has passed the checks. **Approve** makes its numbers permanent and packages it; "
+            "**Reject** ends this run and releases nothing."
+        ),
+        options=[APPROVE, REJECT],
+        response_timeout=PATIENCE,
+    )
+
+    @task.short_circuit(ignore_downstream_trigger_rules=False)
+    def record_approval(response: dict[str, Any]) -> bool:
+        given = answer_of(response)
+        step("record_approval", **given)
+        return given["answer"] == APPROVE
+
+    @task(multiple_outputs=False)
+    def package() -> dict[str, Any]:
+        return step("package")
+
+    # Runs after a stop or a rejection too (they skip what lies between), never after a failure.
+    @task(multiple_outputs=False, trigger_rule=TriggerRule.NONE_FAILED)
+    def finish() -> dict[str, Any]:
+        return step("finish")
+
+    planned = plan()
+    batches = batch.expand(batch_ids=planned)
+    open_() >> planned
+    batches >> reconcile() >> terms() >> flag() >> go_on() >> review
+    record_review(review.output) >> draft() >> gate() >> approve
+    record_approval(approve.output) >> package() >> finish()
+
+
+records_request()

@@ -14,7 +14,6 @@ from connectors.collect import collect_batch
 from connectors.registry import connector
 from desk.home import Home, OpenRequest
 from desk.slots import worker_slot
-from extract.protocol import Limits
 from extract.reading import read_batch
 from extract.workers import Worker
 from records import tables as t
@@ -98,7 +97,7 @@ class BatchRunner:
 
     def _reader(self) -> Worker:
         if self._worker is None:
-            self._worker = Worker(Limits())
+            self._worker = Worker()
             self._worker.__enter__()
         return self._worker
 

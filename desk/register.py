@@ -36,7 +36,22 @@ def open_request(home: Home, path: Path, *, by: str) -> tuple[str, str]:
     request, terms = load_request(path)
     for source in request.sources:
         connector(source.connector)(request.context(source)).check()
-    due = due_on(request.received_on).isoformat()
+    request_id = enter(home, request, terms, by=by)
+    return request_id, due_on(request.received_on).isoformat()
+
+
+def enter(home: Home, request: Request, terms: str, *, by: str) -> str:
+    """Enter a checked request.
+
+    Args:
+        home: Where it is entered.
+        request: What the file said.
+        terms: Text of the term list.
+        by: Who opens it.
+
+    Returns:
+        Its id.
+    """
     now = canonical.now_text()
     with home.catalogue.write() as connection:
         request_id = _next_id(connection, request)
@@ -46,7 +61,7 @@ def open_request(home: Home, path: Path, *, by: str) -> tuple[str, str]:
                 "request_id": request_id,
                 "version": 1,
                 "received_on": request.received_on.isoformat(),
-                "due_on": due,
+                "due_on": due_on(request.received_on).isoformat(),
                 "time_zone": request.time_zone,
                 "state": "open",
                 "opened_at": now,
@@ -67,7 +82,7 @@ def open_request(home: Home, path: Path, *, by: str) -> tuple[str, str]:
         )
         freeze(connection, request_id, now)
         audit.append(connection, action="opened", actor=by, request_id=request_id, version=1)
-    return request_id, due
+    return request_id
 
 
 def _next_id(connection: sa.Connection, request: Request) -> str:

@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -48,6 +49,13 @@ PAGE = 100
 
 PARALLELISM = 4
 """Tasks at once; SQLite with the LocalExecutor gave no lock errors at four."""
+
+LAUNCHER = """#!/bin/sh
+# The log servers that Airflow's parts start listen on every interface, and nobody here needs them: logs are
+# read from their folder. Everything else listens on loopback.
+case "$1" in scheduler | triggerer) set -- "$@" --skip-serve-logs ;; esac
+exec {python} -m airflow "$@"
+"""
 
 FINISHED = frozenset({"success", "failed"})
 ON_THE_WAY = frozenset({None, "scheduled", "queued", "running", "up_for_retry", "restarting", "deferred"})
@@ -405,6 +413,10 @@ class Standalone(AirflowApi):
             _write_private(path, json.dumps(_new_secrets()))
         self._secrets: dict[str, Any] = json.loads(path.read_text("utf-8"))
         _write_private(self.folder / "passwords.json", json.dumps(self._secrets["passwords"]))
+        (self.folder / "bin").mkdir(exist_ok=True)
+        _write_private(
+            self.folder / "bin/airflow", LAUNCHER.format(python=shlex.quote(sys.executable)), 0o700
+        )
 
     def _take_lock(self) -> None:
         self._lock = (self.folder / "lock").open("w", encoding="ascii")
@@ -425,7 +437,9 @@ class Standalone(AirflowApi):
         """Everything Airflow is told: quiet, local, private, the same every time."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
         # Standalone starts its parts as `airflow …` by name.
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        path = os.pathsep.join(
+            [str(self.folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+        )
         settings = {
             "CORE__LOAD_EXAMPLES": "False",
             "CORE__DAGS_FOLDER": str(self.dags_folder),
@@ -447,8 +461,7 @@ class Standalone(AirflowApi):
             "API_AUTH__JWT_SECRET": self._secrets["jwt_secret"],
             "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
             "LOGGING__BASE_LOG_FOLDER": str(self.folder / "logs"),
-            "LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
-            "LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_port()),
+            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",  # a second, the default, is paid at every step
             "USAGE_DATA_COLLECTION__ENABLED": "False",
         }
         return (
@@ -497,11 +510,11 @@ def _new_secrets() -> dict[str, Any]:
     }
 
 
-def _write_private(path: Path, text: str) -> None:
+def _write_private(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file that only its owner can read, from its first byte on."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as out:
         out.write(text)
     new.replace(path)
 

@@ -1,0 +1,411 @@
+"""The ``daylight`` command: one thin shell over functions that tests call directly."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
+from desk.home import Home
+from records import audit
+from records.errors import DaylightError, Incomplete
+from records.ledger import ledger as count_ledger
+from records.logs import configure
+from records.settings import load_settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Answer public records requests of a Washington school district (RCW 42.56).",
+)
+store_app = typer.Typer(no_args_is_help=True, help="Care for the evidence store.")
+audit_app = typer.Typer(no_args_is_help=True, help="Check the audit log.")
+retention_app = typer.Typer(no_args_is_help=True, help="Retention schedules and flags.")
+app.add_typer(store_app, name="store")
+app.add_typer(audit_app, name="audit")
+app.add_typer(retention_app, name="retention")
+
+RequestId = Annotated[str, typer.Argument(metavar="ID", help="Request id, such as 2026-0001.")]
+By = Annotated[str, typer.Option("--by", help="Who does this; written into the audit log.")]
+
+
+@app.callback()
+def _home(
+    context: typer.Context,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            "--home", envvar="DAYLIGHT_HOME", help="Folder that holds everything.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    context.obj = home
+
+
+def opened(context: typer.Context) -> Home:
+    """Open the home the command line or the environment names."""
+    settings = load_settings(context.obj)
+    configure(settings.log_level)
+    home = Home.open(settings=settings)
+    context.call_on_close(home.close)
+    return home
+
+
+@app.command("open")
+def open_command(
+    context: typer.Context,
+    request: Annotated[Path, typer.Argument(help="The request file (TOML).")],
+    by: By = "",
+) -> None:
+    """Enter a request; prints its id and the last of the five business days to answer."""
+    from desk.register import open_request
+
+    request_id, due = open_request(opened(context), request, by=by or whoami())
+    show({"request_id": request_id, "due_on": due})
+
+
+@app.command("run")
+def run_command(
+    context: typer.Context,
+    request_id: RequestId,
+    local: Annotated[
+        bool, typer.Option("--local", help="Run the steps in this process, no Airflow.")
+    ] = False,
+) -> None:
+    """Collect, read, index, count and flag; resumes what an earlier run left."""
+    home = opened(context)
+    if local:
+        from desk.run import run_local
+
+        with run_progress() as tell:
+            counts = run_local(home, request_id, tell)
+        show(counts)
+        say(
+            f"Next: `daylight sheet {request_id} --out sheet.xlsx`, decide, "
+            f"`daylight decide {request_id} sheet.xlsx --by NAME`."
+        )
+        return
+    from desk.airflow import follow_run
+
+    with run_progress() as tell:
+        show(follow_run(home, request_id, tell))
+
+
+@app.command("status")
+def status_command(
+    context: typer.Context,
+    request_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Request id; none lists all.")
+    ] = None,
+) -> None:
+    """Show where a request stands; without an id, list every request."""
+    from desk.register import list_requests
+    from desk.status import status
+
+    home = opened(context)
+    if request_id is None:
+        show_lines(list_requests(home))
+    else:
+        show(status(home, request_id))
+
+
+@app.command("inspect")
+def inspect_command(
+    path: Annotated[Path, typer.Argument(help="A file, a folder or an export.")],
+    connector: Annotated[str | None, typer.Option("--connector", help="Read it with this connector.")] = None,
+    time_zone: Annotated[
+        str, typer.Option("--time-zone", help="For local times without a zone.")
+    ] = "America/Los_Angeles",
+    owner: Annotated[str, typer.Option("--owner", help="The owner's own address or number.")] = "",
+) -> None:
+    """Read one file or export with no request; prints one JSON object an item."""
+    from desk.inspect import inspect
+
+    show_lines(inspect(path, connector=connector, time_zone=time_zone, owner=owner))
+
+
+@app.command("search")
+def search_command(
+    context: typer.Context,
+    request_id: RequestId,
+    query: Annotated[str, typer.Argument(help="In the search language; see docs/search.md.")],
+    count: Annotated[bool, typer.Option("--count", help="Only count.")] = False,
+    snippets: Annotated[bool, typer.Option("--snippets", help="Show each hit in its words.")] = False,
+    by: By = "",
+) -> None:
+    """Search a request; every search is logged with its parsed form and counts."""
+    from desk import searching
+
+    home = opened(context)
+    if count:
+        show(searching.count(home, request_id, query, by=by or whoami()))
+    else:
+        show_lines(searching.search(home, request_id, query, by=by or whoami(), snippets=snippets))
+
+
+@app.command("terms")
+def terms_command(
+    context: typer.Context,
+    request_id: RequestId,
+    terms: Annotated[
+        Path | None, typer.Argument(metavar="[TERMS.csv]", help="A term list; none: the request's own.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Also write the report here (.csv or .html).")
+    ] = None,
+) -> None:
+    """Run a term list and print its hit report; a bad line is reported and never stops the rest."""
+    from desk import searching
+
+    home = opened(context)
+    show(searching.hit_report(home, request_id, terms, out, by=whoami()))
+
+
+@app.command("ledger")
+def ledger_command(context: typer.Context, request_id: RequestId) -> None:
+    """Print the three-state ledger; exit code 6 when it does not balance."""
+    home = opened(context)
+    home.request(request_id)
+    counted = count_ledger(home.catalogue, request_id)
+    show({"balanced": counted.balanced, **_without(dataclasses.asdict(counted), "balanced")})
+    if not counted.balanced:
+        raise typer.Exit(Exit.FAILED_CHECK)
+
+
+def _without(value: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: kept for name, kept in value.items() if name != key}
+
+
+@app.command("items")
+def items_command(
+    context: typer.Context,
+    request_id: RequestId,
+    no_text: Annotated[bool, typer.Option("--no-text", help="Leave the text out.")] = False,
+) -> None:
+    """Print every item as JSON lines."""
+    from desk.items import items
+
+    home = opened(context)
+    home.request(request_id)
+    show_lines(items(home, request_id, with_text=not no_text))
+
+
+@app.command("get")
+def get_command(
+    context: typer.Context,
+    request_id: RequestId,
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="Item id.")],
+    text: Annotated[bool, typer.Option("--text", help="The extracted text instead of the native.")] = False,
+    by: By = "",
+) -> None:
+    """Write the exact native bytes of an item to stdout."""
+    from desk.items import native
+
+    sys.stdout.buffer.write(native(opened(context), request_id, item, by=by or whoami(), text=text))
+
+
+@app.command("sheet")
+def sheet_command(
+    context: typer.Context,
+    request_id: RequestId,
+    out: Annotated[Path, typer.Option("--out", help="File to write: .xlsx or .csv.")],
+    split_rows: Annotated[
+        int | None,
+        typer.Option("--split-rows", help="Cut into files of about so many rows, at families.", min=1),
+    ] = None,
+) -> None:
+    """Write the coding sheet of everything in review."""
+    from desk.reviewing import sheet
+
+    show(sheet(opened(context), request_id, out, split_rows=split_rows, by=whoami()))
+
+
+@app.command("decide")
+def decide_command(
+    context: typer.Context,
+    request_id: RequestId,
+    sheet: Annotated[Path, typer.Argument(help="The coding sheet, filled in.")],
+    by: Annotated[str, typer.Option("--by", help="Who decided.")],
+) -> None:
+    """Read decisions in; rows that cannot be placed are refused by row, the others are kept."""
+    from desk.reviewing import decide
+
+    result = decide(opened(context), request_id, sheet, by=by)
+    show(result)
+    if result["refused"]:
+        raise Incomplete(f"{len(result['refused'])} rows were refused; correct them and run this again")
+
+
+@app.command("draft")
+def draft_command(context: typer.Context, request_id: RequestId) -> None:
+    """Build the draft of the next instalment and check it for what must not be in it."""
+    from desk import bundle
+
+    home = opened(context)
+    made = bundle.draft(home, request_id)
+    show({**made, **bundle.gate(home, request_id)})
+
+
+@app.command("approve")
+def approve_command(
+    context: typer.Context,
+    request_id: RequestId,
+    by: Annotated[str, typer.Option("--by", help="Who approves; their name stays with the instalment.")],
+) -> None:
+    """Approve the draft as it stands: its numbers become permanent."""
+    from desk import bundle
+
+    show(bundle.approve(opened(context), request_id, by=by, approved=True))
+
+
+@app.command("package")
+def package_command(
+    context: typer.Context,
+    request_id: RequestId,
+    out: Annotated[Path, typer.Option("--out", help="New folder for the bundle.")],
+) -> None:
+    """Write the approved bundle; refused without an approval."""
+    from desk import bundle
+
+    show(bundle.package(opened(context), request_id, out))
+
+
+@app.command("verify")
+def verify_command(
+    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    fingerprint: Annotated[
+        str | None, typer.Option("--fingerprint", help="The signing key's fingerprint, got another way.")
+    ] = None,
+) -> None:
+    """Verify a bundle, as a requester can with the verifier inside it."""
+    from desk.bundle import verify
+
+    raise typer.Exit(verify(bundle, fingerprint))
+
+
+@app.command("view")
+def view_command(
+    context: typer.Context,
+    request_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Request to start with.")] = None,
+    port: Annotated[int, typer.Option("--port", help="Port on loopback; 0 takes a free one.")] = 0,
+) -> None:
+    """Serve read-only pages on this machine until Ctrl-C."""
+    from desk.viewing import view
+
+    view(opened(context), request_id, port=port, who=whoami(), ready=say)
+
+
+@app.command("close")
+def close_command(context: typer.Context, request_id: RequestId, by: By = "") -> None:
+    """Close a request; refused while anything is undecided or awaits something."""
+    from desk.register import close_request
+
+    close_request(opened(context), request_id, by=by or whoami())
+    show({"request_id": request_id, "state": "closed"})
+
+
+@app.command("reindex")
+def reindex_command(context: typer.Context, request_id: RequestId) -> None:
+    """Rebuild the search index from the evidence."""
+    from desk.searching import reindex
+
+    show(reindex(opened(context), request_id))
+
+
+@store_app.command("verify")
+def store_verify_command(
+    context: typer.Context,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Also remove what killed runs left behind.")
+    ] = False,
+) -> None:
+    """Read every stored record and compare its digest; exit code 6 when one is damaged."""
+    from desk.care import verify_stores
+
+    reports = verify_stores(opened(context), repair=repair)
+    show_lines(reports)
+    if any(report["damaged"] for report in reports):
+        raise typer.Exit(Exit.FAILED_CHECK)
+
+
+@audit_app.command("verify")
+def audit_verify_command(context: typer.Context) -> None:
+    """Walk the hash chain of the audit log; exit code 6 when it was altered."""
+    found = audit.verify(opened(context).catalogue)
+    show({"entries": found.seq, "head": found.entry_hash})
+
+
+@retention_app.command("import")
+def retention_import_command(
+    context: typer.Context,
+    schedule: Annotated[Path, typer.Argument(help="A schedule of the State Archives, PDF or DOCX.")],
+    in_force: Annotated[bool, typer.Option("--in-force", help="Work on it from now on.")] = False,
+    by: By = "",
+) -> None:
+    """Read a retention schedule; shows what could not be placed and the difference to the one before."""
+    from desk.retaining import import_schedule
+
+    show(import_schedule(opened(context), schedule, by=by or whoami(), in_force=in_force))
+
+
+@retention_app.command("confirm")
+def retention_confirm_command(
+    context: typer.Context,
+    request_id: RequestId,
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="Item id.")],
+    series: Annotated[str, typer.Argument(metavar="SERIES", help="Series id, or `none`.")],
+    why: Annotated[str, typer.Option("--why", help="The reason.")],
+    by: Annotated[str, typer.Option("--by", help="Who confirms.")],
+) -> None:
+    """Confirm or change an item's retention series."""
+    from desk.retaining import confirm
+
+    show(confirm(opened(context), request_id, item, series, by=by, why=why))
+
+
+@retention_app.command("freezes")
+def retention_freezes_command(context: typer.Context) -> None:
+    """List what is frozen, and by which request."""
+    from desk.retaining import freezes
+
+    show_lines(freezes(opened(context)))
+
+
+@app.command("doctor")
+def doctor_command(context: typer.Context) -> None:
+    """Check this machine and home; prints one line a check and what to do; exit code 6 when one fails."""
+    from desk.doctor import checks
+
+    found = checks(load_settings(context.obj))
+    show_lines(found)
+    if any(not check["ok"] for check in found):
+        raise typer.Exit(Exit.FAILED_CHECK)
+
+
+def main() -> None:
+    """Run the command; every expected error becomes one line of words and its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except DaylightError as error:
+        say(f"daylight: {error}")
+        sys.exit(exit_code(error))
+    except typer.Abort:
+        sys.exit(Exit.INTERRUPTED)
+    except KeyboardInterrupt:
+        say("daylight: interrupted; run the same command again to resume")
+        sys.exit(Exit.INTERRUPTED)
+    except typer.exceptions.ClickException as error:
+        error.show()
+        sys.exit(Exit.USAGE)
+    except BrokenPipeError:
+        sys.exit(Exit.OK)
+    sys.exit(code if isinstance(code, int) else Exit.OK)
+
+
+if __name__ == "__main__":
+    main()

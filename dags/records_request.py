@@ -86,7 +86,7 @@ def answer_of(response: dict[str, Any]) -> dict[str, str]:
     params={
         "request_id": Param(
             type="string",
-            pattern=r"^[0-9]{4}-[0-9]{4,9}$",
+            pattern=r"^[0-9]{4}-[0-9]{4,9}$(?!\n)",  # Python's $ would let a line end pass
             title="Request",
             description="The id that `daylight open` printed, such as 2026-0001.",
         ),

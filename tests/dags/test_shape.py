@@ -1,0 +1,210 @@
+"""The Dag as Airflow reads it: it imports, wires the desk's steps in their order, and approves nothing itself."""
+
+from __future__ import annotations
+
+import copy
+from datetime import timedelta
+
+import pytest
+
+from desk.run import STEPS
+from desk.tasks import FUNCTIONS
+from records.errors import AccessError, Retryable, SettingsError
+
+pytestmark = pytest.mark.dag
+
+RECORDING = {"go_on", "record_review", "record_approval"}
+"""Tasks that are no steps: they act on an answer or an option."""
+
+ARROWS = {
+    "open": {"plan"},
+    "plan": {"batch.collect"},
+    "batch.collect": {"batch.extract"},
+    "batch.extract": {"batch.index"},
+    "batch.index": {"reconcile"},
+    "reconcile": {"terms"},
+    "terms": {"flag"},
+    "flag": {"go_on"},
+    "go_on": {"review"},
+    "review": {"record_review"},
+    "record_review": {"draft"},
+    "draft": {"gate"},
+    "gate": {"approve"},
+    "approve": {"record_approval"},
+    "record_approval": {"package"},
+    "package": {"finish"},
+    "finish": set(),
+}
+
+
+@pytest.fixture
+def dag(bag):
+    return bag.dags["records_request"]
+
+
+def test_every_file_imports(bag):
+    assert bag.import_errors == {}
+    assert set(bag.dags) == {"records_request"}
+
+
+def test_arrows(dag):
+    assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == ARROWS
+
+
+def test_steps_are_those_of_the_desk_in_their_order(dag):
+    ordered = [task.task_id.removeprefix("batch.") for task in dag.topological_sort()]
+    assert [name for name in ordered if name not in RECORDING] == [step.name for step in STEPS]
+
+
+def test_mapped_steps_are_mapped(dag):
+    mapped = {step.name for step in STEPS if step.mapped}
+    assert {task.task_id for task in dag.tasks if task.task_id.startswith("batch.")} == {
+        f"batch.{name}" for name in mapped
+    }
+    for task in dag.tasks:
+        groups = [group.group_id for group in task.iter_mapped_task_groups()]
+        assert groups == (["batch"] if task.task_id.startswith("batch.") else []), task.task_id
+
+
+def test_steps_for_a_person_ask_a_person(dag):
+    from airflow.providers.standard.operators.hitl import HITLOperator
+
+    asking = {task.task_id for task in dag.tasks if isinstance(task, HITLOperator)}
+    assert asking == {step.name for step in STEPS if step.person}
+
+
+@pytest.mark.parametrize(
+    ("task_id", "options"),
+    [("review", ["Decisions are in", "Stop"]), ("approve", ["Approve", "Reject"])],
+)
+def test_a_question_has_no_answer_of_its_own(dag, task_id, options):
+    """No default, so that running out of time asks again or fails; it never answers."""
+    task = dag.get_task(task_id)
+    assert task.options == options
+    assert task.defaults is None
+    assert task.multiple is False
+    assert task.response_timeout == timedelta(days=90)
+
+
+def test_no_question_is_approved_by_another_trigger_rule(dag):
+    """Only ``reconcile`` and ``finish`` run after something was skipped; nothing runs after a failure."""
+    rules = {task.task_id: str(task.trigger_rule) for task in dag.tasks}
+    assert {task_id for task_id, rule in rules.items() if rule != "all_success"} == {"reconcile", "finish"}
+    assert {rules["reconcile"], rules["finish"]} == {"none_failed"}
+
+
+def test_skipping_stops_at_the_next_task(dag):
+    """The rest follows by trigger rule, so that ``finish`` still ends the run."""
+    for task_id in RECORDING:
+        assert dag.get_task(task_id).ignore_downstream_trigger_rules is False
+
+
+def test_schedule_and_limits(dag):
+    assert dag.timetable.summary == "None"
+    assert dag.catchup is False
+    assert dag.max_active_runs == 256
+
+
+def test_the_form_asks_for_an_id_and_one_option(dag):
+    assert (
+        {name: param.schema["type"] for name, param in dag.params.items_with_params()}
+        == {
+            "request_id": "string",
+            "search_only": "boolean",
+        }
+        if hasattr(dag.params, "items_with_params")
+        else True
+    )
+    assert set(dag.params) == {"request_id", "search_only"}
+    assert dag.params["search_only"] is False
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "2026",
+        "2026-1",
+        "26-0001",
+        "2026-0001 ",
+        "2026-0001\n",
+        "../etc",
+        "2026-0001; rm",
+        20260001,
+        ["2026-0001"],
+    ],
+)
+def test_a_bad_request_id_is_refused(dag, value):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    params = copy.deepcopy(dag.params)
+
+    def give():
+        params["request_id"] = value
+        params.validate()
+
+    with pytest.raises(ParamValidationError):
+        give()
+
+
+def test_a_missing_request_id_is_refused(dag):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    with pytest.raises(ParamValidationError):
+        copy.deepcopy(dag.params).validate()
+
+
+@pytest.mark.parametrize("value", ["2026-0001", "1999-123456789"])
+def test_a_good_request_id_is_taken(dag, value):
+    params = copy.deepcopy(dag.params)
+    params["request_id"] = value
+    assert params.validate() == {"request_id": value, "search_only": False}
+
+
+def test_a_bad_option_is_refused(dag):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    params = copy.deepcopy(dag.params)
+    params["request_id"] = "2026-0001"
+
+    def give():
+        params["search_only"] = "perhaps"
+        params.validate()
+
+    with pytest.raises(ParamValidationError):
+        give()
+
+
+def test_it_serialises(dag):
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    assert {task.task_id for task in again.tasks} == set(ARROWS)
+
+
+def test_every_task_retries_by_error_class(dag):
+    policies = {task.task_id: task.retry_policy for task in dag.tasks}
+    assert all(type(policy).__name__ == "ByErrorClass" for policy in policies.values()), policies
+    assert {task.retries for task in dag.tasks} == {3}
+
+
+@pytest.mark.parametrize(
+    ("error", "action", "delay"),
+    [
+        (SettingsError("x"), "fail", None),
+        (AccessError("x"), "fail", None),
+        (Retryable("x"), "retry", None),
+        (Retryable("x", retry_after_s=90), "retry", timedelta(seconds=90)),
+        (OSError("x"), "default", None),
+    ],
+)
+def test_retries_follow_the_error(dag, error, action, delay):
+    decision = dag.get_task("terms").retry_policy.evaluate(error, 1, 3)
+    assert (decision.action.value, decision.retry_delay) == (action, delay)
+
+
+def test_tasks_call_functions_that_exist():
+    import desk.run
+
+    assert {name for name in FUNCTIONS if not callable(getattr(desk.run, name, None))} == set()

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-if TYPE_CHECKING:
-    from search.tree import Node
+from records.errors import UsageError
+from search.tree import Node
+
+PREFIX_LIMIT = 16_384
+"""Most different words a ``*`` may stand for (Elasticsearch's own limit, kept by both engines alike)."""
+
+
+class TooManyWords(UsageError):
+    """A ``*`` stands for more words than the limit; the message names the count and never the words.
+
+    Attributes:
+        words: How many different words of the index it stands for.
+    """
+
+    def __init__(self, words: int) -> None:
+        self.words = words
+        super().__init__(
+            f"* stands for {words:,} different words here, more than {PREFIX_LIMIT:,}: write more letters before it"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +42,8 @@ class IndexDocument:
         subject: Decoded subject, or empty.
         text: Body or file text.
         filename: As stated, or empty.
-        sender: Names and addresses of the author, space-joined; so ``to``, ``cc``, ``bcc`` and
-            ``participants`` (which holds everybody, roles or not).
+        sender: Names and addresses of the author, space-joined (the ``from`` field); so ``to``, ``cc``, ``bcc``
+            and ``participants`` (which holds everybody, roles or not).
         to: Recipients.
         cc: Copied.
         bcc: Blind copied.
@@ -72,6 +89,7 @@ class Hit:
     family_id: str
     custodian_id: str
     source_id: str
+    distinct_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +98,11 @@ class TermHits:
 
     Attributes:
         hits: Matching documents, by item id in order.
+        problem: Why it could not be run, in plain words (then there are no hits); else empty.
     """
 
     hits: tuple[Hit, ...]
+    problem: str = ""
 
 
 @runtime_checkable
@@ -92,20 +112,36 @@ class SearchEngine(Protocol):
     def create(self) -> None:
         """Make the index if it is not there; harmless when it is."""
 
-    def upsert(self, batch_id: str, documents: Sequence[IndexDocument]) -> None:
-        """Put a batch's documents in, replacing what the same batch put there before; all or nothing."""
+    def upsert(self, batch_id: str, documents: Iterable[IndexDocument]) -> int:
+        """Put a batch's documents in, replacing what the same batch put there before; all or nothing.
+
+        Args:
+            batch_id: An item belongs to one batch, and a family lies in one batch.
+            documents: Read once and never held whole; an exception it raises leaves the index as it was.
+
+        Returns:
+            How many documents the batch now has.
+        """
 
     def count(self, query: Node) -> Counts:
-        """Count exactly; no result wall."""
+        """Count exactly; no result wall.
+
+        Raises:
+            TooManyWords: A ``*`` stands for more than ``PREFIX_LIMIT`` words.
+        """
 
     def search(self, query: Node, after: str | None = None, limit: int = 100) -> list[Hit]:
-        """Return hits in item-id order, those after ``after``."""
+        """Return hits in item-id order, those after ``after``.
 
-    def terms(self, queries: Sequence[Node]) -> Iterator[TermHits]:
-        """Run a term list; one result a query, in order."""
+        Raises:
+            TooManyWords: A ``*`` stands for more than ``PREFIX_LIMIT`` words.
+        """
+
+    def terms(self, queries: Iterable[Node]) -> Iterator[TermHits]:
+        """Run a term list; one result a query, in order. One that cannot be run says so and stops nothing."""
 
     def vocabulary(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """Yield the tokens that start with ``prefix``, with the number of documents that hold them."""
+        """Yield the tokens that start with ``prefix``, in order, with the number of documents that hold them."""
 
     def state(self) -> IndexState:
         """Say what is in the index."""
@@ -129,9 +165,3 @@ class IndexState:
     batches: int
     analyzer: str
     engine: str
-
-
-TextOf = Callable[[str], str]
-"""Gives the stored text of an item id: positions, snippets and occurrences come from stored text only."""
-
-Documents = Iterable[IndexDocument]

@@ -1,0 +1,578 @@
+"""The embedded engine: SQLite FTS5 in a folder of shards, opened with apsw only.
+
+Catalogue and index never share a file or a library: a file opened by two SQLite libraries in one process loses
+its locks. All documents of a batch go to one shard, chosen from the batch id; a family lies in one batch, so
+documents and families add up over shards. A shard has one writer at a time (a file lock that dies with its
+process); a batch is written in one transaction, so a kill leaves it as it was. Readers are never blocked (WAL).
+
+FTS5 holds folded text only (contentless), with all positions. Words, prefixes, phrases and what AND, OR and NOT
+make of them are one FTS5 expression; days, labels, ``attachment:``, ``family:`` and NOT alone are set algebra
+over row numbers in SQL, around it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from records.errors import AccessError, AlreadyRunning, CheckFailed, Incomplete, Retryable, UsageError
+from search import tree as q
+from search.folding import ANALYZER, fold
+from search.protocol import PREFIX_LIMIT, Counts, Hit, IndexDocument, IndexState, TermHits, TooManyWords
+
+SHARDS = 64
+"""Most files of an index."""
+
+_SCHEMA = 1
+_SLICE = 500
+_BUSY_MS = 60_000
+_HASH_BYTES = 32 << 20  # FTS5's own buffer: measured, 1 MiB (its default) costs half the rate
+_CACHE_KIB = 64 << 10
+_LAST = "\U0010ffff"
+
+_COLUMNS = {
+    "subject": "subject", "body": "body", "filename": "filename", "participants": "participants",
+    "from": "c_from", "to": "c_to", "cc": "c_cc", "bcc": "c_bcc",
+}  # fmt: skip
+"""Field of the language to column of the index; ``from`` and ``to`` are words of SQL."""
+
+_TABLES = f"""
+CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE batches(batch INTEGER PRIMARY KEY, batch_id TEXT NOT NULL UNIQUE, documents INTEGER NOT NULL);
+CREATE TABLE labels(label INTEGER PRIMARY KEY, field TEXT NOT NULL, value TEXT NOT NULL, UNIQUE(field, value));
+CREATE TABLE docs(
+    doc INTEGER PRIMARY KEY, item_id TEXT NOT NULL UNIQUE, family_id TEXT NOT NULL, distinct_key TEXT NOT NULL,
+    batch INTEGER NOT NULL, family INTEGER NOT NULL, parent INTEGER,
+    custodian INTEGER NOT NULL, source INTEGER NOT NULL, kind INTEGER NOT NULL, sent_on TEXT, has INTEGER NOT NULL);
+CREATE INDEX docs_by_batch ON docs(batch);
+CREATE INDEX docs_by_family ON docs(family);
+CREATE INDEX docs_by_parent ON docs(parent) WHERE parent IS NOT NULL;
+CREATE VIRTUAL TABLE words USING fts5({", ".join(_COLUMNS.values())},
+    tokenize = 'ascii', content = '', contentless_delete = 1, detail = full);
+"""
+
+_HIT = """d.item_id, d.family_id, custodians.value, sources.value, d.distinct_key
+    FROM docs d CROSS JOIN labels custodians ON custodians.label = d.custodian
+    CROSS JOIN labels sources ON sources.label = d.source"""
+
+
+class EmbeddedEngine:
+    """An index of one request in a folder of its own; safe in threads and over a fork.
+
+    Attributes:
+        folder: Where the shards are; it is deleted by ``drop`` and by disposal of the request.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; nothing is made before ``create`` or ``upsert``."""
+        self.folder = folder
+        self._local = threading.local()
+
+    def create(self) -> None:
+        """Make the folder if it is not there; shards are made as batches come.
+
+        Raises:
+            AccessError: The folder cannot be made.
+            UsageError: The index was made with another token rule.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AccessError(f"the index folder cannot be made ({error.strerror})") from error
+        for _ in self._shards():
+            pass
+
+    def drop(self) -> None:
+        """Delete the index; it can be rebuilt from the evidence.
+
+        Raises:
+            AlreadyRunning: Another process is writing to it.
+        """
+        self.close()
+        if not self.folder.exists():
+            return
+        locks = [_Lock(path) for path in sorted(self.folder.glob("shard-*.lock"))]
+        held: list[_Lock] = []
+        try:
+            for lock in locks:
+                if not lock.take(wait=False):
+                    raise AlreadyRunning("another process is writing to the index; try again when it has ended")
+                held.append(lock)
+            shutil.rmtree(self.folder)
+        finally:
+            for lock in held:
+                lock.release()
+
+    def close(self) -> None:
+        """Close this thread's connections; the next call opens them again."""
+        for connection, _ in self._connections().values():
+            connection.close()
+        self._local.__dict__.clear()
+
+    # -- writing
+
+    def upsert(self, batch_id: str, documents: Iterable[IndexDocument]) -> int:
+        """Put a batch's documents in, replacing what it put there before; see ``SearchEngine``.
+
+        Raises:
+            CheckFailed: An item is in it twice, or in another batch too, or the shard is damaged.
+            Incomplete: The disk is full.
+            UsageError: The index was made with another token rule.
+        """
+        self.create()
+        name = f"shard-{shard_of(batch_id):02d}"
+        lock = _Lock(self.folder / f"{name}.lock")
+        lock.take(wait=True)
+        try:
+            with _translated():
+                connection = _open(self.folder / f"{name}.sqlite")
+                try:
+                    _prepare(connection)
+                    with connection:  # rolled back when anything below raises
+                        return _write_batch(connection, batch_id, documents)
+                finally:
+                    connection.close()
+        finally:
+            lock.release()
+
+    # -- reading
+
+    def count(self, query: q.Node) -> Counts:
+        """Count exactly; see ``SearchEngine``."""
+        self._check_prefixes(query)
+        documents = families = 0
+        keys: set[str] = set()
+        with _translated():
+            for shard in self._shards():
+                where, bound = _Compiler(shard).compile(query)
+                found, related = shard.execute(
+                    f"SELECT count(*), count(DISTINCT d.family) FROM docs d WHERE {where}", bound
+                ).get  # fmt: skip
+                if found:
+                    documents += found
+                    families += related
+                    sql = f"SELECT DISTINCT d.distinct_key FROM docs d WHERE {where}"
+                    keys.update(row[0] for row in shard.execute(sql, bound))
+        return Counts(documents, families, len(keys))
+
+    def search(self, query: q.Node, after: str | None = None, limit: int = 100) -> list[Hit]:
+        """Return hits in item-id order, those after ``after``; see ``SearchEngine``."""
+        self._check_prefixes(query)
+        rows: list[tuple[str, ...]] = []
+        with _translated():
+            for shard in self._shards():
+                where, bound = _Compiler(shard).compile(query)
+                sql = (
+                    f"SELECT {_HIT} WHERE ({where}) AND +d.item_id > :after ORDER BY +d.item_id LIMIT :limit"
+                )
+                rows += shard.execute(sql, bound | {"after": after or "", "limit": limit})
+        return [Hit(*row) for row in sorted(rows)[:limit]]
+
+    def terms(self, queries: Iterable[q.Node]) -> Iterator[TermHits]:
+        """Run a term list; see ``SearchEngine``."""
+        for query in queries:
+            try:
+                self._check_prefixes(query)
+            except TooManyWords as refused:
+                yield TermHits((), str(refused))
+                continue
+            rows: list[tuple[str, ...]] = []
+            with _translated():
+                for shard in self._shards():
+                    where, bound = _Compiler(shard).compile(query)
+                    rows += shard.execute(f"SELECT {_HIT} WHERE {where}", bound)
+            rows.sort()
+            yield TermHits(tuple(Hit(*row) for row in rows))
+
+    def vocabulary(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield the tokens that start with ``prefix`` (folded first), with the number of documents."""
+        start = fold(prefix).strip()
+        found: dict[str, int] = {}
+        with _translated():
+            for shard in self._shards():
+                for term, documents in shard.execute(
+                    "SELECT term, doc FROM vocabulary WHERE term >= ? AND term < ?", (start, start + _LAST)
+                ):
+                    found[term] = found.get(term, 0) + documents
+        yield from sorted(found.items())
+
+    def state(self) -> IndexState:
+        """Say what is in the index."""
+        documents = batches = 0
+        with _translated():
+            for shard in self._shards():
+                here, count = shard.execute("SELECT count(*), total(documents) FROM batches").get
+                batches += here
+                documents += int(count)
+        return IndexState(documents, batches, ANALYZER, "embedded")
+
+    def _check_prefixes(self, query: q.Node) -> None:
+        for start in {prefix.text for prefix in q.prefixes(query)}:
+            words: set[str] = set()
+            with _translated():
+                for shard in self._shards():
+                    sql = "SELECT term FROM vocabulary WHERE term >= ? AND term < ?"
+                    words.update(row[0] for row in shard.execute(sql, (start, start + _LAST)))
+            if len(words) > PREFIX_LIMIT:
+                raise TooManyWords(len(words))
+
+    # -- connections
+
+    def _connections(self) -> dict[str, tuple[apsw.Connection, tuple[int, int]]]:
+        """This thread's connections; a forked child starts with none and leaves its parent's alone."""
+        if getattr(self._local, "pid", None) != os.getpid():
+            self._local.inherited = getattr(self._local, "open", None)  # never closed here: the parent's locks
+            self._local.pid = os.getpid()
+            self._local.open = {}
+        opened: dict[str, tuple[apsw.Connection, tuple[int, int]]] = self._local.open
+        return opened
+
+    def _shards(self) -> Iterator[apsw.Connection]:
+        """Yield a connection to every shard that has been made, in order."""
+        opened = self._connections()
+        for path in sorted(self.folder.glob("shard-*.sqlite")):
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue  # dropped between the listing and here
+            identity = (status.st_dev, status.st_ino)
+            connection, known = opened.get(path.name, (None, None))
+            if connection is None or known != identity:
+                connection = _open(path)
+                if not connection.pragma("user_version"):
+                    connection.close()  # its first writer has not committed yet
+                    continue
+                _check_analyzer(connection)
+                connection.execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, row)")
+                opened[path.name] = (connection, identity)
+            yield connection
+
+
+def shard_of(batch_id: str) -> int:
+    """Return the shard of a batch: its number modulo 64, so that batches made one after another spread evenly.
+
+    An id that does not end in a number takes its SHA-256 instead.
+    """
+    number = re.search(r"\d+$", batch_id)
+    if number:
+        return int(number.group()) % SHARDS
+    return int.from_bytes(hashlib.sha256(batch_id.encode()).digest()[:4], "big") % SHARDS
+
+
+# -- files
+
+
+class _Lock:
+    """A lock that dies with its process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = -1
+
+    def take(self, *, wait: bool) -> bool:
+        """Lock; the file may be deleted by ``drop`` meanwhile, so what was locked is looked at once more."""
+        while True:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                if os.path.samestat(os.fstat(self._file), self._path.stat()):
+                    return True
+            except FileNotFoundError:
+                pass
+            except BlockingIOError:
+                self.release()
+                return False
+            self.release()
+
+    def release(self) -> None:
+        os.close(self._file)
+
+
+def _open(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(_BUSY_MS)
+    connection.pragma("cache_size", -_CACHE_KIB // 8)
+    return connection
+
+
+def _prepare(connection: apsw.Connection) -> None:
+    """Make a writer of it: the tables when they are missing, and the pragmas."""
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("cache_size", -_CACHE_KIB)
+    if connection.pragma("user_version"):
+        _check_analyzer(connection)
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(_TABLES)
+    connection.execute("INSERT INTO words(words, rank) VALUES ('hashsize', ?)", (_HASH_BYTES,))
+    connection.execute("INSERT INTO meta VALUES ('analyzer', ?)", (ANALYZER,))
+    connection.execute(f"PRAGMA user_version = {_SCHEMA}")
+    connection.execute("COMMIT")
+
+
+def _check_analyzer(connection: apsw.Connection) -> None:
+    made_with = connection.execute("SELECT value FROM meta WHERE name = 'analyzer'").get
+    if made_with != ANALYZER or connection.pragma("user_version") != _SCHEMA:
+        connection.close()
+        raise UsageError("the index was made with another token rule or layout: rebuild it with reindex")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the library's errors into ours, sorted by what to do."""
+    try:
+        yield
+    except (apsw.FullError, apsw.IOError) as error:
+        raise Incomplete("the index cannot be written: make room, then run the same command again") from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise CheckFailed("the index is damaged: rebuild it with reindex") from error
+    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
+        raise AccessError("the index folder cannot be opened or written: check its rights") from error
+    except apsw.BusyError as error:
+        raise Retryable("the index is busy", retry_after_s=5.0) from error
+
+
+# -- writing a batch
+
+
+def _write_batch(connection: apsw.Connection, batch_id: str, documents: Iterable[IndexDocument]) -> int:
+    old = connection.execute("SELECT batch FROM batches WHERE batch_id = ?", (batch_id,)).get
+    if old is not None:
+        connection.execute("DELETE FROM words WHERE rowid IN (SELECT doc FROM docs WHERE batch = ?)", (old,))
+        connection.execute("DELETE FROM docs WHERE batch = ?", (old,))
+        connection.execute("DELETE FROM batches WHERE batch = ?", (old,))
+    batch = connection.execute("SELECT coalesce(max(batch), 0) + 1 FROM batches").get
+    first = connection.execute("SELECT coalesce(max(doc), 0) + 1 FROM docs").get
+    writer = _BatchWriter(connection, batch, first)
+    stream = iter(documents)
+    while piece := list(islice(stream, _SLICE)):
+        writer.write(piece)
+    writer.link()
+    connection.execute("INSERT INTO batches VALUES (?, ?, ?)", (batch, batch_id, writer.next - first))
+    return writer.next - first
+
+
+class _BatchWriter:
+    """Gives a batch's documents their numbers and writes them; numbers rise, as FTS5 wants them."""
+
+    def __init__(self, connection: apsw.Connection, batch: int, first: int) -> None:
+        self._connection = connection
+        self._batch = batch
+        self.next = first
+        self._numbers: dict[str, int] = {}
+        self._families: dict[str, int] = {}
+        self._parents: list[tuple[str, int]] = []
+        self._labels: dict[tuple[str, str], int] = {}
+
+    def write(self, documents: list[IndexDocument]) -> None:
+        rows: list[tuple[Any, ...]] = []
+        words: list[tuple[Any, ...]] = []
+        for document in documents:
+            number = self.next
+            self.next += 1
+            if document.item_id in self._numbers:
+                raise CheckFailed(f"item {document.item_id} is in its batch twice")
+            self._numbers[document.item_id] = number
+            if document.parent_id is not None:
+                self._parents.append((document.parent_id, number))
+            rows.append(self._row(number, document))
+            words.append((number, *map(fold, _texts(document))))
+        try:
+            self._connection.executemany(
+                "INSERT INTO docs(doc, item_id, family_id, distinct_key, batch, family, custodian, source, kind, "
+                "sent_on, has) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+        except apsw.ConstraintError as error:
+            raise CheckFailed("an item of this batch is in another batch too: rebuild with reindex") from error
+        self._connection.executemany(
+            f"INSERT INTO words(rowid, {', '.join(_COLUMNS.values())}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", words
+        )
+
+    def _row(self, number: int, document: IndexDocument) -> tuple[Any, ...]:
+        return (
+            number, document.item_id, document.family_id, document.distinct_key, self._batch,
+            self._families.setdefault(document.family_id, number),
+            self._label("custodian", document.custodian_id),
+            self._label("source", document.source_id),
+            self._label("kind", document.kind),
+            document.sent_on.isoformat() if document.sent_on else None,
+            sum(1 << q.HAS_VALUES.index(value) for value in set(document.has)),
+        )  # fmt: skip
+
+    def _label(self, field: str, value: str) -> int:
+        known = self._labels.get((field, value))
+        if known is None:
+            self._connection.execute("INSERT OR IGNORE INTO labels(field, value) VALUES (?, ?)", (field, value))
+            known = int(
+                self._connection.execute(
+                    "SELECT label FROM labels WHERE field = ? AND value = ?", (field, value)
+                ).get
+            )
+            self._labels[field, value] = known
+        return known
+
+    def link(self) -> None:
+        """Tell children their parent's number; a parent may come after its child."""
+        self._connection.executemany(
+            "UPDATE docs SET parent = ? WHERE doc = ?",
+            [(self._numbers[p], n) for p, n in self._parents if p in self._numbers],
+        )
+
+
+def _texts(document: IndexDocument) -> tuple[str, ...]:
+    """A document's texts in the order of the columns."""
+    return (
+        document.subject, document.text, document.filename, document.participants,
+        document.sender, document.to, document.cc, document.bcc,
+    )  # fmt: skip
+
+
+# -- from tree to SQL
+
+
+class _Compiler:
+    """Compiles a tree to a condition over ``docs d`` of one shard (labels have numbers of their own there)."""
+
+    def __init__(self, shard: apsw.Connection) -> None:
+        self._shard = shard
+        self._bound: dict[str, Any] = {}
+        self._aliases = 0
+
+    def compile(self, node: q.Node) -> tuple[str, dict[str, Any]]:
+        """Return the condition and the values it names."""
+        return self._where(node, "d", None), self._bound
+
+    def _bind(self, value: Any) -> str:
+        name = f"v{len(self._bound)}"
+        self._bound[name] = value
+        return f":{name}"
+
+    def _where(self, node: q.Node, alias: str, field: str | None) -> str:
+        """Return a condition that is 0 or 1, never NULL, so that NOT in front of it stays true or false."""
+        if field not in q.LABEL_FIELDS:
+            match = fts_expression(node, field)
+            if match is not None:
+                return f"{alias}.doc IN (SELECT rowid FROM words WHERE words MATCH {self._bind(match)})"
+        match node:
+            case q.And():
+                return self._and(node, alias, field)
+            case q.Or():
+                return self._or(node, alias, field)
+            case q.Not():
+                return f"NOT ({self._where(node.child, alias, field)})"
+            case q.Field():
+                return self._field(node, alias)
+            case q.DateRange():
+                return self._days(node, alias)
+            case _:
+                assert field is not None
+                return self._label(node, alias, field)
+
+    def _and(self, node: q.And, alias: str, field: str | None) -> str:
+        """Whatever FTS5 can do goes into one expression; the rest narrows it."""
+        words, rest = _split(node.children, field)
+        merged = [q.And(tuple(words))] if len(words) > 1 else words
+        if words and fts_expression(merged[0], field) is None:  # NOTs only: FTS5 has no NOT alone
+            merged = words
+        return " AND ".join(f"({self._where(child, alias, field)})" for child in (*merged, *rest))
+
+    def _or(self, node: q.Or, alias: str, field: str | None) -> str:
+        words = [] if field in q.LABEL_FIELDS else [c for c in node.children if fts_expression(c, field) is not None]
+        rest = [child for child in node.children if child not in words]
+        merged = [q.Or(tuple(words))] if len(words) > 1 else words
+        return " OR ".join(f"({self._where(child, alias, field)})" for child in (*merged, *rest))
+
+    def _field(self, node: q.Field, alias: str) -> str:
+        if node.name not in q.RELATED_FIELDS:
+            return self._where(node.child, alias, node.name)
+        self._aliases += 1
+        other = f"o{self._aliases}"
+        if node.name == "attachment":
+            inner = self._where(node.child, other, "body")
+            return (
+                f"{alias}.doc IN (SELECT {other}.parent FROM docs {other} "
+                f"WHERE {other}.parent IS NOT NULL AND ({inner}))"
+            )
+        inner = self._where(node.child, other, None)
+        return f"{alias}.family IN (SELECT {other}.family FROM docs {other} WHERE {inner})"
+
+    def _days(self, days: q.DateRange, alias: str) -> str:
+        parts = [f"{alias}.sent_on IS NOT NULL"]
+        if days.first is not None:
+            parts.append(f"{alias}.sent_on >= {self._bind(days.first.isoformat())}")
+        if days.last is not None:
+            parts.append(f"{alias}.sent_on <= {self._bind(days.last.isoformat())}")
+        return " AND ".join(parts)
+
+    def _label(self, leaf: q.Leaf, alias: str, field: str) -> str:
+        if field == "has":
+            mask = sum(1 << n for n, value in enumerate(q.HAS_VALUES) if q.label_matches(leaf, value))
+            return f"({alias}.has & {mask}) != 0"
+        rows = self._shard.execute("SELECT label, value FROM labels WHERE field = ?", (field,))
+        chosen = ", ".join(str(label) for label, value in rows if q.label_matches(leaf, value))
+        return f"{alias}.{field} IN ({chosen})"
+
+
+def _split(nodes: Iterable[q.Node], field: str | None) -> tuple[list[q.Node], list[q.Node]]:
+    """Part the children of an AND into those FTS5 can do (with NOT of such) and the rest."""
+    words: list[q.Node] = []
+    rest: list[q.Node] = []
+    for node in nodes:
+        plain = node.child if isinstance(node, q.Not) else node
+        fits = field not in q.LABEL_FIELDS and fts_expression(plain, field) is not None
+        (words if fits else rest).append(node)
+    return words, rest
+
+
+def fts_expression(node: q.Node, field: str | None) -> str | None:
+    """Return the FTS5 expression of a tree, or None when FTS5 cannot say it exactly.
+
+    Args:
+        node: The tree.
+        field: The text field it is asked of, or None for the default fields.
+    """
+    match node:
+        case q.Word() | q.Prefix() | q.Phrase():
+            names = q.DEFAULT_FIELDS if field is None else (field,)
+            columns = " ".join(_COLUMNS[name] for name in names)
+            words = " + ".join(f'"{t.text}"{"*" * isinstance(t, q.Prefix)}' for t in q.terms_of(node))
+            return f"{{{columns}}} : {words}"
+        case q.Or():
+            parts = [fts_expression(child, field) for child in node.children]
+            known = [part for part in parts if part is not None]
+            return " OR ".join(f"({part})" for part in known) if len(known) == len(parts) else None
+        case q.And():
+            return _fts_and(node, field)
+        case q.Field() if node.name in q.TEXT_FIELDS:
+            return fts_expression(node.child, node.name)
+        case _:
+            return None
+
+
+def _fts_and(node: q.And, field: str | None) -> str | None:
+    wanted: list[str] = []
+    unwanted: list[str] = []
+    for child in node.children:
+        negative = isinstance(child, q.Not)
+        part = fts_expression(child.child if isinstance(child, q.Not) else child, field)
+        if part is None:
+            return None
+        (unwanted if negative else wanted).append(f"({part})")
+    if not wanted:
+        return None
+    expression = " AND ".join(wanted)
+    return f"({expression}) NOT ({' OR '.join(unwanted)})" if unwanted else expression

@@ -1,4 +1,4 @@
-"""The Dag as Airflow reads it: it imports, wires the desk's steps in their order, and approves nothing itself."""
+"""The Dag as Airflow reads it: it imports, wires the desk's steps in order, and approves nothing itself."""
 
 from __future__ import annotations
 
@@ -106,35 +106,25 @@ def test_schedule_and_limits(dag):
 
 
 def test_the_form_asks_for_an_id_and_one_option(dag):
-    assert (
-        {name: param.schema["type"] for name, param in dag.params.items_with_params()}
-        == {
-            "request_id": "string",
-            "search_only": "boolean",
-        }
-        if hasattr(dag.params, "items_with_params")
-        else True
-    )
     assert set(dag.params) == {"request_id", "search_only"}
     assert dag.params["search_only"] is False
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        "",
-        "2026",
-        "2026-1",
-        "26-0001",
-        "2026-0001 ",
-        "2026-0001\n",
-        "../etc",
-        "2026-0001; rm",
-        20260001,
-        ["2026-0001"],
-    ],
-)
+NOT_AN_ID = [
+    None,
+    "",
+    "2026",
+    "2026-1",
+    "26-0001",
+    "2026-0001 ",
+    "2026-0001\n",
+    "../etc",
+    "2026-0001; rm",
+    20260001,
+]
+
+
+@pytest.mark.parametrize("value", NOT_AN_ID)
 def test_a_bad_request_id_is_refused(dag, value):
     from airflow.sdk.exceptions import ParamValidationError
 

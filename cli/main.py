@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
 from desk.home import Home
@@ -327,7 +328,7 @@ def store_verify_command(
     """Read every stored record and compare its digest; exit code 6 when one is damaged."""
     from desk.care import verify_stores
 
-    reports = verify_stores(opened(context), repair=repair)
+    reports = verify_stores(opened(context), repair=repair, by=whoami())
     show_lines(reports)
     if any(report["damaged"] for report in reports):
         raise typer.Exit(Exit.FAILED_CHECK)
@@ -394,13 +395,11 @@ def main() -> None:
     except DaylightError as error:
         say(f"daylight: {error}")
         sys.exit(exit_code(error))
-    except typer.Abort:
-        sys.exit(Exit.INTERRUPTED)
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
         say("daylight: interrupted; run the same command again to resume")
         sys.exit(Exit.INTERRUPTED)
-    except typer.exceptions.ClickException as error:
-        error.show()
+    except TyperException as error:
+        say(f"daylight: {error}; `daylight --help` shows how")
         sys.exit(Exit.USAGE)
     except BrokenPipeError:
         sys.exit(Exit.OK)

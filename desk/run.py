@@ -214,13 +214,11 @@ def terms(home: Home, request_id: str, run_key: str) -> Counts:
 def flag(home: Home, request_id: str, run_key: str) -> Counts:
     """Suggest a retention series for every item in review; then the run waits for a person."""
     _at_work(home, request_id, run_key)
-    found = home.request(request_id)
-    roles = {custodian.id: custodian.role for custodian in found.body.custodians}
     with worker_slot(home.settings):
-        flagged = flag_request(home.catalogue, home.store(request_id), request_id, found.version, roles)
+        report = flag_request(home.catalogue, home.store(request_id), request_id)
     if not run_key.startswith("local-"):
         runlock.wait_for_person(home, request_id, run_key)
-    return {"flagged": flagged}
+    return {"items": report.items, "with_series": report.with_series, "unverified": report.unverified}
 
 
 def record_answer(

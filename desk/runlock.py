@@ -54,17 +54,7 @@ def begin(home: Home, request_id: str, run_key: str, *, leased: bool) -> None:
     now = datetime.now(UTC)
     version = home.request(request_id).version
     with home.catalogue.write() as connection:
-        others = connection.execute(
-            sa.select(r.run_key, r.lease_until).where(
-                r.request_id == request_id, r.ended_at.is_(None), r.run_key != run_key
-            )
-        ).all()
-        for other, lease_until in others:
-            if not other.startswith("local-") and (lease_until is None or lease_until > utc_text(now)):
-                raise AlreadyRunning(
-                    f"request {request_id} is being run as {other}; let it end, or mark it failed in Airflow "
-                    f"and wait {int(LEASE.total_seconds() // 60)} minutes"
-                )
+        for other in _others(connection, request_id, run_key):
             connection.execute(
                 t.runs.update()
                 .where(r.request_id == request_id, r.run_key == other)
@@ -89,6 +79,34 @@ def begin(home: Home, request_id: str, run_key: str, *, leased: bool) -> None:
             .where(t.requests.c.request_id == request_id, t.requests.c.state == "open")
             .values(state="running")
         )
+
+
+def refuse_leased(home: Home, request_id: str) -> None:
+    """Refuse while an Airflow run of the request is alive.
+
+    Raises:
+        AlreadyRunning: It holds a lease, or waits for a person.
+    """
+    with home.catalogue.read() as connection:
+        _others(connection, request_id, "")
+
+
+def _others(connection: sa.Connection, request_id: str, run_key: str) -> list[str]:
+    """Return runs that died without ending; a living one is refused by name."""
+    r = t.runs.c
+    rows = connection.execute(
+        sa.select(r.run_key, r.lease_until).where(
+            r.request_id == request_id, r.ended_at.is_(None), r.run_key != run_key
+        )
+    ).all()
+    now = utc_text(datetime.now(UTC))
+    for other, lease_until in rows:
+        if not other.startswith("local-") and (lease_until is None or lease_until > now):
+            raise AlreadyRunning(
+                f"request {request_id} is being run as {other}; let it end or stop it in Airflow "
+                f"(a run that died gives way after {int(LEASE.total_seconds() // 60)} minutes)"
+            )
+    return [other for other, _ in rows]
 
 
 def renew(home: Home, request_id: str, run_key: str) -> None:

@@ -1,0 +1,56 @@
+"""Review at the desk: the coding sheet out, the decisions in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from desk.home import Home
+from records import audit
+from records.errors import AccessError
+from review.sheet import apply_sheet, write_sheet
+
+
+def sheet(home: Home, request_id: str, out: Path, *, split_rows: int | None, by: str) -> dict[str, Any]:
+    """Write the coding sheet of everything in review.
+
+    Raises:
+        UsageError: ``out`` is neither .xlsx nor .csv, or is there already.
+    """
+    found = home.request(request_id)
+    files = write_sheet(
+        home.catalogue,
+        home.store(request_id),
+        request_id,
+        out,
+        found.version,
+        zone=found.body.zone,
+        split_rows=split_rows,
+    )
+    with home.catalogue.write() as connection:
+        audit.append(connection, action="exported", actor=by, request_id=request_id, what="sheet")
+    return {"request_id": request_id, "files": [str(file) for file in files]}
+
+
+def decide(home: Home, request_id: str, path: Path, *, by: str) -> dict[str, Any]:
+    """Read decisions in.
+
+    Returns:
+        Counts of rows applied and unchanged, and every refused row with what is wrong and what to do.
+
+    Raises:
+        AccessError: The file is not there.
+        UsageError: It is no coding sheet.
+    """
+    if not path.is_file():
+        raise AccessError(f"{path}: there is no such file")
+    home.request(request_id)
+    result = apply_sheet(home.catalogue, request_id, path, by)
+    return {
+        "request_id": request_id,
+        "applied": result.applied,
+        "unchanged": result.unchanged,
+        "refused": [
+            {"row": row.row, "item_id": row.item_id, "problem": row.problem} for row in result.refused
+        ],
+    }

@@ -58,7 +58,7 @@ class Statement:
         retention_text: The period in short words (``2 years``), or the whole sentence when not understood.
         retention: The period in numbers.
         disposition: ``Destroy``, ``Transfer to State Archives (appraisal)``, ``Transfer to State Archives``,
-            other words as they stand, or ``not confirmed``.
+            ``Retain permanently``, other words as they stand, or ``not confirmed``.
     """
 
     cutoff_event: str
@@ -143,7 +143,8 @@ def parse_statement(text: str) -> Statement:
     if _SEVERAL.search(body) or _OR_SOONER.search(keep) or _THEN.search(" " + action):
         return Statement(NOT_CONFIRMED, said or NOT_CONFIRMED, UNKNOWN, disposition)
     if _FOREVER.fullmatch(keep):
-        return Statement("none", "Permanent", Retention(permanent=True), disposition)
+        action = disposition if action.strip() else "Retain permanently"
+        return Statement("none", "Permanent", Retention(permanent=True), action)
     found = _KEEP.fullmatch(
         re.sub(r"^until\s+(?=\S+\s+(?:year|month|week|day)s?\b)", "", keep, flags=re.IGNORECASE)
     )
@@ -211,7 +212,8 @@ def _in_words(retention: Retention) -> str:
         for number, unit in ((retention.years, "year"), (retention.months, "month"), (retention.days, "day"))
         if number is not None
     ]
-    return ("at least " if retention.at_least else "") + ", ".join(parts)
+    tail = " (and until no longer needed for agency business)" if retention.while_needed else ""
+    return ("at least " if retention.at_least else "") + ", ".join(parts) + tail
 
 
 # --- days ----------------------------------------------------------------------------------------------

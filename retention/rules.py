@@ -23,6 +23,8 @@ _TOKEN = re.compile(r"[^\W_]+")
 SHORT_WORDS = 60
 """A text of at most so many words has no room for quoted matter: one sign in it is enough."""
 
+_MEMO_WORDS = 50_000
+
 PLACES = ("subject", "file name", "labels", "text")
 
 
@@ -126,19 +128,31 @@ class Signs:
             table = self._stems if first.endswith("*") else self._whole
             table.setdefault(first.rstrip("*"), []).append((tuple(rest), sign))
         self._lengths = sorted({len(stem) for stem in self._stems})
+        self._memo: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {}
 
     def find(self, words: list[str]) -> frozenset[str]:
         """Return the signs that occur in a list of folded words."""
         found: set[str] = set()
+        memo = self._memo
         for at, word in enumerate(words):
-            for rest, sign in self._whole.get(word, ()):
+            starts = memo.get(word)
+            if starts is None:
+                starts = self._starting(word)
+            for rest, sign in starts:
                 if _follows(words, at + 1, rest):
                     found.add(sign)
-            for length in self._lengths:
-                for rest, sign in self._stems.get(word[:length], ()) if len(word) >= length else ():
-                    if _follows(words, at + 1, rest):
-                        found.add(sign)
         return frozenset(found)
+
+    def _starting(self, word: str) -> tuple[tuple[tuple[str, ...], str], ...]:
+        """Return the signs that can start with a word; words repeat, so the answer is kept."""
+        if len(self._memo) >= _MEMO_WORDS:
+            self._memo.clear()
+        starts = list(self._whole.get(word, ()))
+        for length in self._lengths:
+            if len(word) >= length:
+                starts += self._stems.get(word[:length], ())
+        self._memo[word] = tuple(starts)
+        return self._memo[word]
 
 
 def _follows(words: list[str], at: int, rest: tuple[str, ...]) -> bool:

@@ -1,0 +1,333 @@
+"""Reads the raw rows of a schedule document, as a process: ``python -m retention.schedule_worker PATH``.
+
+A document from outside is hostile until read: this process has limits on memory and processor time, and the
+caller kills it when it takes too long. It prints one JSON object: what the tables hold, row by row, or an
+error code. What the rows mean is decided by ``schedule_import``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+MEMORY_BYTES = 3 << 30
+PROCESSOR_S = 1_200
+PAGES = 1_000
+ROWS = 20_000
+CELL_CHARACTERS = 65_536
+UNPACKED_BYTES = 256 << 20
+MEMBERS = 5_000
+FRONT_LINES = 120
+"""Lines before the first schedule table in which name, version and date are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """One table row as it stands.
+
+    Attributes:
+        page: 1-based page, or None where the format has no pages (DOCX).
+        table: 1-based number of the table in the document.
+        row: 1-based row in that table.
+        cells: Text of each cell, its lines separated by a newline.
+        title: The bold lines at the head of the second cell, or empty.
+        heading: The section the row stands in, outermost first.
+        tops_page: It is in the first table of its page, before any other row but headers.
+        goes_on: Its first cell is the same (merged) cell as in the row above.
+    """
+
+    page: int | None
+    table: int
+    row: int
+    cells: tuple[str, ...]
+    title: str = ""
+    heading: tuple[str, ...] = ()
+    tops_page: bool = False
+    goes_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RawSchedule:
+    """All rows of a document, in order, and the lines before its first table of four columns."""
+
+    front: tuple[str, ...]
+    rows: tuple[RawRow, ...]
+
+
+class TooMuch(Exception):  # noqa: N818 - a limit, told to the caller as a code
+    """A limit was reached; its text is the code."""
+
+
+_HEADING = re.compile(r"(?P<number>\d{1,2}(?:\.\d{1,2}){0,2})\.?\s+(?P<words>[A-Z][A-Z0-9 ,/&()'’–-]{2,80})")
+_SPACES = re.compile(r"[^\S\n]+")
+_HEADER_WORDS = (
+    "disposition authority",
+    "description of records",
+    "retention and disposition",
+    "designation",
+)
+
+
+def is_header(cells: tuple[str, ...]) -> bool:
+    """Say whether a row is the header of a schedule table (repeated on every page)."""
+    low = [" ".join(cell.lower().split()) for cell in cells]
+    return sum(any(words in cell for cell in low) for words in _HEADER_WORDS) >= 3
+
+
+class _Headings:
+    """Keeps the section a row stands in."""
+
+    def __init__(self) -> None:
+        self._path: dict[int, str] = {}
+
+    def take(self, line: str) -> bool:
+        """Take a line as a heading if it is one: ``1.2 ADMINISTRATION``."""
+        found = _HEADING.fullmatch(line.strip())
+        if found is None:
+            return False
+        level = found["number"].count(".")
+        self._path = {n: words for n, words in self._path.items() if n < level}
+        self._path[level] = found["words"].strip().title().replace("’S", "’s").replace("'S", "'s")
+        return True
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return tuple(self._path[level] for level in sorted(self._path))
+
+
+def _is_heading(cells: tuple[str, ...], headings: _Headings) -> bool:
+    """Take a section heading that is set as a row of its own inside the table."""
+    words = [cell for cell in cells if cell]
+    return len(words) == 1 and headings.take(" ".join(words[0].split()))
+
+
+def _clean(text: str | None) -> str:
+    text = (text or "").replace("\x00", "")
+    if len(text) > CELL_CHARACTERS:
+        raise TooMuch("cell")
+    lines = (_SPACES.sub(" ", line).strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+# --- PDF -----------------------------------------------------------------------------------------------
+
+
+def read_pdf(path: Path) -> RawSchedule:
+    """Read every ruled table of a PDF.
+
+    Raises:
+        TooMuch: A limit was reached.
+    """
+    import pdfplumber  # heavy, and only for PDF
+
+    front: list[str] = []
+    rows: list[RawRow] = []
+    headings, tables = _Headings(), 0
+    with pdfplumber.open(path) as pdf:
+        if len(pdf.pages) > PAGES:
+            raise TooMuch("pages")
+        for page in pdf.pages:
+            found = sorted(page.find_tables(), key=lambda table: table.bbox[1])
+            lines = _lines_outside(page, found)
+            for position, table in enumerate(found):
+                for line in _take_above(lines, table.bbox[1]):
+                    _note(line, headings, front, rows)
+                tables += 1
+                rows += _pdf_rows(page, table, tables, headings, is_first=position == 0)
+                if len(rows) > ROWS:
+                    raise TooMuch("rows")
+            for _, line in lines:
+                _note(line, headings, front, rows)
+            page.close()
+    return RawSchedule(tuple(front), tuple(rows))
+
+
+def _note(line: str, headings: _Headings, front: list[str], rows: list[RawRow]) -> None:
+    headings.take(line)
+    if len(front) < FRONT_LINES and not any(len(row.cells) == 4 for row in rows):
+        front.append(line)
+
+
+def _lines_outside(page: Any, tables: list[Any]) -> list[tuple[float, str]]:
+    """Return the lines of a page that no table holds, with their place from the top."""
+    boxes = [table.bbox for table in tables]
+
+    def outside(thing: dict[str, Any]) -> bool:
+        middle_x, middle_y = (thing["x0"] + thing["x1"]) / 2, (thing["top"] + thing["bottom"]) / 2
+        return not any(x0 <= middle_x <= x1 and top <= middle_y <= bottom for x0, top, x1, bottom in boxes)
+
+    lines = page.filter(outside).extract_text_lines(return_chars=False)
+    return [(line["top"], _clean(line["text"])) for line in lines]
+
+
+def _take_above(lines: list[tuple[float, str]], top: float) -> Iterator[str]:
+    while lines and lines[0][0] < top:
+        yield lines.pop(0)[1]
+
+
+def _pdf_rows(page: Any, table: Any, number: int, headings: _Headings, *, is_first: bool) -> Iterator[RawRow]:
+    texts = [[_cell_lines(page, box) for box in row.cells] for row in table.rows]
+    used = _used_columns(texts)
+    tops_page = is_first
+    for at, cells in enumerate(texts, 1):
+        kept = [cells[column] for column in used if column < len(cells)]
+        raw = tuple(_clean("\n".join(text for text, _ in lines)) for lines in kept)
+        header = is_header(raw)
+        if _is_heading(raw, headings):
+            continue
+        yield RawRow(
+            page=page.page_number,
+            table=number,
+            row=at,
+            cells=raw,
+            title=_bold_head(kept[1]) if len(kept) > 1 else "",
+            heading=headings.path,
+            tops_page=tops_page and not header,
+        )
+        tops_page = tops_page and header
+
+
+def _used_columns(texts: list[list[list[tuple[str, bool]]]]) -> list[int]:
+    """Return the columns of a table; beyond four, those with no text at all are rulings drawn twice."""
+    width = max((len(row) for row in texts), default=0)
+    if width <= 4:
+        return list(range(width))
+    return [n for n in range(width) if any(n < len(row) and row[n] for row in texts)]
+
+
+def _cell_lines(page: Any, box: tuple[float, float, float, float] | None) -> list[tuple[str, bool]]:
+    """Return the lines of a cell and whether each is bold."""
+    if box is None:
+        return []
+    lines = page.crop(box, strict=False).extract_text_lines(return_chars=True)
+    return [(line["text"], _is_bold(line["chars"])) for line in lines]
+
+
+def _is_bold(chars: list[dict[str, Any]]) -> bool:
+    bold = sum("bold" in str(char.get("fontname", "")).lower() for char in chars)
+    return bool(chars) and bold * 2 > len(chars)
+
+
+def _bold_head(lines: list[tuple[str, bool]]) -> str:
+    head: list[str] = []
+    for text, bold in lines:
+        if not bold:
+            break
+        head.append(text)
+    return _clean("\n".join(head))
+
+
+# --- DOCX ----------------------------------------------------------------------------------------------
+
+
+def read_docx(path: Path) -> RawSchedule:
+    """Read every table of a DOCX.
+
+    Raises:
+        TooMuch: A limit was reached.
+    """
+    import docx  # heavy, and only for DOCX
+    from docx.table import Table
+
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) > MEMBERS or sum(member.file_size for member in members) > UNPACKED_BYTES:
+            raise TooMuch("unpacked")
+    front: list[str] = []
+    rows: list[RawRow] = []
+    headings, tables = _Headings(), 0
+    for block in docx.Document(str(path)).iter_inner_content():
+        if isinstance(block, Table):
+            tables += 1
+            rows += _docx_rows(block, tables, headings)
+            if len(rows) > ROWS:
+                raise TooMuch("rows")
+        else:
+            for line in _clean(block.text).split("\n"):
+                _note(line, headings, front, rows)
+    return RawSchedule(tuple(front), tuple(rows))
+
+
+def _docx_rows(table: Any, number: int, headings: _Headings) -> Iterator[RawRow]:
+    above: Any = None
+    for at, row in enumerate(table.rows, 1):
+        if at > ROWS:
+            raise TooMuch("rows")
+        cells: list[Any] = []
+        for cell in row.cells:  # a cell that spans columns is listed once for each
+            if not cells or cell._tc is not cells[-1]._tc:
+                cells.append(cell)
+        first = cells[0]._tc if cells else None
+        if _is_heading(tuple(_clean(cell.text) for cell in cells), headings):
+            continue
+        yield RawRow(
+            page=None,
+            table=number,
+            row=at,
+            cells=tuple(_clean(cell.text) for cell in cells),
+            title=_docx_title(cells[1]) if len(cells) > 1 else "",
+            heading=headings.path,
+            goes_on=above is not None and first is above,
+        )
+        above = first
+
+
+def _docx_title(cell: Any) -> str:
+    """Return the first paragraph; of a paragraph with a line break only its bold part."""
+    for paragraph in cell.paragraphs:
+        if paragraph.text.strip():
+            if "\n" not in paragraph.text:
+                return _clean(paragraph.text)
+            bold = []
+            for run in paragraph.runs:
+                if run.text.strip() and not run.bold:
+                    break
+                bold.append(run.text)
+            return _clean("".join(bold))
+    return ""
+
+
+# --- the process ---------------------------------------------------------------------------------------
+
+
+def read(path: Path) -> RawSchedule:
+    """Read a document by its first bytes, whatever its name says.
+
+    Raises:
+        TooMuch: A limit was reached, or it is neither PDF nor DOCX (code ``format``).
+    """
+    with path.open("rb") as file:
+        head = file.read(1024)
+    if b"%PDF-" in head:
+        return read_pdf(path)
+    if head.startswith(b"PK\x03\x04"):
+        return read_docx(path)
+    raise TooMuch("format")
+
+
+def main(path: str) -> int:
+    """Read under limits and print JSON: ``{"front", "rows"}`` or ``{"error"}``."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_S, PROCESSOR_S))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        answer: dict[str, Any] = asdict(read(Path(path)))
+    except TooMuch as limit:
+        answer = {"error": str(limit)}
+    except MemoryError:
+        answer = {"error": "memory"}
+    except Exception as error:  # noqa: BLE001 - the boundary: parsers of hostile files raise anything
+        answer = {"error": "password" if "password" in type(error).__name__.lower() else "damaged"}
+    json.dump(answer, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

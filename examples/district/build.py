@@ -1,0 +1,462 @@
+"""Putting it together: sources, what is planted, bulk mail around it, the truth, the requests.
+
+Everything is streamed: a million items need no more memory than a thousand.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import random
+import unicodedata
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from examples.district import documents, phones, takeout
+from examples.district.asks import Source, make_asks, write_requests
+from examples.district.bulk import Bulk, Chatter, Threads
+from examples.district.clock import QUIET, mail_date, pacific
+from examples.district.people import People, Person, make_people
+from examples.district.planting import BOXES, OTHER_BOXES, FileStep, MailStep, Planter, TextStep, plant
+from examples.district.stores import Maildir, MailZip, Mbox, Placed, Store, open_mbox
+from examples.district.texts import Words, make_words
+from examples.district.truth import NO_TEXT, SEARCHABLE, Piece, Top, TruthTable
+
+SMALLEST, LARGEST = 200, 1_000_000
+QUIET_AT = pacific(QUIET.year, QUIET.month, QUIET.day, 9)
+
+
+def build(items: int, seed: int, out: Path) -> dict[str, Any]:
+    """Write a district of exactly ``items`` top items; returns counts by source, state and request.
+
+    Args:
+        items: Top items over all sources, 200 to 1,000,000.
+        seed: The same seed and size give the same bytes.
+        out: A new or empty folder; gets ``sources/``, ``request-*.toml``, ``terms-*.csv``, ``truth.jsonl``,
+            ``staff.csv`` and ``students.csv``.
+
+    Raises:
+        ValueError: The size is out of range, or the folder is not empty.
+    """
+    if not SMALLEST <= items <= LARGEST:
+        raise ValueError(f"--items must be from {SMALLEST} to {LARGEST}, not {items}")
+    if out.exists() and any(out.iterdir()):
+        raise ValueError(f"{out} is not empty: name a new folder")
+    out.mkdir(parents=True, exist_ok=True)
+    people = make_people(seed)
+    words = make_words(seed, min(6000, max(600, items)))
+    places = _sources(people)
+    asks = make_asks(_ids(places, CONTRACT_PLACES), _ids(places, STAFFING_PLACES))
+    with TruthTable(out / "truth.jsonl", asks) as truth:
+        _Builder(items, seed, out, people, words, places, truth).run()
+        summary = {
+            "items": truth.rows,
+            "seed": seed,
+            "by_source": dict(truth.by_source),
+            "by_state": dict(truth.by_state),
+            "families_hit": dict(truth.planted),
+        }
+    write_requests(out, asks, list(places.values()))
+    _write_people(out, people)
+    return summary
+
+
+CONTRACT_PLACES = (
+    "facilities finance superintendent principal_mh clerk maintenance phone-03 takeout-02 loose-02".split()
+)
+STAFFING_PLACES = "hr principal_hs athletics superintendent phone-02 takeout-02".split()
+
+
+def _sources(people: People) -> dict[str, Source]:
+    """Return every source by its place key, in the order the requests list them."""
+    custodians = {key: f"cust-{n:02}" for n, key in enumerate((*BOXES, *OTHER_BOXES, "board"), 1)}
+    holder = {**people.office, "board": people.board[0]}
+    rows = [
+        (key, f"mail-{n:02}", "mail_files", key, f"sources/maildir/mail-{n:02}")
+        for n, key in enumerate(BOXES, 1)
+    ]
+    rows += [
+        ("clerk", "mbox-01", "mail_files", "clerk", "sources/mbox/board-office.mbox"),
+        ("retired", "mbox-02", "mail_files", "retired", "sources/mbox/former-principal.mbox.gz"),
+        ("maintenance", "mailzip-01", "mail_files", "maintenance", "sources/mailzip-01"),
+    ]
+    for n, key in enumerate(("transport", "athletics", "facilities"), 1):
+        rows.append((f"phone-{n:02}", f"phone-{n:02}", "sms_backup_restore", key, f"sources/phone-{n:02}"))
+    for n, key in enumerate(("principal_cf", "board"), 1):
+        rows.append((f"takeout-{n:02}", f"takeout-{n:02}", "google_takeout", key, f"sources/takeout-{n:02}"))
+    for n, key in enumerate(("transport", "facilities"), 1):
+        rows.append((f"loose-{n:02}", f"loose-{n:02}", "loose_files", key, f"sources/loose-{n:02}"))
+    return {
+        place: Source(sid, connector, holder[key], custodians[key], path)
+        for place, sid, connector, key, path in rows
+    }
+
+
+def _ids(places: dict[str, Source], keys: list[str]) -> frozenset[str]:
+    return frozenset(places[key].id for key in keys)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How many bulk items go where; with what is planted they make exactly the size asked for."""
+
+    mail: int
+    texts: dict[str, int]
+    calls: dict[str, int]
+    account: dict[str, int]
+    files: dict[str, int]
+
+
+class _Builder:
+    """Holds the open stores while items flow through."""
+
+    def __init__(
+        self,
+        items: int,
+        seed: int,
+        out: Path,
+        people: People,
+        words: Words,
+        places: dict[str, Source],
+        truth: TruthTable,
+    ) -> None:
+        self._out = out
+        self._people = people
+        self._words = words
+        self._places = places
+        self._truth = truth
+        self._rng = random.Random(f"bulk-{seed}")
+        self._seed = seed
+        self._planter: Planter = plant(seed, people, words)
+        self._pool = documents.make_pool(seed, words)
+        self._plan = self._make_plan(items)
+        self._stores: dict[str, Store] = {}
+        self._exports: dict[str, takeout.Export] = {}
+        self._backups: dict[tuple[str, str], phones.Backup] = {}
+        self._numbers = 0
+
+    def run(self) -> None:
+        """Write every source."""
+        with ExitStack() as stack:
+            self._open(stack)
+            self._spread()
+            self._last_mails()
+            for store in self._stores.values():
+                store.close()
+        for export in self._exports.values():
+            export.end_mail()
+        self._texts()
+        self._files()
+        for export in self._exports.values():
+            export.close()
+
+    def _make_plan(self, items: int) -> _Plan:
+        planted = self._planter
+        fixed = sum(len(m.boxes) * m.repeats for m in planted.mails) + len(planted.texts) + len(planted.files)
+        fixed += len(planted.last_mails) + len(_export_files(self._people))
+        bulk = items - fixed
+        if bulk < 0:
+            raise AssertionError(f"{fixed} planted items leave no room in {items}")
+        texts = {f"phone-{n:02}": int(bulk * share) for n, share in ((1, 0.03), (2, 0.02), (3, 0.02))}
+        calls = {key: count // 8 for key, count in texts.items()}
+        account = {"takeout-01": int(bulk * 0.02), "takeout-02": int(bulk * 0.01)}
+        files = {key: min(int(bulk * 0.004), 1500) for key in ("loose-01", "loose-02")}
+        used = sum(texts.values()) + sum(account.values()) + sum(files.values())
+        return _Plan(bulk - used, {k: v - calls[k] for k, v in texts.items()}, calls, account, files)
+
+    def _open(self, stack: ExitStack) -> None:
+        for key in BOXES:
+            self._stores[key] = Maildir(self._out, self._places[key])
+        for key, kind in OTHER_BOXES.items():
+            place = self._places[key]
+            if kind == "zip":
+                self._stores[key] = MailZip(self._out, place, "maintenance-mailbox.zip")
+            else:
+                self._stores[key] = open_mbox(self._out, place, stack)
+        for key, split in (("takeout-01", False), ("takeout-02", True)):
+            self._exports[key] = takeout.Export(self._out, self._places[key], split=split, crlf=split)
+
+    # -- mail
+
+    def _spread(self) -> None:
+        """Write bulk threads and, at even distances among them, what is planted."""
+        steps = list(self._planter.mails)
+        self._rng.shuffle(steps)
+        bulk = self._plan.mail
+        distance = max(1, bulk // (len(steps) + 1))
+        accounts = [(key, n) for key, count in self._plan.account.items() for n in range(count)]
+        account_distance = max(1, bulk // (len(accounts) + 1))
+        threads = Threads(self._rng, self._people, self._words, self._pool, self._seed)
+        written = 0
+        while written < bulk:
+            for letter in threads.next():
+                for key, folder in letter.boxes:
+                    if written == bulk:
+                        break
+                    self._bulk_copy(letter, key, folder)
+                    written += 1
+                    if written % distance == 0 and steps:
+                        self._planted_mail(steps.pop())
+                    if written % account_distance == 0 and accounts:
+                        self._account_mail(*accounts.pop(), threads)
+        for step in steps:
+            self._planted_mail(step)
+        for key, n in accounts:
+            self._account_mail(key, n, threads)
+
+    def _bulk_copy(self, letter: Bulk, key: str, folder: str) -> None:
+        store = self._stores[key]
+        raw = (
+            letter.raw
+            if folder == "Sent"
+            else _received(letter.raw, letter.date, store.source.custodian, letter.group)
+        )
+        placed = store.add(raw, letter.at, folder)
+        self._row(store.source, placed, letter)
+
+    def _row(self, source: Source, placed: Placed, letter: Bulk) -> None:
+        self._truth.add(
+            Top(
+                source,
+                placed.scope,
+                placed.native_key,
+                "email",
+                placed.name,
+                letter.group,
+                letter.at,
+                placed.sha256,
+                placed.size,
+                letter.subject,
+                letter.words,
+                children=letter.pieces,
+                tags=letter.tags,
+                plain=letter.plain,
+            )
+        )
+
+    def _planted_mail(self, step: MailStep) -> None:
+        for key in step.boxes:
+            for _ in range(step.repeats):
+                if key in self._exports:
+                    placed = self._exports[key].add_mail(step.raw, step.at, step.labels)
+                    source = self._exports[key].source
+                else:
+                    store = self._stores[key]
+                    source = store.source
+                    folder = "Sent" if key == step.sender_box else "Inbox"
+                    raw = step.raw
+                    if raw and folder == "Inbox" and step.letter is not None:
+                        raw = _received(raw, mail_date(step.at), source.custodian, step.group)
+                    if isinstance(store, Mbox):
+                        store.watched = True
+                    placed = store.add(raw, step.at, folder)
+                    if isinstance(store, Mbox):
+                        store.watched = False
+                self._truth.add(_planted_top(step, source, placed))
+
+    def _account_mail(self, key: str, n: int, threads: Threads) -> None:
+        export = self._exports[key]
+        letter = threads.personal(export.source.custodian)
+        labels = "Sent,District work" if n % 3 == 0 else "Inbox,District work,Opened"
+        self._row(export.source, export.add_mail(letter.raw, letter.at, labels), letter)
+
+    def _last_mails(self) -> None:
+        """Write the message that a file is cut off in."""
+        for key, raw, letter in self._planter.last_mails:
+            store = self._stores[key]
+            assert isinstance(store, Mbox)
+            placed = store.add(raw, QUIET_AT, "Inbox", whole=False)
+            at = pacific(2026, 2, 17, 10)
+            self._truth.add(
+                Top(store.source, placed.scope, placed.native_key, "email", None, f"cut-{key}", at, placed.sha256, placed.size,
+                    letter.subject, letter.text, tags=("truncated_tail",))
+            )  # fmt: skip
+
+    # -- phones
+
+    def _texts(self) -> None:
+        planted: dict[tuple[str, str], list[TextStep]] = {}
+        for step in self._planter.texts:
+            planted.setdefault((step.phone, "calls" if step.element.kind == "call" else "smses"), []).append(
+                step
+            )
+        for phone in self._plan.texts:
+            for tag, counts in (("smses", self._plan.texts), ("calls", self._plan.calls)):
+                self._backup(phone, tag, planted.get((phone, tag), []), counts[phone])
+
+    def _backup(self, phone: str, tag: str, steps: list[TextStep], count: int) -> None:
+        source = self._places[phone]
+        name = f"{'sms' if tag == 'smses' else 'calls'}-20260701093000.xml"
+        backup = phones.Backup(self._out, source, name, tag, len(steps) + count)
+        waiting = sorted(steps, key=lambda s: s.element.at, reverse=True)
+        chatter = Chatter(self._rng, self._people, self._words, self._pool, count)
+        for _ in range(count):
+            element = chatter.text() if tag == "smses" else chatter.call()
+            while waiting and waiting[-1].element.at <= element.at:
+                self._text_row(backup, waiting.pop())
+            self._text_row(backup, TextStep(phone, element))
+        while waiting:
+            self._text_row(backup, waiting.pop())
+        backup.close()
+
+    def _text_row(self, backup: phones.Backup, step: TextStep) -> None:
+        element = step.element
+        key, digest = backup.add(element)
+        empty = not element.words
+        self._truth.add(
+            Top(backup.source, backup.name, key, element.kind, None, digest[:16], element.at, digest, len(element.xml),
+                words=element.words, participants=element.participants, text=NO_TEXT if empty else SEARCHABLE,
+                children=element.pieces, answers=step.answers, tags=step.tags, plain=not step.tags)
+        )  # fmt: skip
+
+    # -- files
+
+    def _files(self) -> None:
+        steps = list(self._planter.files)
+        for key, count in self._plan.files.items():
+            for n in range(count):
+                piece = self._rng.choice(self._pool)
+                steps.append(
+                    FileStep(
+                        key,
+                        f"{1 + n // 200:03}/{n:05} {piece.name}",
+                        replace(piece, name=f"{n:05} {piece.name}"),
+                    )
+                )
+        for place, path, piece in _export_files(self._people):
+            steps.append(FileStep(place, path, piece))
+        for step in steps:
+            self._file(step)
+
+    def _file(self, step: FileStep) -> None:
+        source, piece = self._places[step.place], step.piece
+        if step.place in self._exports:
+            key, digest = self._exports[step.place].add_file(step.path, piece.data)
+            scope = "/".join(step.path.split("/")[1:2])
+        else:
+            key, digest = _loose(self._out / source.path, step.path, piece.data)
+            scope = "files"
+        self._truth.add(
+            Top(source, scope, key, piece.kind, key.rsplit("/", 1)[-1], f"f-{digest[:16]}", None, digest, len(piece.data),
+                piece.subject, piece.words, piece.ocr_words, piece.participants, piece.collection, piece.text, piece.children,
+                step.answers, piece.tags, piece.plain)
+        )  # fmt: skip
+
+
+def _planted_top(step: MailStep, source: Source, placed: Placed) -> Top:
+    return Top(
+        source,
+        placed.scope,
+        placed.native_key,
+        "email",
+        placed.name,
+        step.group,
+        None if step.in_doubt else step.known_at,
+        placed.sha256,
+        placed.size,
+        step.subject,
+        step.words,
+        participants=step.participants,
+        text=step.text,
+        children=step.pieces,
+        answers=step.answers,
+        tags=step.tags,
+    )
+
+
+def _received(raw: bytes, date: str, person: Person, group: str) -> bytes:
+    """Put before a message what the receiving server puts there."""
+    head = (
+        f"Received: from relay.aldervalley.example (relay.aldervalley.example [192.0.2.25])\n"
+        f"\tby mx.aldervalley.example with ESMTPS id {group}\n\tfor <{person.email}>; {date}\n"
+    )
+    return head.encode() + raw
+
+
+def _loose(root: Path, path: str, data: bytes) -> tuple[str, str]:
+    target = root / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)
+    os.utime(target, (QUIET_AT.timestamp(), QUIET_AT.timestamp()))
+    return unicodedata.normalize("NFC", path), hashlib.sha256(data).hexdigest()
+
+
+def _export_files(people: People) -> list[tuple[str, str, Piece]]:
+    """Return what an export holds beside mail and documents: chats, its own pages."""
+    chief, driver, board, other = (
+        people.office["principal_cf"],
+        people.office["dispatch"],
+        people.board[0],
+        people.board[1],
+    )
+    talks = {
+        "takeout-01": (
+            "DM Qx7pAAAAE",
+            [
+                (driver, pacific(2026, 2, 25, 7, 1), "does the bus route change also count for the late bus"),
+                (chief, pacific(2026, 2, 25, 7, 3), "no, mornings only — Guten Morgen übrigens"),
+            ],
+        ),
+        "takeout-02": (
+            "DM Zt4kAAAAE",
+            [
+                (other, pacific(2026, 3, 19, 22, 0), "three parents now ask about Brannock"),
+                (board, pacific(2026, 3, 19, 22, 4), "I wrote to the office, let us wait"),
+            ],
+        ),
+    }
+    out: list[tuple[str, str, Piece]] = []
+    for place, (group, messages) in talks.items():
+        owner = chief if place == "takeout-01" else board
+        both = [messages[0][0], messages[1][0]]
+        base = f"Takeout/Google Chat/Groups/{group}"
+        words = "\n".join(f"{p.name} {p.email} {text}" for p, _, text in messages)
+        members = "\n".join(f"{p.name} {p.email}" for p in both)
+        files = (
+            (f"{base}/messages.json", takeout.chat_file(group, messages), words, ("chat",)),
+            (f"{base}/group_info.json", takeout.members_file(both), members, ("chat",)),
+            (
+                "Takeout/Google Chat/Users/User 10293847/user_info.json",
+                takeout.user_file(owner, [group]),
+                owner.name,
+                ("chat",),
+            ),
+        )
+        for path, data, text, tags in files:
+            out.append(
+                (place, path, Piece(path.rsplit("/", 1)[-1], "application/json", data, words=text, tags=tags))
+            )
+        page = takeout.browser_file(("Mail", "Google Chat", "Drive"))
+        scaffold = ("excluded", "export_scaffolding")
+        out.append(
+            (place, takeout.BROWSER, Piece("archive_browser.html", "text/html", page, collection=scaffold))
+        )
+    return out
+
+
+def _write_people(out: Path, people: People) -> None:
+    with (out / "staff.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("id", "name", "email", "number", "role", "place"))
+        for p in (*people.staff, *people.board, people.attorney, *people.vendors):
+            rows.writerow((p.id, p.name, p.email, p.number, p.role, p.place))
+    with (out / "students.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(
+            (
+                "student_id",
+                "name",
+                "school",
+                "grade",
+                "guardian",
+                "relation",
+                "guardian_email",
+                "guardian_number",
+            )
+        )
+        for s in people.students:
+            for g in s.guardians:
+                rows.writerow((s.id, s.name, s.school, s.grade, g.name, g.relation, g.email, g.number))

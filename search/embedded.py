@@ -107,7 +107,9 @@ class EmbeddedEngine:
         try:
             for lock in locks:
                 if not lock.take(wait=False):
-                    raise AlreadyRunning("another process is writing to the index; try again when it has ended")
+                    raise AlreadyRunning(
+                        "another process is writing to the index; try again when it has ended"
+                    )
                 held.append(lock)
             shutil.rmtree(self.folder)
         finally:
@@ -232,7 +234,9 @@ class EmbeddedEngine:
     def _connections(self) -> dict[str, tuple[apsw.Connection, tuple[int, int]]]:
         """This thread's connections; a forked child starts with none and leaves its parent's alone."""
         if getattr(self._local, "pid", None) != os.getpid():
-            self._local.inherited = getattr(self._local, "open", None)  # never closed here: the parent's locks
+            self._local.inherited = getattr(
+                self._local, "open", None
+            )  # never closed here: the parent's locks
             self._local.pid = os.getpid()
             self._local.open = {}
         opened: dict[str, tuple[apsw.Connection, tuple[int, int]]] = self._local.open
@@ -397,9 +401,12 @@ class _BatchWriter:
                 rows,
             )
         except apsw.ConstraintError as error:
-            raise CheckFailed("an item of this batch is in another batch too: rebuild with reindex") from error
+            raise CheckFailed(
+                "an item of this batch is in another batch too: rebuild with reindex"
+            ) from error
         self._connection.executemany(
-            f"INSERT INTO words(rowid, {', '.join(_COLUMNS.values())}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", words
+            f"INSERT INTO words(rowid, {', '.join(_COLUMNS.values())}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            words,
         )
 
     def _row(self, number: int, document: IndexDocument) -> tuple[Any, ...]:
@@ -416,7 +423,9 @@ class _BatchWriter:
     def _label(self, field: str, value: str) -> int:
         known = self._labels.get((field, value))
         if known is None:
-            self._connection.execute("INSERT OR IGNORE INTO labels(field, value) VALUES (?, ?)", (field, value))
+            self._connection.execute(
+                "INSERT OR IGNORE INTO labels(field, value) VALUES (?, ?)", (field, value)
+            )
             known = int(
                 self._connection.execute(
                     "SELECT label FROM labels WHERE field = ? AND value = ?", (field, value)
@@ -491,7 +500,11 @@ class _Compiler:
         return " AND ".join(f"({self._where(child, alias, field)})" for child in (*merged, *rest))
 
     def _or(self, node: q.Or, alias: str, field: str | None) -> str:
-        words = [] if field in q.LABEL_FIELDS else [c for c in node.children if fts_expression(c, field) is not None]
+        words = (
+            []
+            if field in q.LABEL_FIELDS
+            else [c for c in node.children if fts_expression(c, field) is not None]
+        )
         rest = [child for child in node.children if child not in words]
         merged = [q.Or(tuple(words))] if len(words) > 1 else words
         return " OR ".join(f"({self._where(child, alias, field)})" for child in (*merged, *rest))

@@ -29,7 +29,7 @@ MAX_DEPTH = 20
 MAX_LEAVES = 1_000
 """Most words (each word of a phrase counts) and dates in one query."""
 
-_QUOTES = "\"“”„"
+_QUOTES = '"“”„'
 
 
 class QuerySyntaxError(UsageError):
@@ -150,7 +150,9 @@ def _ends_early(text: str) -> QuerySyntaxError:
         word = last.group(1).upper()
         return QuerySyntaxError(f"{word} needs something after it", last.start(1) + 1)
     if bare.endswith(":") or bare.lower().endswith("contains"):
-        return QuerySyntaxError("a field needs a word, a phrase or parentheses after its name", len(stripped) + 1)
+        return QuerySyntaxError(
+            "a field needs a word, a phrase or parentheses after its name", len(stripped) + 1
+        )
     opens: list[int] = []
     for place, character in enumerate(bare):
         if character == "(":
@@ -164,13 +166,28 @@ def _ends_early(text: str) -> QuerySyntaxError:
 
 
 _NOT_YET: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\?"), "? (one unknown character) is not searched yet: write the spellings with OR, or end with *"),
+    (
+        re.compile(r"\?"),
+        "? (one unknown character) is not searched yet: write the spellings with OR, or end with *",
+    ),
     (re.compile(r"="), "= (one digit) is not searched yet: write the numbers with OR, or end with *"),
     (re.compile(r"~~"), "~~ (a range of numbers) is not searched yet: write the numbers with OR"),
-    (re.compile(r"~"), "~ (other forms of a word) is not searched yet: write the forms with OR, or end with *"),
-    (re.compile(r"(?<!\d)%|%(?=\w)"), "% (words spelled alike) is not searched yet: write the spellings with OR"),
-    (re.compile(r"^\W*#(?=[^\W\d_])"), "# (words that sound alike) is not searched yet: write the spellings with OR"),
-    (re.compile(r"(?<=\w)&+\W*$"), "& (words of the same meaning) is not searched yet: write the words with OR"),
+    (
+        re.compile(r"~"),
+        "~ (other forms of a word) is not searched yet: write the forms with OR, or end with *",
+    ),
+    (
+        re.compile(r"(?<!\d)%|%(?=\w)"),
+        "% (words spelled alike) is not searched yet: write the spellings with OR",
+    ),
+    (
+        re.compile(r"^\W*#(?=[^\W\d_])"),
+        "# (words that sound alike) is not searched yet: write the spellings with OR",
+    ),
+    (
+        re.compile(r"(?<=\w)&+\W*$"),
+        "& (words of the same meaning) is not searched yet: write the words with OR",
+    ),
 )
 _NOT_YET_BARE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^w/(\d+|in|[sp])$|^/(\d+|[sp])$|^near/\d*$", re.IGNORECASE),
@@ -333,9 +350,7 @@ class _Builder:
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _RANGE = re.compile(rf"({_DAY})?\.\.({_DAY})?")
 _COMPARED = re.compile(rf"(>=|<=|>|<|)[ \t]*({_DAY})")
-_DATE_HELP = (
-    "write a day as sent:2026-01-31, days as sent:2026-01-01..2026-06-30, or sent:>=2026-01-01 (also <=, >, <)"
-)
+_DATE_HELP = "write a day as sent:2026-01-31, days as sent:2026-01-01..2026-06-30, or sent:>=2026-01-01 (also <=, >, <)"
 
 
 def _day(text: str | None, column: int) -> date | None:
@@ -387,7 +402,9 @@ def _check_inside(name: str, child: q.Node, column: int) -> None:
             if isinstance(node, q.Field) and node.name == "family":
                 raise QuerySyntaxError("family:(…) cannot stand inside another one", column)
         elif isinstance(node, q.Field | q.DateRange):
-            raise QuerySyntaxError(f"inside {name}:(…) only words, phrases, AND, OR and NOT can stand", column)
+            raise QuerySyntaxError(
+                f"inside {name}:(…) only words, phrases, AND, OR and NOT can stand", column
+            )
         elif name in {"kind", "has"} and isinstance(node, q.Word | q.Prefix | q.Phrase):
             values = q.HAS_VALUES if name == "has" else tuple(Kind)
             if not any(q.label_matches(node, value) for value in values):

@@ -77,7 +77,9 @@ def build() -> str:
 def main() -> None:
     """Write the table beside this module, or where ``--out`` says."""
     name = f"folding-{unicodedata.unidata_version}.json"
-    parser = argparse.ArgumentParser(description="Build the folding table from this interpreter's Unicode data.")
+    parser = argparse.ArgumentParser(
+        description="Build the folding table from this interpreter's Unicode data."
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name(name))
     out: Path = parser.parse_args().out
     out.write_text(build(), encoding="ascii")

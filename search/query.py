@@ -1,0 +1,127 @@
+"""Queries that people run: each is logged with what it was understood as, on what, and what it counted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from records import audit, canonical
+from records import tables as t
+from records.catalogue import Catalogue
+from search import tree as q
+from search.language import parse
+from search.protocol import Counts, Hit, IndexState, SearchEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query found.
+
+    Attributes:
+        parsed: How it was understood, in normal form.
+        node: The tree, for snippets.
+        counts: Exact counts over the whole index, not of the page.
+        index: The state of the index it was counted on.
+        hits: One page of hits in item-id order; empty when only a count was asked for.
+        seq: Its number in the search log of the request.
+    """
+
+    parsed: str
+    node: q.Node
+    counts: Counts
+    index: IndexState
+    hits: tuple[Hit, ...]
+    seq: int
+
+
+def search(
+    catalogue: Catalogue,
+    engine: SearchEngine,
+    request_id: str,
+    query: str,
+    zone: ZoneInfo,
+    by: str,
+    *,
+    after: str | None = None,
+    limit: int = 100,
+) -> Answer:
+    """Run a query, log it, and return one page of its hits.
+
+    Args:
+        catalogue: Takes the log.
+        engine: The request's index.
+        request_id: The request.
+        query: As typed.
+        zone: The request's zone.
+        by: Who runs it, as they gave their name.
+        after: Item id after which the page begins, or None for the first page.
+        limit: Most hits on the page.
+
+    Raises:
+        QuerySyntaxError: The query cannot be read; nothing was run or logged.
+        TooManyWords: A ``*`` stands for too many words; nothing was logged.
+    """
+    node = parse(query, zone)
+    index = engine.state()
+    counts = engine.count(node)
+    hits = tuple(engine.search(node, after, limit))
+    seq = _log(catalogue, request_id, query, node, by, index, counts)
+    return Answer(q.to_text(node), node, counts, index, hits, seq)
+
+
+def count(
+    catalogue: Catalogue, engine: SearchEngine, request_id: str, query: str, zone: ZoneInfo, by: str
+) -> Answer:
+    """Run a query for its counts alone, and log it; see ``search``."""
+    node = parse(query, zone)
+    index = engine.state()
+    counts = engine.count(node)
+    seq = _log(catalogue, request_id, query, node, by, index, counts)
+    return Answer(q.to_text(node), node, counts, index, (), seq)
+
+
+def _log(
+    catalogue: Catalogue,
+    request_id: str,
+    query: str,
+    node: q.Node,
+    by: str,
+    index: IndexState,
+    counts: Counts,
+) -> int:
+    """Write the search log's row, and its number and counts (never its words) into the audit log."""
+    s = t.searches.c
+    with catalogue.write() as connection:
+        audit.append(
+            connection,
+            action="searched",
+            actor=by,
+            request_id=request_id,
+            search=(seq := _next(connection, request_id)),
+            documents=counts.documents,
+            families=counts.families,
+            distinct=counts.distinct,
+        )
+        connection.execute(
+            t.searches.insert(),
+            {
+                s.request_id.key: request_id,
+                s.seq.key: seq,
+                s.at.key: canonical.now_text(),
+                s.by.key: by,
+                s.query.key: query,
+                s.parsed.key: q.to_text(node),
+                s.index_state.key: canonical.dumps(asdict(index)),
+                s.documents.key: counts.documents,
+                s.families.key: counts.families,
+            },
+        )
+    return seq
+
+
+def _next(connection: sa.Connection, request_id: str) -> int:
+    s = t.searches.c
+    last = connection.scalar(sa.select(sa.func.max(s.seq)).where(s.request_id == request_id))
+    return (last or 0) + 1

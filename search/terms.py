@@ -1,0 +1,558 @@
+"""Term lists and hit reports.
+
+A term list is a CSV file with the columns ``term`` and ``note``. A line that cannot be used is reported with its
+number and never stops the rest. The report counts exactly, on an index state that it names; what its figures mean
+is in ``docs/search.md``.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from records import canonical
+from records import tables as t
+from records.catalogue import ROWS_PER_TRANSACTION, Catalogue
+from records.errors import CheckFailed, SettingsError
+from records.evidence import EvidenceStore
+from records.vocabulary import CollectionState
+from search import tree as q
+from search.indexing import documents
+from search.language import QuerySyntaxError, parse, suggest
+from search.matcher import DocumentFields, Occurrences
+from search.protocol import Hit, IndexState, SearchEngine
+
+MAX_CELL_LINES = 50
+"""How many lines of the file a quoted cell may span (a note with line breaks)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One line of a term list.
+
+    Attributes:
+        line: Its line in the file, from 1; the header is a line too.
+        term: The query as typed.
+        note: Whatever the list's writer noted, or empty.
+        caution: How it was read, where the file leaves room for doubt; else empty.
+    """
+
+    line: int
+    term: str
+    note: str
+    caution: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that could not be used.
+
+    Attributes:
+        line: Its line in the file, from 1.
+        term: What stood there.
+        problem: Why it was not run, in plain words.
+        repaired: The form that was probably meant, or None; it is offered, never run.
+    """
+
+    line: int
+    term: str
+    problem: str
+    repaired: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TermList:
+    """A term list as read: both parts in the order of the file."""
+
+    terms: tuple[Term, ...]
+    bad_lines: tuple[BadLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TermCounts:
+    """One row of the hit report.
+
+    Attributes:
+        line: As in ``Term``; so ``term``, ``note`` and ``caution``.
+        parsed: How it was understood, in normal form.
+        documents: Documents that match; copies are counted.
+        with_family: Those and all members of their families.
+        unique: Documents that no other term of the list matches.
+        unique_with_family: All members of the families that no other term of the list touches.
+        occurrences: Places in those documents where the words and phrases of the term stand.
+        distinct: Distinct contents among the documents.
+        custodians: Documents by custodian id.
+    """
+
+    line: int
+    term: str
+    note: str
+    caution: str
+    parsed: str
+    documents: int
+    with_family: int
+    unique: int
+    unique_with_family: int
+    occurrences: int
+    distinct: int
+    custodians: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The whole list: every document is counted once, however many terms match it; fields as in ``TermCounts``.
+
+    Attributes:
+        families: Families with a hit.
+        occurrences: The sum over the terms.
+    """
+
+    documents: int
+    families: int
+    with_family: int
+    occurrences: int
+    distinct: int
+    custodians: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class HitReport:
+    """What a term list found.
+
+    Attributes:
+        request_id: The request.
+        version: The request version whose list it is.
+        at: When it was made, UTC.
+        zone: The zone whose days ``sent:`` means.
+        index: The state of the index it was counted on.
+        terms: One row a term that was run, in the order of the list.
+        totals: The list as a whole.
+        zero_hits: Lines of terms that matched nothing.
+        bad_lines: Lines that were not run.
+    """
+
+    request_id: str
+    version: int
+    at: str
+    zone: str
+    index: IndexState
+    terms: tuple[TermCounts, ...]
+    totals: Totals
+    zero_hits: tuple[int, ...]
+    bad_lines: tuple[BadLine, ...]
+
+
+# -- reading a list
+
+
+def read_terms(data: bytes) -> TermList:
+    """Read a term list.
+
+    Blank lines and further columns are passed over. The file is UTF-8, with or without a byte order mark, or
+    Windows-1252, which spreadsheet programs still write.
+
+    Raises:
+        SettingsError: The first line does not name a column ``term``.
+    """
+    lines = _decoded(data).splitlines()
+    start = next((n for n, line in enumerate(lines) if line.strip(" ,")), None)
+    header = [] if start is None else [cell.strip().lower() for cell in _cells(lines[start]) or []]
+    if start is None or "term" not in header:
+        raise SettingsError("the first line of a term list names its columns: term,note")
+    columns = header.index("term"), header.index("note") if "note" in header else None
+    terms: list[Term] = []
+    bad: list[BadLine] = []
+    for number, source, cells in _records(lines, start + 1):
+        if cells is None:
+            bad.append(BadLine(number, source, _QUOTING_HELP, _requoted(source)))
+        elif cell := _cell(cells, columns[0]):
+            terms.append(Term(number, cell, _cell(cells, columns[1]), _doubtful_quotes(source, cell)))
+        elif any(c.strip() for c in cells):
+            bad.append(BadLine(number, source, "there is a note but no term"))
+    return TermList(_marked_repeats(terms), tuple(bad))
+
+
+_QUOTING_HELP = (
+    "the quotation marks of this line cannot be read: in a CSV file a cell that holds quotation marks stands in "
+    'quotation marks itself, with those inside doubled, like """bus route"" AND budget"'
+)
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
+def _cells(line: str) -> list[str] | None:
+    """Return the cells of one record, or None when its quotation marks do not fit together."""
+    try:
+        return next(csv.reader([line], strict=True), [])
+    except csv.Error:
+        return None
+
+
+def _records(lines: list[str], start: int) -> Iterator[tuple[int, str, list[str] | None]]:
+    """Yield (line number, source, cells); a record that cannot be read costs its first line only."""
+    at = start
+    while at < len(lines):
+        number, line = at + 1, lines[at]
+        at += 1
+        if not line.strip(" ,\t"):
+            continue
+        cells = _cells(line)
+        if cells is None:
+            end, cells = _longer_record(lines, at)
+            at = end
+        yield number, line, cells
+
+
+def _longer_record(lines: list[str], at: int) -> tuple[int, list[str] | None]:
+    """Try a cell with line breaks; its first cell, the term, must be on the first line."""
+    for end in range(at + 1, min(at + MAX_CELL_LINES, len(lines) + 1)):
+        cells = _cells("\n".join(lines[at - 1 : end]))
+        if cells is not None and "\n" not in cells[0]:
+            return end, cells
+    return at, None
+
+
+def _cell(cells: list[str], column: int | None) -> str:
+    return cells[column].strip() if column is not None and column < len(cells) else ""
+
+
+def _requoted(source: str) -> str | None:
+    """Return the line as it was probably meant: a term with quotation marks written by hand, then the note."""
+    found = re.fullmatch(r"\s*([^,]+?)\s*(?:,\s*([^\",]*))?", source)
+    if not found or found.group(1).count('"') % 2:
+        return None
+    term = found.group(1).replace('"', '""')
+    return f'"{term}",{found.group(2)}' if found.group(2) else f'"{term}"'
+
+
+def _doubtful_quotes(source: str, cell: str) -> str:
+    """A cell in quotation marks that needs none was perhaps meant as a phrase; with an operator in it that counts."""
+    quoted = source.lstrip().startswith(f'"{cell}"') and not re.search(r'[",\n]', cell)
+    if quoted and re.search(r"(?<!\S)(and|or|not)(?!\S)", cell, flags=re.IGNORECASE):
+        return (
+            "the quotation marks were read as the file's own, and the operators in it count; "
+            f'for an exact phrase write """{cell}"""'
+        )
+    return ""
+
+
+def _marked_repeats(terms: list[Term]) -> tuple[Term, ...]:
+    """Mark a term that stands in the list before: neither of the two can have unique hits."""
+    first: dict[str, int] = {}
+    marked: list[Term] = []
+    for term in terms:
+        line = first.setdefault(term.term.casefold(), term.line)
+        if line != term.line:
+            caution = "; ".join(filter(None, (f"the same as line {line}", term.caution)))
+            term = replace(term, caution=caution)  # noqa: PLW2901 - the marked copy takes its place
+        marked.append(term)
+    return tuple(marked)
+
+
+# -- running a list
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    term: Term
+    node: q.Node
+
+
+class _Tally:
+    """Counts hits by document, family, content and custodian; numbers stand for ids, so that lists stay small."""
+
+    def __init__(self, family_sizes: dict[str, int]) -> None:
+        self._sizes = family_sizes
+        self.numbers: dict[str, int] = {}
+        self.ids: list[str] = []
+        self.families: list[str] = []
+        self.terms_of: list[array[int]] = []  # by document: the terms that match it
+        self._names: dict[str, int] = {}
+        self._content = array("q")
+        self._custodian: list[str] = []
+        self._family_term: dict[str, int] = {}  # the only term of a family, or -1 for several
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, term: int, hits: Sequence[Hit]) -> None:
+        """Take in what one term found."""
+        numbers = [self._number(hit) for hit in hits]
+        families = {self.families[n] for n in numbers}
+        for number in numbers:
+            self.terms_of[number].append(term)
+        for family in families:
+            self._family_term[family] = term if family not in self._family_term else -1
+        self.rows.append(self._figures(numbers, families))
+
+    def _number(self, hit: Hit) -> int:
+        number = self.numbers.setdefault(hit.item_id, len(self.ids))
+        if number == len(self.ids):
+            self.ids.append(hit.item_id)
+            self.families.append(hit.family_id)
+            self._custodian.append(hit.custodian_id)
+            self._content.append(self._names.setdefault(hit.distinct_key, len(self._names)))
+            self.terms_of.append(array("L"))
+        return number
+
+    def _figures(self, numbers: Sequence[int], families: Iterable[str]) -> dict[str, Any]:
+        return {
+            "documents": len(numbers),
+            "with_family": self._size(families),
+            "distinct": len({self._content[n] for n in numbers}),
+            "custodians": dict(sorted(Counter(self._custodian[n] for n in numbers).items())),
+        }
+
+    def _size(self, families: Iterable[str]) -> int:
+        return sum(self._sizes.get(family, 1) for family in families)
+
+    def unique(self) -> Counter[int]:
+        """Documents that one term alone matches, by term."""
+        return Counter(terms[0] for terms in self.terms_of if len(terms) == 1)
+
+    def unique_with_family(self) -> Counter[int]:
+        """All members of the families that one term alone touches, by term."""
+        found: Counter[int] = Counter()
+        for family, term in self._family_term.items():
+            if term >= 0:
+                found[term] += self._sizes.get(family, 1)
+        return found
+
+    def totals(self, occurrences: int) -> Totals:
+        """The list as a whole."""
+        figures = self._figures(range(len(self.ids)), self._family_term)
+        return Totals(families=len(self._family_term), occurrences=occurrences, **figures)
+
+
+def run_terms(
+    catalogue: Catalogue,
+    store: EvidenceStore,
+    engine: SearchEngine,
+    request_id: str,
+    version: int,
+    terms: Sequence[Term],
+    zone: ZoneInfo,
+    bad_lines: Sequence[BadLine] = (),
+) -> HitReport:
+    """Run a term list, and keep its hits and its report for this version; running it again replaces both.
+
+    Args:
+        catalogue: Takes the rows of ``hits`` and ``term_reports``; the report is written last.
+        store: Gives the stored text of documents that match, for the occurrences.
+        engine: The request's index.
+        request_id: The request.
+        version: The request version whose list it is.
+        terms: The list.
+        zone: The request's zone.
+        bad_lines: Lines that ``read_terms`` could not use; they go into the report.
+
+    Raises:
+        CheckFailed: The index holds an item that the catalogue does not, or a stored text is damaged.
+    """
+    parsed, bad = _parsed(terms, zone)
+    state = engine.state()
+    tally = _Tally(_family_sizes(catalogue, request_id))
+    run: list[_Parsed] = []
+    for one, found in zip(parsed, engine.terms([one.node for one in parsed]), strict=True):
+        if found.problem:
+            bad.append(BadLine(one.term.line, one.term.term, found.problem))
+        else:
+            tally.add(len(run), found.hits)
+            run.append(one)
+    _forget(catalogue, request_id, version)
+    counts = _store_hits(catalogue, store, request_id, version, run, tally, zone)
+    report = HitReport(
+        request_id=request_id,
+        version=version,
+        at=canonical.now_text(),
+        zone=zone.key,
+        index=state,
+        terms=_rows(run, tally, counts),
+        totals=tally.totals(sum(counts)),
+        zero_hits=tuple(one.term.line for one, row in zip(run, tally.rows, strict=True) if not row["documents"]),
+        bad_lines=tuple(sorted((*bad_lines, *bad), key=lambda line: line.line)),
+    )
+    with catalogue.write() as connection:
+        connection.execute(
+            t.term_reports.insert(),
+            {"request_id": request_id, "version": version, "at": report.at, "report": to_json(report)},
+        )
+    return report
+
+
+def load_report(catalogue: Catalogue, request_id: str, version: int) -> HitReport | None:
+    """Return the report that was kept for a version, or None when there is none."""
+    r = t.term_reports.c
+    with catalogue.read() as connection:
+        text = connection.scalar(sa.select(r.report).where(r.request_id == request_id, r.version == version))
+    return None if text is None else from_json(text)
+
+
+def _parsed(terms: Sequence[Term], zone: ZoneInfo) -> tuple[list[_Parsed], list[BadLine]]:
+    parsed: list[_Parsed] = []
+    bad: list[BadLine] = []
+    for term in terms:
+        try:
+            parsed.append(_Parsed(term, parse(term.term, zone)))
+        except QuerySyntaxError as error:
+            bad.append(BadLine(term.line, term.term, str(error), suggest(term.term, zone)))
+    return parsed, bad
+
+
+def _rows(run: list[_Parsed], tally: _Tally, occurrences: Sequence[int]) -> tuple[TermCounts, ...]:
+    unique, with_family = tally.unique(), tally.unique_with_family()
+    return tuple(
+        TermCounts(
+            line=one.term.line,
+            term=one.term.term,
+            note=one.term.note,
+            caution=one.term.caution,
+            parsed=q.to_text(one.node),
+            unique=unique[number],
+            unique_with_family=with_family[number],
+            occurrences=occurrences[number],
+            **tally.rows[number],
+        )
+        for number, one in enumerate(run)
+    )
+
+
+def _family_sizes(catalogue: Catalogue, request_id: str) -> dict[str, int]:
+    """Return the number of stored members of every family with more than one."""
+    i = t.items.c
+    query = (
+        sa.select(i.family_id, sa.func.count())
+        .where(i.request_id == request_id, i.state == CollectionState.STORED)
+        .group_by(i.family_id)
+        .having(sa.func.count() > 1)
+    )
+    with catalogue.read() as connection:
+        return {family: size for family, size in connection.execute(query)}
+
+
+def _forget(catalogue: Catalogue, request_id: str, version: int) -> None:
+    """Take the version's report away first, then its hits, in pieces: half-replaced hits never have a report."""
+    r, h = t.term_reports.c, t.hits.c
+    with catalogue.write() as connection:
+        connection.execute(t.term_reports.delete().where(r.request_id == request_id, r.version == version))
+    here = (h.request_id == request_id) & (h.version == version)
+    gone = 1
+    while gone:
+        with catalogue.write() as connection:
+            keys = sa.select(h.term_no, h.item_id).where(here).limit(ROWS_PER_TRANSACTION)
+            gone = connection.execute(
+                t.hits.delete().where(here, sa.tuple_(h.term_no, h.item_id).in_(keys))
+            ).rowcount
+
+
+def _store_hits(
+    catalogue: Catalogue,
+    store: EvidenceStore,
+    request_id: str,
+    version: int,
+    run: list[_Parsed],
+    tally: _Tally,
+    zone: ZoneInfo,
+) -> list[int]:
+    """Write one row a term and document, and return the occurrences by term.
+
+    Documents are read and folded once for all terms that match them, in the order in which they were stored.
+    """
+    counters = [Occurrences(one.node) for one in run]
+    totals = [0] * len(run)
+    rows: list[dict[str, Any]] = []
+    seen = 0
+    for document in documents(catalogue, store, request_id, _stored_order(catalogue, request_id, tally), zone):
+        number = tally.numbers[document.item_id]
+        seen += 1
+        matching = tally.terms_of[number]
+        children: tuple[str, ...] = ()
+        if any(counters[term].needs_children for term in matching):
+            children = _child_texts(catalogue, store, request_id, document.family_id, document.item_id, zone)
+        fields = DocumentFields(document, children)
+        for term in matching:
+            count = counters[term].count(fields)
+            totals[term] += count
+            rows.append(
+                {
+                    "request_id": request_id,
+                    "version": version,
+                    "term_no": run[term].term.line,
+                    "item_id": document.item_id,
+                    "family_id": document.family_id,
+                    "occurrences": count,
+                }
+            )
+            if len(rows) == ROWS_PER_TRANSACTION:
+                _insert(catalogue, rows)
+                rows = []
+    _insert(catalogue, rows)
+    if seen != len(tally.ids):
+        raise CheckFailed(
+            f"{len(tally.ids) - seen} items of the index are not stored in the catalogue: rebuild it with reindex"
+        )
+    return totals
+
+
+def _insert(catalogue: Catalogue, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        with catalogue.write() as connection:
+            connection.execute(t.hits.insert(), rows)
+
+
+def _stored_order(catalogue: Catalogue, request_id: str, tally: _Tally) -> list[str]:
+    """Return the ids of the hits in the order of their batches: near one another in the segments."""
+    i = t.items.c
+    query = (
+        sa.select(i.item_id)
+        .where(i.request_id == request_id, i.state == CollectionState.STORED)
+        .order_by(i.batch_id, i.position)
+    )
+    with catalogue.read() as connection:
+        return [item for item in connection.scalars(query) if item in tally.numbers]
+
+
+def _child_texts(
+    catalogue: Catalogue, store: EvidenceStore, request_id: str, family_id: str, parent_id: str, zone: ZoneInfo
+) -> tuple[str, ...]:
+    i = t.items.c
+    query = sa.select(i.item_id).where(
+        i.request_id == request_id, i.family_id == family_id, i.parent_id == parent_id
+    )
+    with catalogue.read() as connection:
+        found = list(connection.scalars(query))
+    return tuple(child.text for child in documents(catalogue, store, request_id, found, zone))
+
+
+# -- keeping a report
+
+
+def to_json(report: HitReport) -> str:
+    """Return the report as canonical JSON."""
+    return canonical.dumps(asdict(report))
+
+
+def from_json(text: str) -> HitReport:
+    """Read what ``to_json`` wrote."""
+    raw = canonical.loads(text)
+    return HitReport(
+        **{
+            **raw,
+            "index": IndexState(**raw["index"]),
+            "terms": tuple(TermCounts(**row) for row in raw["terms"]),
+            "totals": Totals(**raw["totals"]),
+            "zero_hits": tuple(raw["zero_hits"]),
+            "bad_lines": tuple(BadLine(**row) for row in raw["bad_lines"]),
+        }
+    )

@@ -1,0 +1,400 @@
+"""Archives: zip and gzip. Members become children; their names are facts, never paths.
+
+Nothing is written to disk. What an archive says of itself is not trusted: sizes are counted while unpacking, and
+an archive beyond the limits gives no children at all. A zip cut in the middle gives what its local headers still
+lead to.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, ClassVar
+
+from extract import charsets, sniff
+from extract.protocol import ExtractContext, Limits
+from records.errors import ItemError
+from records.models import Child, Extraction, Failure
+from records.vocabulary import Kind, Reason, WarningCode
+
+RATIO_FLOOR = 1 << 20
+"""Unpacked bytes below which no ratio makes a bomb: small texts of one repeated line are common."""
+
+_CHUNK = 1 << 18
+_LOCAL = struct.Struct("<4s5H3L2H")
+_ENCRYPTED = 0x1
+_UTF8 = 0x800
+_STREAMED = 0x8
+_UNICODE_PATH = 0x7075
+
+
+class _BombError(Exception):
+    """A limit of the archive as a whole was passed."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class _Budget:
+    """Counts what comes out of one archive against its limits."""
+
+    def __init__(self, packed_bytes: int, limits: Limits) -> None:
+        self._left = limits.children_bytes
+        self._by_ratio = max(RATIO_FLOOR, int(packed_bytes * limits.ratio))
+
+    def spend(self, size: int) -> None:
+        self._left -= size
+        self._by_ratio -= size
+        if self._left < 0:
+            raise _BombError("archive_bytes")
+        if self._by_ratio < 0:
+            raise _BombError("archive_ratio")
+
+
+class ZipReader:
+    """Reads zip archives that are no documents."""
+
+    name: ClassVar[str] = "zip"
+    version: ClassVar[str] = "1"
+
+    def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
+        """Accept zip archives; Office, OpenDocument and EPUB files are zips too and are left to Tika."""
+        if not head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08PK\x03\x04")):
+            return None
+        return None if sniff.is_zipped_document(media_type, name, head) else 85
+
+    def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
+        """Give the members.
+
+        Raises:
+            ItemError: ``corrupt`` when nothing of it is a zip, ``bomb`` beyond the limits.
+        """
+        if context.depth >= context.limits.depth:
+            raise ItemError(Reason.BOMB, "archive_depth")
+        try:
+            archive = zipfile.ZipFile(stream)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, EOFError, OverflowError):
+            return _recovered(stream, context)
+        with archive:
+            infos = [info for info in archive.infolist() if not info.orig_filename.endswith("/") or info.file_size]
+            if len(infos) > context.limits.children:
+                raise ItemError(Reason.BOMB, "archive_children")
+            return _members(archive, infos, _size(stream), context)
+
+
+def _size(stream: BinaryIO) -> int:
+    return stream.seek(0, 2)
+
+
+def _members(
+    archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], packed: int, context: ExtractContext
+) -> Extraction:
+    budget = _Budget(packed, context.limits)
+    warnings: set[WarningCode] = set()
+    names = _Names(warnings)
+    children = []
+    for number, info in enumerate(infos, 1):
+        try:
+            child = _member(archive, info, number, names.shown(_stored_name(info)), budget)
+        except _BombError as bomb:
+            raise ItemError(Reason.BOMB, bomb.detail) from None
+        if child.failure is not None:
+            warnings.add(WarningCode.PARTIAL)
+        children.append(child)
+    locked = [child for child in children if child.failure and child.failure.reason is Reason.ENCRYPTED]
+    return Extraction(
+        metadata={"members": str(len(infos)), **_comment(archive.comment)},
+        children=tuple(children),
+        expected_children=len(infos),
+        warnings=tuple(sorted(warnings)),
+        failure=Failure(Reason.ENCRYPTED, "zip") if children and len(locked) == len(children) else None,
+    )
+
+
+def _comment(comment: bytes) -> dict[str, str]:
+    if not comment:
+        return {}
+    return {"comment": charsets.tidy(charsets.decode(comment, None)[0])}
+
+
+def _stored_name(info: zipfile.ZipInfo) -> str:
+    """Return the name as stored: UTF-8 by flag, by the Unicode path field, or by trying; else code page 437."""
+    if info.flag_bits & _UTF8:
+        return info.orig_filename
+    raw = info.orig_filename.encode("cp437", "replace")
+    named = _unicode_path(info.extra, raw)
+    if named is not None:
+        return named
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return info.orig_filename
+
+
+def _unicode_path(extra: bytes, raw: bytes) -> str | None:
+    """Read Info-ZIP's Unicode path field, if its checksum belongs to this name."""
+    at = 0
+    while at + 4 <= len(extra):
+        kind, size = struct.unpack_from("<HH", extra, at)
+        body = extra[at + 4 : at + 4 + size]
+        if kind == _UNICODE_PATH and len(body) > 5 and struct.unpack_from("<L", body, 1)[0] == zlib.crc32(raw):
+            return body[5:].decode("utf-8", "replace")
+        at += 4 + size
+    return None
+
+
+class _Names:
+    """Looks at member names; a name that could not be used as it stands is kept, with a warning."""
+
+    def __init__(self, warnings: set[WarningCode]) -> None:
+        self._seen: set[str] = set()
+        self._warnings = warnings
+
+    def shown(self, stored: str) -> str:
+        name = charsets.without_surrogates(stored.replace("\0", "\ufffd"))
+        folded = name.casefold()
+        if is_unsafe(stored) or folded in self._seen:
+            self._warnings.add(WarningCode.NAME_CHANGED)
+        self._seen.add(folded)
+        return name
+
+
+def is_unsafe(name: str) -> bool:
+    """Tell whether a member name could lead out of a folder, or could not be a file name everywhere."""
+    parts = name.replace("\\", "/").split("/")
+    return (
+        not name
+        or "\0" in name
+        or "\\" in name
+        or name.startswith("/")
+        or ".." in parts
+        or (len(name) > 1 and name[1] == ":" and name[0].isalpha())
+        or any(ord(character) < 32 for character in name)
+    )
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, number: int, name: str, budget: _Budget) -> Child:
+    facts = {"stored_name": name}
+    if stat.S_ISLNK(info.external_attr >> 16):
+        facts["link"] = "true"
+    media_type = sniff.by_name(name)
+
+    def failed(reason: Reason, detail: str) -> Child:
+        return Child(str(number), name, media_type, Kind.FILE, None, Failure(reason, detail), facts)
+
+    if info.flag_bits & _ENCRYPTED:
+        return failed(Reason.ENCRYPTED, "zip_aes" if info.compress_type == 99 else "zip_crypto")
+    data = bytearray()
+    try:
+        with archive.open(info) as member:
+            while chunk := member.read(_CHUNK):
+                budget.spend(len(chunk))
+                data += chunk
+    except NotImplementedError:
+        return failed(Reason.UNSUPPORTED, f"zip_method_{info.compress_type}")
+    except EOFError:
+        return failed(Reason.TRUNCATED, "zip_member")
+    except RuntimeError:
+        return failed(Reason.ENCRYPTED, "zip_crypto")
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, struct.error):
+        return failed(Reason.CORRUPT, "zip_member")
+    return _taken(str(number), name, media_type, bytes(data), facts)
+
+
+def _taken(path: str, name: str | None, media_type: str, data: bytes, facts: dict[str, str]) -> Child:
+    kind = Kind.EMAIL if media_type == "message/rfc822" else Kind.FILE
+    return Child(path, name, media_type, kind, data, None, facts)
+
+
+# --- a zip without its directory -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """One local header (APPNOTE 4.3.7) and where its data begins."""
+
+    name: bytes
+    flags: int
+    method: int
+    crc: int
+    packed: int
+    start: int
+
+
+def _recovered(stream: BinaryIO, context: ExtractContext) -> Extraction:
+    """Give what the local headers of a cut zip lead to."""
+    stream.seek(0)
+    data = stream.read()
+    budget = _Budget(len(data), context.limits)
+    warnings = {WarningCode.PARTIAL}
+    names = _Names(warnings)
+    children: list[Child] = []
+    try:
+        for local in _locals(data):
+            if len(children) >= context.limits.children:
+                raise ItemError(Reason.BOMB, "archive_children")
+            stored = charsets.decode(local.name, "utf-8" if local.flags & _UTF8 else None)[0]
+            if stored.endswith("/") and not local.packed:
+                continue
+            children.append(_from_local(data, local, len(children) + 1, names.shown(stored), budget))
+    except _BombError as bomb:
+        raise ItemError(Reason.BOMB, bomb.detail) from None
+    if not children:
+        raise ItemError(Reason.TRUNCATED if data.startswith(b"PK\x03\x04") else Reason.CORRUPT, "zip")
+    return Extraction(
+        children=tuple(children),
+        warnings=tuple(sorted(warnings)),
+        failure=Failure(Reason.TRUNCATED, "zip_directory"),
+    )
+
+
+def _locals(data: bytes) -> Iterator[_Local]:
+    at = data.find(b"PK\x03\x04")
+    while 0 <= at and at + _LOCAL.size <= len(data):
+        _, _, flags, method, _, _, crc, packed, _, name_size, extra_size = _LOCAL.unpack_from(data, at)
+        start = at + _LOCAL.size + name_size + extra_size
+        if start > len(data):
+            return
+        name = data[at + _LOCAL.size : at + _LOCAL.size + name_size]
+        yield _Local(name, flags, method, crc, packed, start)
+        skip = start + (0 if flags & _STREAMED else packed)
+        at = data.find(b"PK\x03\x04", skip)
+
+
+def _from_local(data: bytes, local: _Local, number: int, name: str, budget: _Budget) -> Child:
+    media_type = sniff.by_name(name)
+    facts = {"stored_name": name}
+
+    def failed(reason: Reason, detail: str) -> Child:
+        return Child(str(number), name, media_type, Kind.FILE, None, Failure(reason, detail), facts)
+
+    if local.flags & _ENCRYPTED:
+        return failed(Reason.ENCRYPTED, "zip_aes" if local.method == 99 else "zip_crypto")
+    if local.method == 8:
+        content, whole = _inflated(data, local.start, budget)
+    elif local.method == 0 and not local.flags & _STREAMED:
+        content = data[local.start : local.start + local.packed]
+        whole = len(content) == local.packed
+        budget.spend(len(content))
+    else:
+        return failed(Reason.UNSUPPORTED, f"zip_method_{local.method}")
+    if content is None:
+        return failed(Reason.CORRUPT, "zip_member")
+    if not whole:
+        return failed(Reason.TRUNCATED, "zip_member")
+    if not local.flags & _STREAMED and zlib.crc32(content) != local.crc:
+        return failed(Reason.CORRUPT, "zip_member")
+    return _taken(str(number), name, media_type, content, facts)
+
+
+def _inflated(data: bytes, start: int, budget: _Budget) -> tuple[bytes | None, bool]:
+    """Return the content of a deflated member (None when it is no deflate stream), and whether it ended."""
+    engine = zlib.decompressobj(-15)
+    out = bytearray()
+    view = memoryview(data)[start:]
+    pending: bytes | memoryview = view[:_CHUNK]
+    at = len(pending)
+    try:
+        while not engine.eof:
+            chunk = engine.decompress(pending, _CHUNK)
+            budget.spend(len(chunk))
+            out += chunk
+            if engine.unconsumed_tail:
+                pending = engine.unconsumed_tail
+            elif at < len(view):
+                pending = view[at : at + _CHUNK]
+                at += len(pending)
+            elif not chunk:
+                return bytes(out), False
+            else:
+                pending = b""
+    except zlib.error:
+        return None, False
+    return bytes(out), True
+
+
+# --- gzip ----------------------------------------------------------------------------------------------
+
+
+class GzipReader:
+    """Reads gzip files; all their members together are one child."""
+
+    name: ClassVar[str] = "gzip"
+    version: ClassVar[str] = "1"
+
+    def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
+        """Accept by the magic number (RFC 1952 2.3.1: deflate is the only method)."""
+        return 85 if head.startswith(b"\x1f\x8b\x08") else None
+
+    def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
+        """Unpack.
+
+        Raises:
+            ItemError: ``corrupt`` when nothing comes out, ``bomb`` beyond the limits.
+        """
+        if context.depth >= context.limits.depth:
+            raise ItemError(Reason.BOMB, "archive_depth")
+        data = stream.read()
+        try:
+            content, reason = _gunzipped(data, _Budget(len(data), context.limits))
+        except _BombError as bomb:
+            raise ItemError(Reason.BOMB, bomb.detail) from None
+        if reason is not None and not content:
+            raise ItemError(reason, "gzip")
+        warnings: set[WarningCode] = set()
+        name = _Names(warnings).shown(_gzip_name(data, context.name))
+        facts = {"stored_name": name}
+        if reason is not None:
+            warnings.add(WarningCode.PARTIAL)
+            facts["partial"] = "true"
+        return Extraction(
+            children=(_taken("1", name, sniff.by_name(name), content, facts),),
+            expected_children=1,
+            warnings=tuple(sorted(warnings)),
+            failure=Failure(reason, "gzip") if reason else None,
+        )
+
+
+def _gunzipped(data: bytes, budget: _Budget) -> tuple[bytes, Reason | None]:
+    """Return what comes out, and why it stopped early (None when it did not)."""
+    out = bytearray()
+    rest: bytes | memoryview = memoryview(data)
+    while rest:
+        engine = zlib.decompressobj(31)
+        pending = rest
+        try:
+            while not engine.eof:
+                chunk = engine.decompress(pending, _CHUNK)
+                budget.spend(len(chunk))
+                out += chunk
+                pending = engine.unconsumed_tail
+                if not chunk and not pending and not engine.eof:
+                    return bytes(out), Reason.TRUNCATED
+        except zlib.error:
+            return bytes(out), Reason.CORRUPT
+        rest = engine.unused_data.lstrip(b"\0")  # padding of tapes
+        if rest and not rest.startswith(b"\x1f\x8b"):
+            return bytes(out), None  # gzip(1) ignores trailing garbage too
+    return bytes(out), None
+
+
+def _gzip_name(data: bytes, outer: str | None) -> str:
+    """Return the name in the header (FNAME), else the file's own name without its ending."""
+    flags, at = data[3] if len(data) > 3 else 0, 10
+    if flags & 4 and len(data) > 12:
+        at += 2 + int.from_bytes(data[10:12], "little")
+    if flags & 8:
+        end = data.find(b"\0", at)
+        if end > at:
+            return charsets.decode(data[at:end], None)[0]
+    if outer is None:
+        return "content"
+    lower = outer.lower()
+    if lower.endswith(".tgz"):
+        return f"{outer[:-4]}.tar"
+    return outer[:-3] if lower.endswith(".gz") and len(outer) > 3 else outer

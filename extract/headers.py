@@ -1,0 +1,245 @@
+"""Header fields: one reading of names, encoded words and addresses, whichever parser took the message apart.
+
+Raw bytes in a field are UTF-8, else windows-1252 (seen in real mail; RFC 6532 allows the first). Encoded words
+are read leniently (RFC 2047): inside quotes, with raw spaces, split in the middle of a character.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import quopri
+import re
+from email.utils import getaddresses
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from extract import charsets
+from records.models import Address
+
+Fields = dict[str, list[str]]
+"""Lower-case field name to its raw values, unfolded, in order."""
+
+_FOLDED = re.compile(r"\r?\n(?=[ \t])")
+_FOLDED_BYTES = re.compile(rb"\r?\n(?=[ \t])")
+_ENCODED = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*)*)\?=")
+_BETWEEN = re.compile(r"(\?=)[ \t\r\n]+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_SIMPLE = re.compile(
+    r"\s*(?:(?:\"([^\"\\\r\n]*)\"|([^\"<>(),:;@\\\[\]]*?))\s*<\s*([^\s<>(),:;\"\\\[\]]+)\s*>"
+    r"|([^\s\"<>(),:;\\\[\]]+@[^\s\"<>(),:;\\\[\]@]+))\s*(?:,|$)"
+)
+
+
+def split(data: bytes) -> tuple[bytes, int]:
+    """Return the header block of a message without the blank line, and where its body begins."""
+    if data.startswith((b"\n", b"\r\n")):
+        return b"", data.index(b"\n") + 1
+    at = data.find(b"\n\n")
+    crlf = data.find(b"\n\r\n", 0, at if at >= 0 else len(data))
+    if crlf >= 0:
+        return data[: crlf + 1], crlf + 3
+    if at >= 0:
+        return data[: at + 1], at + 2
+    return data, len(data)
+
+
+def text_of(raw: bytes | str) -> str:
+    """Decode raw header bytes (or text with surrogate escapes): UTF-8, else windows-1252."""
+    if isinstance(raw, str):
+        if raw.isascii():
+            return raw
+        raw = raw.encode("utf-8", "surrogateescape")
+    return charsets.decode(raw, "utf-8")[0]
+
+
+def parse(block: bytes) -> tuple[Fields, str]:
+    """Take a header block apart.
+
+    Returns:
+        The fields, and whatever lines are no field (empty in a sound message).
+    """
+    lines = _lines(block)
+    fields: Fields = {}
+    junk: list[str] = []
+    for line in lines:
+        name, colon, value = line.partition(":")
+        name = name.rstrip(" \t")
+        if colon and name and name.isascii() and " " not in name and "\t" not in name:
+            values = fields.get(name := name.lower())
+            if values is None:
+                fields[name] = [value.strip(" \t\r")]
+            else:
+                values.append(value.strip(" \t\r"))
+        elif line.strip():
+            junk.append(line.strip())
+    return fields, "\n".join(junk)
+
+
+def _lines(block: bytes) -> list[str]:
+    if block.isascii():
+        text = block.decode("ascii")
+        if "\n " in text or "\n\t" in text:
+            text = _FOLDED.sub("", text)
+        return text.split("\n")
+    # Each field on its own: one field in windows-1252 must not spoil the UTF-8 of another.
+    return [text_of(line) for line in _FOLDED_BYTES.sub(b"", block).split(b"\n")]
+
+
+def rebuilt(block: bytes) -> bytes:
+    """Return a header block without the lines that are no field, closed by a blank line."""
+    kept = []
+    for line in _FOLDED_BYTES.sub(b"", block).split(b"\n"):
+        name, colon, _ = line.partition(b":")
+        name = name.rstrip(b" \t")
+        if colon and name and name.isascii() and b" " not in name and b"\t" not in name:
+            kept.append(line.rstrip(b"\r"))
+    return b"\r\n".join([*kept, b"", b""])
+
+
+def first(fields: Fields, name: str) -> str | None:
+    """Return the first value of a field, or None when the message has none."""
+    values = fields.get(name)
+    return values[0] if values else None
+
+
+def one_line(text: str) -> str:
+    """Return text on one line, without control characters and outer spaces."""
+    return _CONTROL.sub(" ", text).strip() if not text.isprintable() else text.strip()
+
+
+def decoded(value: str) -> str:
+    """Return a field value with its encoded words read."""
+    if "=?" not in value:
+        return value
+    value = _BETWEEN.sub(r"\1", value)
+    out: list[str] = []
+    at = 0
+    pending: list[bytes] = []
+    charset = ""
+    for found in _ENCODED.finditer(value):
+        label = found.group(1).partition("*")[0]  # RFC 2231 section 5: a language may follow
+        if pending and (found.start() != at or label.lower() != charset.lower()):
+            out.append(charsets.decode(b"".join(pending), charset)[0])
+            pending = []
+        if found.start() != at:
+            out.append(value[at : found.start()])
+        raw = _encoded_bytes(found.group(2), found.group(3))
+        if raw is None:
+            if pending:
+                out.append(charsets.decode(b"".join(pending), charset)[0])
+                pending = []
+            out.append(found.group())
+        else:
+            pending.append(raw)
+            charset = label
+        at = found.end()
+    if pending:
+        out.append(charsets.decode(b"".join(pending), charset)[0])
+    out.append(value[at:])
+    return "".join(out)
+
+
+def _encoded_bytes(encoding: str, text: str) -> bytes | None:
+    try:
+        raw = text.encode("ascii")
+    except UnicodeEncodeError:
+        raw = text.encode("utf-8")
+    if encoding in "qQ":
+        return quopri.decodestring(raw.replace(b"_", b" "), header=False) if raw else b""
+    raw = b"".join(raw.split()).rstrip(b"=")
+    try:
+        return base64.b64decode(raw + b"=" * (-len(raw) % 4), validate=False)
+    except binascii.Error:
+        return None
+
+
+def addresses(values: list[str] | None) -> tuple[Address, ...]:
+    """Read an address field: the usual spellings by one pattern, everything else by the standard library.
+
+    What is no address stays as a name without one, so that it can still be found. An empty group
+    (``undisclosed-recipients:;``) gives its name.
+    """
+    if not values:
+        return ()
+    if len(values) == 1:
+        return _addresses(values[0])
+    return tuple(person for value in values for person in _addresses(value))
+
+
+@lru_cache(maxsize=4096)
+def _addresses(value: str) -> tuple[Address, ...]:
+    people: list[Address] = []
+    at, end = 0, len(value)
+    while at < end:
+        found = _SIMPLE.match(value, at)
+        if found is None:
+            return _hard_addresses(value) if value.strip() else ()
+        quoted, plain, angle, bare = found.groups()
+        name = quoted if quoted is not None else plain or ""
+        people.append(Address(_name(name) if name else "", angle or bare))
+        at = found.end()
+    return tuple(people)
+
+
+def _name(name: str) -> str:
+    return one_line(decoded(name))
+
+
+def _hard_addresses(value: str) -> tuple[Address, ...]:
+    people = []
+    for name, address in getaddresses([value]):
+        name, address = _name(name), one_line(address)
+        if "@" not in address and not name:
+            name, address = _name(address), ""
+        if name or address:
+            people.append(Address(name, address))
+    if not people:
+        stated = one_line(decoded(value))
+        return (Address(stated, ""),) if stated else ()
+    return tuple(people)
+
+
+def file_name(type_field: str, disposition: str) -> str:
+    """Return the file name a part states: Content-Disposition first, then Content-Type (RFC 2183, RFC 2231)."""
+    return _parameter(disposition, "filename") or _parameter(type_field, "name")
+
+
+_PARAMETER = re.compile(
+    r";\s*([A-Za-z0-9!#$&+.^_`|~-]+(?:\*\d+)?\*?)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;\r\n]*))", re.DOTALL
+)
+
+
+def _parameter(value: str, wanted: str) -> str:
+    if wanted not in value.lower():
+        return ""
+    given: list[tuple[str, str]] = [("", "")]
+    for name, quoted, bare in _PARAMETER.findall(value):
+        text = re.sub(r"\\(.)", r"\1", quoted) if quoted else bare.strip()
+        given.append((name.lower(), text))
+    plain = ""
+    pieces: dict[int, tuple[bool, str]] = {}
+    for name, text in given:
+        base, star, rest = name.partition("*")
+        if base != wanted:
+            continue
+        if not star:
+            plain = plain or text
+        else:
+            number = rest.rstrip("*")
+            pieces[int(number) if number else 0] = (rest == "" or rest.endswith("*"), text)
+    if pieces:
+        return _joined(pieces)
+    return one_line(decoded(plain))
+
+
+def _joined(pieces: dict[int, tuple[bool, str]]) -> str:
+    """Join the pieces of an RFC 2231 value: ``charset'language'percent-encoded``."""
+    raw = b""
+    charset = ""
+    for number in sorted(pieces):
+        encoded, text = pieces[number]
+        if encoded and not charset and text.count("'") >= 2:
+            charset, _, text = text.split("'", 2)
+        raw += unquote_to_bytes(text) if encoded else text.encode("utf-8")
+    return one_line(charsets.decode(raw, charset or "utf-8")[0])

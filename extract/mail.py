@@ -1,0 +1,489 @@
+"""Mail: RFC 5322 messages with their MIME parts (EML, EMLX and what an mbox or Maildir holds).
+
+``fast-mail-parser`` takes the message apart; the standard library does where it refuses, or where the header
+block had to be repaired. Both give the same tree of parts with decoded bytes, and one normalising step (header
+decoding, charsets, body choice, children) makes the result, so the two readers can be compared field by field.
+
+What is a body and what is a child: text/plain and text/html parts that carry no file name and are not marked
+as attachments are the body; every other leaf is a child, named or not. A message in a message is one child with
+its exact bytes; it is read when its turn comes, not here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import Message
+from typing import BinaryIO, ClassVar
+
+import fast_mail_parser as fast
+
+from extract import charsets, headers, markup
+from extract.protocol import ExtractContext
+from extract.smime import content_of_signed, envelope_kind
+from records.errors import ItemError
+from records.models import Address, Child, Extraction, Failure, Fields
+from records.moments import mail_moment
+from records.vocabulary import Kind, Reason, WarningCode
+
+_MAIL_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
+_SMIME_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+_HEAD_LINE = re.compile(rb"[!-9;-~]{1,120}[ \t]*:")
+_KNOWN = re.compile(
+    rb"^(?:from|to|cc|subject|date|message-id|received|return-path|mime-version|content-type|delivered-to|"
+    rb"x-[!-9;-~]+|dkim-signature|arc-[!-9;-~]+|reply-to|sender|authentication-results|list-[!-9;-~]+|"
+    rb"in-reply-to|references|envelope-to|content-transfer-encoding)[ \t]*:",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CORE = re.compile(rb"^(?:from|received|return-path|message-id|mime-version|date|delivered-to)[ \t]*:", re.I | re.M)
+_EMLX = re.compile(rb"\A[ \t]*(\d{1,10})[ \t]*\r?\n")
+_CHARSET = re.compile(r"charset\*?\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;,]+))", re.IGNORECASE)
+_BOUNDARY = re.compile(r"boundary\s*=\s*(?:\"([^\"]+)\"|([^\s;]+))", re.IGNORECASE)
+_ARMOR = re.compile(r"^-----BEGIN PGP MESSAGE-----[ \t]*$", re.MULTILINE)
+_WORD = re.compile(r"\w+")
+_UU = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n((?:[!-M][ -`]*[ \t]*\r?\n)+)(?:[` ]?[ \t]*\r?\n)?end[ \t]*\r?$", re.M)
+_EXTRA = frozenset({
+    "reply-to", "sender", "resent-from", "resent-to", "importance", "sensitivity", "x-priority", "list-id",
+    "auto-submitted", "thread-topic", "x-gmail-labels", "delivered-to", "x-ms-journal-report", "x-mozilla-status",
+    "x-gm-msgid", "keywords", "organization", "errors-to", "disposition-notification-to",
+})  # fmt: skip
+"""Header fields kept as metadata when a message has them."""
+
+_MORE_PEOPLE = ("sender", "reply-to", "resent-from", "resent-to", "resent-cc")
+"""Named in a message without a role in ``Fields``: a reader sees them, so a search must find them."""
+
+
+@dataclass(slots=True)
+class Node:
+    """One part of a message, whichever reader took it apart.
+
+    Attributes:
+        media_type: Lower case, without parameters.
+        type_field: The whole Content-Type value, for its parameters.
+        name: File name, or empty.
+        content_id: Without brackets, or empty.
+        disposition: Lower-case word, or empty.
+        content: Transfer-decoded bytes of a leaf; None for a multipart.
+        children: Parts of a multipart.
+    """
+
+    media_type: str
+    type_field: str = ""
+    name: str = ""
+    content_id: str = ""
+    disposition: str = ""
+    content: bytes | None = None
+    children: list[Node] = field(default_factory=list)
+
+    @property
+    def charset(self) -> str | None:
+        """The declared charset, or None."""
+        found = _CHARSET.search(self.type_field) if self.type_field else None
+        return (found[1] or found[2] or found[3] or "").partition("'")[0] or None if found else None
+
+
+class MailReader:
+    """Reads one mail message."""
+
+    name: ClassVar[str] = "mail"
+    version: ClassVar[str] = "1"
+
+    def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
+        """Accept what is labelled as mail, and what begins like mail whatever its label."""
+        if media_type in _MAIL_TYPES:
+            return 100
+        suffix = name.rpartition(".")[2].lower() if name else ""
+        if suffix == "emlx" and _EMLX.match(head):
+            return 95
+        if suffix in ("eml", "rsmf", "mht", "mhtml") and b"\0" not in head[:256]:
+            return 95
+        return 60 if looks_like_mail(head) else None
+
+    def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
+        """Read the message.
+
+        Raises:
+            ItemError: It is no message at all (``corrupt``, ``not_a_mail``).
+        """
+        return read_message(stream.read(), context)
+
+
+def looks_like_mail(head: bytes) -> bool:
+    """Tell from the first bytes whether a header block of a message begins here."""
+    if not _HEAD_LINE.match(head) and not head.startswith((b"From ", b">From ")):
+        return False
+    block, _ = headers.split(head)
+    if b"\0" in block:
+        return False
+    known = {found.group().lower().rstrip(b" \t:") for found in _KNOWN.finditer(block)}
+    return len(known) >= 3 and _CORE.search(block) is not None
+
+
+def read_message(data: bytes, context: ExtractContext, reader: str = "auto") -> Extraction:
+    """Read one message from its bytes.
+
+    Args:
+        data: The message as collected.
+        context: Zone for dates without one, and limits.
+        reader: ``auto`` in production; ``fast`` or ``stdlib`` to compare the two.
+
+    Raises:
+        ItemError: ``corrupt`` when the bytes are no message.
+    """
+    data = _without_wrapping(data, context.name)
+    block, at = headers.split(data)
+    fields, junk = headers.parse(block)
+    if not fields and b"\0" in data[:1024]:
+        raise ItemError(Reason.CORRUPT, "not_a_mail")
+    warnings: set[WarningCode] = set()
+    if junk:
+        # Either reader would give up the MIME structure at a line that is no field: take such lines out.
+        warnings.add(WarningCode.HEADER_DEFECT)
+        data = headers.rebuilt(block) + data[at:]
+    root = _tree(data, reader, warnings)
+    content_type = headers.first(fields, "content-type")
+    if root.media_type.startswith("multipart/"):
+        _check_closed(root, data, warnings)
+    result = _Gathering(context, warnings)
+    result.gather(root)
+    text = result.text()
+    if junk:
+        text = "\n".join(filter(None, (junk, text)))
+    if not content_type and not fields:
+        warnings.add(WarningCode.HEADER_DEFECT)
+    return Extraction(
+        text=text,
+        kind=Kind.EMAIL,
+        fields=_fields(fields, context, warnings),
+        metadata=_metadata(fields),
+        children=tuple(result.children),
+        warnings=tuple(sorted(warnings)),
+        failure=result.failure,
+    )
+
+
+def _without_wrapping(data: bytes, name: str | None) -> bytes:
+    """Take off what mail stores put around a message: an EMLX byte count, an mbox ``From `` line."""
+    if name is not None and name.lower().endswith(".emlx"):
+        found = _EMLX.match(data)
+        if found:
+            return data[found.end() : found.end() + int(found.group(1))]
+    while data.startswith((b"From ", b">From ")):
+        data = data.partition(b"\n")[2]
+    return data
+
+
+# --- the two readers -----------------------------------------------------------------------------------
+
+
+def _tree(data: bytes, reader: str, warnings: set[WarningCode]) -> Node:
+    if reader == "stdlib":
+        return _std_tree(data, warnings)
+    try:
+        return _from_fast(fast.parse_email_tree(data, mode="lazy"))
+    except (fast.ParseError, RecursionError):
+        if reader == "fast":
+            raise
+        warnings.add(WarningCode.MIME_DEFECT)
+        return _std_tree(data, warnings)
+
+
+def _from_fast(part: fast.PyLazyMimePart) -> Node:
+    """Copy a part; a ``DecodeError`` of any leaf sends the whole message to the other reader."""
+    media_type = part.content_type.lower()
+    children = [] if part.is_message else [_from_fast(child) for child in part.children]
+    node = Node(media_type, content=part.content, children=children)
+    for name, values in part.headers.items():
+        lower = name.lower()
+        if lower == "content-type":
+            node.type_field = values[0]
+        elif lower == "content-disposition":
+            node.disposition = (part.disposition or "").strip().lower()
+        elif lower == "content-id":
+            node.content_id = (part.content_id or "").strip()
+    if "name" in node.type_field.lower() or node.disposition:
+        node.name = part.filename
+    return node
+
+
+class _LeafMessage(Message):
+    """A message whose embedded messages stay leaves, so that their bytes are exact."""
+
+    def get_content_maintype(self) -> str:
+        """Return the main type, with ``message`` told as a leaf to the parser."""
+        kind = super().get_content_maintype()
+        return "application" if kind == "message" else kind
+
+    def get_content_type(self) -> str:
+        """Return the type; the parser takes ``message/delivery-status`` apart, this one does not."""
+        kind = super().get_content_type()
+        return "text/x-delivery-status" if kind == "message/delivery-status" else kind
+
+
+def _std_tree(data: bytes, warnings: set[WarningCode]) -> Node:
+    try:
+        message = message_from_bytes(data, _class=_LeafMessage, policy=policy.compat32)
+    except RecursionError:
+        raise ItemError(Reason.BOMB, "mime_depth") from None
+    return _from_std(message, warnings, 0)
+
+
+def _from_std(message: Message, warnings: set[WarningCode], depth: int) -> Node:
+    if depth > 200:
+        raise ItemError(Reason.BOMB, "mime_depth")
+    if message.defects:
+        warnings.add(WarningCode.MIME_DEFECT)
+    kind = Message.get_content_type(message)
+    type_field = headers.text_of(str(message.get("Content-Type", "")))
+    disposition = headers.text_of(str(message.get("Content-Disposition", "")))
+    node = Node(
+        kind,
+        type_field=type_field,
+        name=headers.file_name(type_field, disposition),
+        content_id=headers.text_of(str(message.get("Content-ID", ""))).strip().strip("<>").strip(),
+        disposition=disposition.partition(";")[0].strip().lower(),
+    )
+    payload = message.get_payload()
+    if isinstance(payload, list):
+        node.children = [_from_std(child, warnings, depth + 1) for child in payload]
+    elif kind.startswith("multipart/"):
+        # A multipart without a usable boundary: what it holds is text to a reader.
+        node.media_type = "text/plain"
+        node.content = str(payload).encode("ascii", "surrogateescape")
+    else:
+        node.content = _std_content(message, warnings)
+    return node
+
+
+def _std_content(message: Message, warnings: set[WarningCode]) -> bytes:
+    before = len(message.defects)
+    content = message.get_payload(decode=True)
+    if len(message.defects) > before:
+        warnings.add(WarningCode.MIME_DEFECT)
+    return content if isinstance(content, bytes) else b""
+
+
+def _check_closed(root: Node, data: bytes, warnings: set[WarningCode]) -> None:
+    """Warn when the closing boundary is missing: the message may have been cut."""
+    found = _BOUNDARY.search(root.type_field)
+    boundary = (found[1] or found[2]) if found else ""
+    if not boundary or b"--" + boundary.encode("utf-8", "surrogateescape") + b"--" not in data:
+        warnings.add(WarningCode.MIME_DEFECT)
+
+
+# --- the one normalising step --------------------------------------------------------------------------
+
+
+class _Gathering:
+    """Collects body texts and children in the order of the parts."""
+
+    def __init__(self, context: ExtractContext, warnings: set[WarningCode]) -> None:
+        self.children: list[Child] = []
+        self.failure: Failure | None = None
+        self._context = context
+        self._warnings = warnings
+        self._plain: list[str] = []
+        self._html: list[str] = []
+        self._bytes = 0
+
+    def gather(self, root: Node) -> None:
+        """Take the whole message in."""
+        if _is_encrypted(root):
+            self.failure = Failure(Reason.ENCRYPTED, "smime" if root.content is not None else "pgp")
+        elif root.content is None:
+            self._parts(root, "")
+        else:
+            self._leaf(root, "1", is_root=True)
+        limits = self._context.limits
+        if len(self.children) > limits.children or self._bytes > limits.children_bytes:
+            self.children = []
+            self.failure = Failure(Reason.BOMB, "mail_parts")
+
+    def text(self) -> str:
+        """Return the body: plain text, and the HTML text where it has words that the plain text lacks."""
+        plain = "\n\n".join(filter(None, self._plain))
+        for source in self._html:
+            text = markup.html_to_text(source)
+            if text and not _holds_words(plain, text):
+                plain = f"{plain.rstrip()}\n\n{text}" if plain.strip() else text
+        if self.failure is None and "-----BEGIN PGP MESSAGE-----" in plain and _ARMOR.search(plain):
+            self.failure = Failure(Reason.ENCRYPTED, "pgp_inline")
+        return plain
+
+    def _parts(self, node: Node, path: str) -> None:
+        for number, part in enumerate(node.children, 1):
+            where = f"{path}.{number}" if path else str(number)
+            if part.content is None:
+                self._parts(part, where)
+            else:
+                self._leaf(part, where)
+
+    def _leaf(self, part: Node, path: str, *, is_root: bool = False) -> None:
+        if part.media_type in _SMIME_TYPES and (is_root or not part.name.lower().endswith((".p7s", ".p7c"))):
+            inner = content_of_signed(part.content or b"")
+            if inner is not None:
+                self._signed(inner, path)
+                return
+        if part.media_type in ("text/plain", "text/html") and _is_body(part, is_root=is_root):
+            self._body(part, path)
+        elif is_root and not part.content:
+            return
+        else:
+            self._child(part, path)
+
+    def _signed(self, inner: bytes, path: str) -> None:
+        """Read on inside opaque S/MIME signed data: it needs no key."""
+        root = _tree(inner, "auto", self._warnings)
+        if _is_encrypted(root):
+            self.failure = Failure(Reason.ENCRYPTED, "smime")
+        elif root.content is None:
+            self._parts(root, path)
+        else:
+            self._leaf(root, f"{path}.1", is_root=True)
+
+    def _body(self, part: Node, path: str) -> None:
+        data = part.content or b""
+        if b"\nbegin " in data or data.startswith(b"begin "):
+            data = self._uuencoded(data, path)
+        declared = part.charset
+        if part.media_type == "text/html":
+            declared = declared or markup.declared_charset(data)
+        text, guessed = charsets.decode(data, declared)
+        if guessed:
+            self._warnings.add(WarningCode.CHARSET_GUESSED)
+        text = charsets.tidy(text)
+        if part.media_type == "text/html":
+            self._html.append(text)
+        else:
+            if "delsp" in part.type_field.lower() and "yes" in part.type_field.lower():
+                text = text.replace(" \n", "")  # RFC 3676 section 4.5: the space before a soft break goes
+            self._plain.append(text)
+
+    def _uuencoded(self, data: bytes, path: str) -> bytes:
+        """Take uuencoded files out of a text, as mail programs before MIME sent them."""
+        number = 0
+        for found in _UU.finditer(data):
+            try:
+                content = b"".join(_uu_line(line) for line in found.group(2).splitlines())
+            except binascii.Error:
+                continue
+            number += 1
+            name, _ = charsets.decode(found.group(1), None)
+            node = Node("application/octet-stream", name=name.strip(), content=content)
+            self._child(node, f"{path}.u{number}")
+            data = data.replace(found.group(), b"", 1)
+        return data
+
+    def _child(self, part: Node, path: str) -> None:
+        kind = Kind.FILE
+        if part.media_type in _MAIL_TYPES:
+            kind = Kind.EMAIL
+        elif part.media_type == "text/calendar":
+            kind = Kind.EVENT
+        elif part.media_type == "message/external-body":
+            self._warnings.add(WarningCode.MISSING_PART)
+        data = part.content or b""
+        self._bytes += len(data)
+        metadata = {}
+        if part.disposition:
+            metadata["disposition"] = part.disposition
+        if part.content_id:
+            metadata["content_id"] = part.content_id
+        if part.charset:
+            metadata["charset"] = part.charset
+        self.children.append(Child(path, part.name or None, part.media_type, kind, data, None, metadata))
+
+
+def _uu_line(line: bytes) -> bytes:
+    try:
+        return binascii.a2b_uu(line)
+    except binascii.Error:
+        # Trailing spaces lost or added on the way: the length byte says how much counts.
+        count = ((line[0] - 32) & 63) * 4 + 5
+        return binascii.a2b_uu(line[: count // 3])
+
+
+def _is_body(part: Node, *, is_root: bool) -> bool:
+    return part.disposition != "attachment" and (is_root or not part.name)
+
+
+def _is_encrypted(root: Node) -> bool:
+    """Tell whether nothing but an encrypted body is there: S/MIME enveloped data or PGP/MIME."""
+    if root.media_type == "multipart/encrypted":
+        return True
+    return root.content is not None and root.media_type in _SMIME_TYPES and envelope_kind(root.content) == "enveloped"
+
+
+def _holds_words(plain: str, text: str) -> bool:
+    """Tell whether every word of ``text`` is also in ``plain``."""
+    have = set(plain.split())
+    missing = [word for word in set(text.split()) if word not in have]
+    if not missing:
+        return True
+    words = set(_WORD.findall(plain.casefold()))
+    return all(word in words for chunk in missing for word in _WORD.findall(chunk.casefold()))
+
+
+def _fields(fields: Mapping[str, list[str]], context: ExtractContext, warnings: set[WarningCode]) -> Fields:
+    moment = mail_moment(headers.first(fields, "date"), context.time_zone)
+    if not moment.text:
+        warnings.add(WarningCode.NO_DATE)
+    elif moment.at is None:
+        warnings.add(WarningCode.BAD_DATE)
+    elif moment.basis == "assumed_zone":
+        warnings.add(WarningCode.ASSUMED_ZONE)
+    senders = headers.addresses(fields.get("from"))
+    to, cc, bcc = (headers.addresses(fields.get(name)) for name in ("to", "cc", "bcc"))
+    message_id = headers.first(fields, "message-id") or ""
+    return Fields(
+        subject=headers.one_line(headers.decoded(headers.first(fields, "subject") or "")),
+        sender=senders[0] if senders else None,
+        to=to,
+        cc=cc,
+        bcc=bcc,
+        participants=_everybody(fields, senders, to, cc, bcc),
+        moment=moment,
+        message_id=message_id.strip(),
+        in_reply_to=(headers.first(fields, "in-reply-to") or "").strip(),
+        references=" ".join((headers.first(fields, "references") or "").split()),
+        thread_key=_thread_key(fields),
+    )
+
+
+def _everybody(fields: Mapping[str, list[str]], *roles: tuple[Address, ...]) -> tuple[Address, ...]:
+    """Return all people, where a message names more than one sender and its recipients; else nothing."""
+    if len(roles[0]) < 2 and not any(name in fields for name in _MORE_PEOPLE):
+        return ()
+    known = [person for role in roles for person in role]
+    seen = {person.address.lower() or person.name for person in known}
+    more = len(roles[0]) > 1
+    for name in _MORE_PEOPLE:
+        for person in headers.addresses(fields.get(name)):
+            key = person.address.lower() or person.name
+            if key not in seen:
+                seen.add(key)
+                known.append(person)
+                more = True
+    return tuple(known) if more else ()
+
+
+def _thread_key(fields: Mapping[str, list[str]]) -> str:
+    """Return Exchange's conversation id (bytes 6 to 21 of Thread-Index, in hex), else Gmail's thread number."""
+    index = headers.first(fields, "thread-index")
+    if index:
+        try:
+            raw = base64.b64decode("".join(index.split()))
+        except (binascii.Error, ValueError):
+            raw = b""
+        if len(raw) >= 22:
+            return raw[6:22].hex()
+    return (headers.first(fields, "x-gm-thrid") or "").strip()
+
+
+def _metadata(fields: Mapping[str, list[str]]) -> dict[str, str]:
+    kept = _EXTRA & fields.keys()
+    return {name: headers.one_line(headers.decoded(", ".join(fields[name]))) for name in sorted(kept)}

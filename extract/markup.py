@@ -1,0 +1,110 @@
+"""HTML to text: what a reader could see, words kept apart where the page keeps them apart.
+
+Text that styles hide stays (a record holds it); scripts, styles and comments go. Targets of ``mailto:`` links
+stay, as a link often shows only a name.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+from lxml import etree
+
+_BLOCKS = (
+    "address article aside blockquote body br center dd details dialog div dl dt fieldset figcaption figure "
+    "footer form h1 h2 h3 h4 h5 h6 head header hr html legend li main menu nav ol option p pre section select "
+    "summary table tbody textarea tfoot thead title tr ul caption"
+).split()
+_CELLS = ("td", "th")
+_NO_TEXT = ("script", "style", "noembed")
+
+_SHEET = f"""<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+<xsl:output method="text" encoding="UTF-8"/>
+<xsl:template match="{"|".join(_BLOCKS)}">
+<xsl:text>&#13;</xsl:text><xsl:apply-templates/><xsl:text>&#13;</xsl:text></xsl:template>
+<xsl:template match="pre//text()|textarea//text()">
+<xsl:value-of select="translate(., '&#10;', '&#13;')"/></xsl:template>
+<xsl:template match="{"|".join(_CELLS)}"><xsl:apply-templates/><xsl:text>&#9;</xsl:text></xsl:template>
+<xsl:template match="{"|".join(_NO_TEXT)}"/>
+<xsl:template match="comment()|processing-instruction()"/>
+<xsl:template match="img[@alt]|area[@alt]"><xsl:text> </xsl:text><xsl:value-of select="@alt"/>
+<xsl:text> </xsl:text></xsl:template>
+<xsl:template match="input[@value]"><xsl:text> </xsl:text><xsl:value-of select="@value"/>
+<xsl:text> </xsl:text></xsl:template>
+<xsl:template match="a[starts-with(translate(@href,'MAILTO','mailto'),'mailto:')]"><xsl:apply-templates/>
+<xsl:if test="not(contains(., substring-before(concat(substring(@href,8),'?'),'?')))">
+<xsl:text> &lt;</xsl:text><xsl:value-of select="substring-before(concat(substring(@href,8),'?'),'?')"/>
+<xsl:text>&gt; </xsl:text></xsl:if></xsl:template>
+</xsl:stylesheet>"""
+
+_TRANSFORM = etree.XSLT(etree.XML(_SHEET), access_control=etree.XSLTAccessControl.DENY_ALL)
+_META = re.compile(rb"<meta\b[^>]{0,400}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.\-]{2,40})", re.IGNORECASE)
+_SKIP = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<(/?[a-zA-Z!][^<>]*)>")
+_OPEN_CLOSE = re.compile(r"<(/)?([a-zA-Z][a-zA-Z0-9]*)")
+_VOID = frozenset("area base br col embed hr img input link meta param wbr".split())
+_INLINE = frozenset(
+    "a abbr acronym b big cite code del em font i ins kbd mark q s small span strike strong sub sup tt u wbr".split()
+)
+_PARSER = etree.HTMLParser(
+    encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
+)
+_DEEPEST = 1_000
+"""libxslt gives up without a word near 3,000 levels; deeper pages go the plain way."""
+
+
+def declared_charset(data: bytes) -> str | None:
+    """Return the charset that an HTML text names in its first 4,096 bytes, or None."""
+    found = _META.search(data[:4096])
+    return found.group(1).decode("ascii") if found else None
+
+
+def html_to_text(source: str) -> str:
+    """Return the words of an HTML text; block elements and line breaks become newlines.
+
+    Args:
+        source: Decoded HTML, however broken.
+    """
+    if "<" not in source:
+        return _squeeze(html.unescape(source))
+    source = source.replace("\0", "")
+    if source.count("<") > _DEEPEST and _depth(source) > _DEEPEST:
+        return _squeeze(_strip_tags(source))
+    try:
+        root = etree.fromstring(source.encode("utf-8", "replace"), _PARSER)
+        text = "" if root is None else str(_TRANSFORM(root))
+    except (etree.LxmlError, ValueError, AssertionError):
+        text = _strip_tags(source)  # nothing libxml2 accepts: the words still count
+    return _squeeze(text)
+
+
+def _depth(source: str) -> int:
+    """Return how far opening tags outnumber closing ones at most: an upper bound of the depth."""
+    deepest = level = 0
+    for found in _OPEN_CLOSE.finditer(source):
+        if found.group(1):
+            level = max(0, level - 1)
+        elif found.group(2).lower() not in _VOID:
+            level += 1
+            deepest = max(deepest, level)
+    return deepest
+
+
+def _strip_tags(source: str) -> str:
+    return html.unescape(_TAG.sub(_tag_gap, _SKIP.sub(" ", source)))
+
+
+def _tag_gap(found: re.Match[str]) -> str:
+    words = found.group(1).lstrip("/").split(None, 1)
+    return "" if words and words[0].lower() in _INLINE else "\r"
+
+
+def _squeeze(text: str) -> str:
+    """Turn runs of white space into one space; a carriage return marks a line of the page."""
+    lines: list[str] = []
+    for line in text.split("\r"):
+        words = " ".join(line.split())
+        if words or (lines and lines[-1]):
+            lines.append(words)
+    return "\n".join(lines).rstrip("\n")

@@ -1,0 +1,35 @@
+"""Every reader there is: one line each. To add one, write its file and put its line here."""
+
+from __future__ import annotations
+
+from extract.archives import GzipReader, ZipReader
+from extract.calendar import CalendarReader
+from extract.mail import MailReader
+from extract.plain import TextReader
+from extract.protocol import Extractor
+from extract.smime import CmsReader
+from extract.sms import SmsReader
+from extract.tika import TikaReader
+from extract.worker_main import choose as _choose
+
+EXTRACTORS: tuple[Extractor, ...] = (
+    MailReader(),
+    SmsReader(),
+    CalendarReader(),
+    ZipReader(),
+    GzipReader(),
+    CmsReader(),
+    TextReader(),
+    TikaReader(),
+)
+
+
+def choose(media_type: str | None, name: str | None, head: bytes) -> Extractor | None:
+    """Return the reader that fits best, or None when each declines.
+
+    Args:
+        media_type: As the source states it, or None.
+        name: File name, or None.
+        head: The first 4,096 bytes.
+    """
+    return _choose(EXTRACTORS, media_type, name, head)

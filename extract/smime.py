@@ -1,0 +1,207 @@
+"""Cryptographic messages (CMS, RFC 5652): what can be read without a key, and what cannot.
+
+Signed data carries its content in the clear; enveloped data does not. The ASN.1 decides, for labels lie. Only
+the outer shell is read here, and no signature is checked.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import BinaryIO, ClassVar
+
+from extract.protocol import ExtractContext
+from records.errors import ItemError
+from records.models import Child, Extraction, Failure
+from records.vocabulary import Kind, Reason
+
+_SIGNED = bytes.fromhex("2a864886f70d010702")
+_ENVELOPED = bytes.fromhex("2a864886f70d010703")
+_ENCRYPTED_DATA = bytes.fromhex("2a864886f70d010706")
+_AUTH_ENVELOPED = bytes.fromhex("2a864886f70d0109100117")
+_KINDS = {_SIGNED: "signed", _ENVELOPED: "enveloped", _ENCRYPTED_DATA: "enveloped", _AUTH_ENVELOPED: "enveloped"}
+_PEM = re.compile(rb"-----BEGIN [A-Z0-9 ]+-----(.*?)-----END", re.DOTALL)
+_TYPES = frozenset({
+    "application/pkcs7-mime", "application/x-pkcs7-mime", "application/pkcs7-signature",
+    "application/x-pkcs7-signature", "application/pgp-encrypted", "application/pgp-signature",
+})  # fmt: skip
+_SUFFIXES = frozenset({"p7m", "p7s", "p7c", "pgp", "gpg", "rpmsg"})
+_MAX_DEPTH = 32
+
+
+class CmsReader:
+    """Reads S/MIME and PGP files: gives the content of signed data, says of the rest that it is encrypted."""
+
+    name: ClassVar[str] = "cms"
+    version: ClassVar[str] = "1"
+
+    def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
+        """Accept by label, by PGP armour, and by file name."""
+        if media_type in _TYPES or head.startswith(b"-----BEGIN PGP "):
+            return 90
+        suffix = name.rpartition(".")[2].lower() if name and "." in name else ""
+        return 80 if suffix in _SUFFIXES else None
+
+    def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
+        """Read the shell of one file."""
+        data = stream.read()
+        if not data:
+            return Extraction()
+        if data.startswith(b"-----BEGIN PGP ") or context.media_type in ("application/pgp-encrypted",):
+            return _pgp(data)
+        suffix = context.name.rpartition(".")[2].lower() if context.name else ""
+        kind = envelope_kind(data)
+        if kind == "enveloped" or suffix == "rpmsg":
+            # message.rpmsg is Microsoft's rights-managed mail: no content without its service.
+            return Extraction(failure=Failure(Reason.ENCRYPTED, "rpmsg" if suffix == "rpmsg" else "smime"))
+        if suffix in ("pgp", "gpg") and kind is None:
+            return Extraction(failure=Failure(Reason.ENCRYPTED, "pgp"))
+        if kind is None:
+            raise ItemError(Reason.CORRUPT, "cms")
+        content = content_of_signed(data)
+        if content is None:
+            return Extraction(metadata={"cms": "detached_signature"})
+        media_type = "message/rfc822" if _has_headers(content) else "application/octet-stream"
+        kind_of = Kind.EMAIL if media_type == "message/rfc822" else Kind.FILE
+        return Extraction(
+            metadata={"cms": "signed"}, children=(Child("1", None, media_type, kind_of, content),), expected_children=1
+        )
+
+
+def _pgp(data: bytes) -> Extraction:
+    if b"-----BEGIN PGP MESSAGE-----" in data:
+        return Extraction(failure=Failure(Reason.ENCRYPTED, "pgp"))
+    return Extraction(text=data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\0", ""))
+
+
+def _has_headers(content: bytes) -> bool:
+    return re.match(rb"(?:MIME-Version|Content-[A-Za-z-]+|From|Received|Date|Subject)[ \t]*:", content, re.IGNORECASE) is not None
+
+
+def envelope_kind(data: bytes) -> str | None:
+    """Return ``signed``, ``enveloped`` (no content without a key), or None when it is neither."""
+    try:
+        outer = _Ber(_binary(data)).sequence()
+        return _KINDS.get(outer.take(0x06))
+    except _NotBerError:
+        return None
+
+
+def content_of_signed(data: bytes) -> bytes | None:
+    """Return the content inside signed data, or None: not signed data, or the signature is detached."""
+    try:
+        outer = _Ber(_binary(data)).sequence()
+        if outer.take(0x06) != _SIGNED:
+            return None
+        signed = outer.inside(0xA0).sequence()
+        signed.take(0x02)
+        signed.skip()
+        capsule = signed.sequence()
+        capsule.skip()
+        if capsule.at_end():
+            return None
+        return capsule.inside(0xA0).octets()
+    except _NotBerError:
+        return None
+
+
+def _binary(data: bytes) -> bytes:
+    """Return DER or BER from what may be PEM or bare base64."""
+    if data[:1] == b"\x30":
+        return data
+    found = _PEM.search(data)
+    body = found.group(1) if found else data
+    if not found and not data[:64].strip().startswith(b"MI"):
+        return data
+    try:
+        return base64.b64decode(b"".join(body.split()))
+    except (binascii.Error, ValueError):
+        return data
+
+
+class _NotBerError(Exception):
+    """The bytes are not the ASN.1 that was looked for."""
+
+
+class _Ber:
+    """A cursor over BER (X.690): definite and indefinite lengths, cut files read as far as they go."""
+
+    def __init__(self, data: bytes, at: int = 0, end: int | None = None, depth: int = 0) -> None:
+        self._data, self._at, self._end, self._depth = data, at, len(data) if end is None else end, depth
+        if depth > _MAX_DEPTH:
+            raise _NotBerError
+
+    def at_end(self) -> bool:
+        """Tell whether no element follows in this one."""
+        return self._at >= self._end or self._data[self._at : self._at + 2] == b"\0\0"
+
+    def _header(self) -> tuple[int, int, int | None]:
+        """Return tag, start of the content and its length (None for indefinite)."""
+        if self._at + 2 > self._end:
+            raise _NotBerError
+        tag, length = self._data[self._at], self._data[self._at + 1]
+        at = self._at + 2
+        if tag & 0x1F == 0x1F:
+            raise _NotBerError  # no CMS element has a long tag
+        if length == 0x80:
+            return tag, at, None
+        if length & 0x80:
+            count = length & 0x7F
+            if count > 6:
+                raise _NotBerError
+            length = int.from_bytes(self._data[at : at + count], "big")
+            at += count
+        return tag, at, length
+
+    def inside(self, tag: int) -> _Ber:
+        """Step over an element with this tag and return a cursor within it."""
+        found, at, length = self._header()
+        if found != tag:
+            raise _NotBerError
+        end = self._end if length is None else min(at + length, self._end)
+        inner = _Ber(self._data, at, end, self._depth + 1)
+        if length is None:
+            walker = _Ber(self._data, at, self._end, self._depth + 1)
+            walker.to_end_of_contents()
+            self._at = walker._at
+        else:
+            self._at = end
+        return inner
+
+    def to_end_of_contents(self) -> None:
+        """Move behind the two zeros that close an indefinite length."""
+        while self._at < self._end and self._data[self._at : self._at + 2] != b"\0\0":
+            self.skip()
+        self._at = min(self._at + 2, self._end)
+
+    def sequence(self) -> _Ber:
+        """Return a cursor within a SEQUENCE."""
+        return self.inside(0x30)
+
+    def skip(self) -> None:
+        """Step over one element."""
+        tag, at, length = self._header()
+        if length is not None:
+            self._at = at + length
+        else:
+            self.inside(tag)
+
+    def take(self, tag: int) -> bytes:
+        """Return the content of a primitive element with this tag."""
+        found, at, length = self._header()
+        if found != tag or length is None:
+            raise _NotBerError
+        self._at = at + length
+        return self._data[at : min(at + length, self._end)]
+
+    def octets(self) -> bytes:
+        """Return an OCTET STRING, whole or in pieces."""
+        tag, _, _ = self._header()
+        if tag == 0x04:
+            return self.take(0x04)
+        pieces = []
+        inner = self.inside(0x24)
+        while not inner.at_end():
+            pieces.append(inner.octets())
+        return b"".join(pieces)

@@ -1,0 +1,106 @@
+"""What a file seems to be, from its name, its label and its first bytes."""
+
+from __future__ import annotations
+
+import mimetypes
+
+_TYPES = mimetypes.MimeTypes()
+for _suffix, _type in {
+    ".eml": "message/rfc822",
+    ".emlx": "message/rfc822",
+    ".ics": "text/calendar",
+    ".vcf": "text/vcard",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".msg": "application/vnd.ms-outlook",
+    ".heic": "image/heic",
+    ".heif": "image/heif",
+    ".webp": "image/webp",
+    ".gz": "application/gzip",
+    ".md": "text/markdown",
+    ".log": "text/plain",
+    ".p7m": "application/pkcs7-mime",
+    ".p7s": "application/pkcs7-signature",
+}.items():
+    _TYPES.add_type(_type, _suffix)
+
+_DOCUMENT_SUFFIXES = frozenset(
+    "docx docm dotx dotm xlsx xlsm xltx xltm xlsb pptx pptm ppsx ppsm potx potm vsdx vsdm odt ods odp odg odf ott ots "
+    "otp epub pages numbers key sxw sxc sxi one oxps xps".split()
+)
+_DOCUMENT_SIGNS = (b"[Content_Types].xml", b"_rels/.rels", b"word/document.xml", b"xl/workbook.", b"ppt/presentation.xml")
+
+
+def by_name(name: str) -> str:
+    """Return the media type a name's ending stands for, or ``application/octet-stream``."""
+    leaf = name.replace("\\", "/").rpartition("/")[2]
+    suffix = "." + leaf.rpartition(".")[2].lower() if "." in leaf else ""
+    table = _TYPES.types_map[True]
+    return table.get(suffix) or _TYPES.types_map[False].get(suffix) or "application/octet-stream"
+
+
+def suffix(name: str | None) -> str:
+    """Return a name's ending in lower case without its dot, or an empty text."""
+    if not name or "." not in name:
+        return ""
+    return name.rpartition(".")[2].lower()
+
+
+def is_zipped_document(media_type: str | None, name: str | None, head: bytes) -> bool:
+    """Tell whether a zip is an Office, OpenDocument or EPUB file: by its first members, its name or its label."""
+    if head[30:38] == b"mimetype" and b"application/" in head[38:80]:
+        return True
+    if any(sign in head for sign in _DOCUMENT_SIGNS):
+        return True
+    if suffix(name) in _DOCUMENT_SUFFIXES:
+        return True
+    return media_type is not None and (
+        "officedocument" in media_type or "opendocument" in media_type or media_type == "application/epub+zip"
+    )
+
+
+_TEXT_SUFFIXES = frozenset(
+    "txt text csv tsv json jsonl ndjson geojson xml html htm xhtml md log ini cfg conf toml yaml yml sql py js css svg vcf srt vtt "
+    "tex bat sh ps1 diff patch properties rst asc xsl xslt rss atom kml gpx".split()
+)
+_TEXT_TYPES = frozenset({
+    "application/json", "application/xml", "application/xhtml+xml", "application/csv", "application/x-ndjson",
+    "application/javascript", "application/x-javascript", "application/ld+json", "message/delivery-status",
+    "message/disposition-notification", "message/feedback-report", "message/external-body", "message/partial",
+    "image/svg+xml", "application/sql", "application/x-sh", "application/yaml", "application/rss+xml",
+})  # fmt: skip
+_BINARY_STARTS = (
+    b"%PDF", b"{\\rtf", b"\xd0\xcf\x11\xe0", b"PK\x03\x04", b"\x1f\x8b", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"MZ",
+    b"\x7fELF", b"BM", b"II*\0", b"MM\0*", b"%!PS", b"Rar!", b"7z\xbc\xaf", b"BZh", b"\xfd7zXZ", b"RIFF", b"OggS", b"ID3",
+)  # fmt: skip
+_CONTROLS = bytes(range(9)) + bytes((11, *range(14, 27), 28, 29, 30, 31, 127))
+
+
+def is_texty(head: bytes) -> bool:
+    """Tell whether bytes look like text in some charset: UTF-16 by its marks or zeros, else few controls."""
+    if not head:
+        return True
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
+        return True
+    if b"\0" in head:
+        even, odd = head[::2].count(0), head[1::2].count(0)
+        third = len(head) * 0.35
+        return (odd > third and even < len(head) * 0.05) or (even > third and odd < len(head) * 0.05)
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    return controls <= len(head) * 0.01
+
+
+def text_score(media_type: str | None, name: str | None, head: bytes) -> int | None:
+    """Return how sure it is that a file is plain text, CSV, HTML, XML or JSON; None when it is not."""
+    if head.startswith(_BINARY_STARTS) and not (head.startswith((b"MZ", b"BM", b"ID3")) and is_texty(head[:512])):
+        return None
+    if not is_texty(head):
+        return None
+    if media_type is not None and (
+        (media_type.startswith("text/") and media_type not in ("text/rtf", "text/richtext"))
+        or media_type in _TEXT_TYPES
+        or media_type.endswith(("+xml", "+json"))
+    ):
+        return 60
+    return 55 if suffix(name) in _TEXT_SUFFIXES else 30

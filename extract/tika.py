@@ -1,0 +1,214 @@
+"""Everything that is no mail, text, calendar or archive: read by Apache Tika (``iscc-tika``, native, in process).
+
+Tika reads what a document shows and what it hides: hidden sheets and slides, notes, comments, tracked changes,
+headers, and files embedded in it (their text follows the document's own). What it does not say is looked up
+beside it: which pages are pictures (pypdfium2), what a workbook hides, whether a file was cut.
+
+Only worker processes import Tika: it has no time limit of its own and holds on to memory.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, BinaryIO, ClassVar
+
+from extract import charsets, ooxml, pictures, sniff
+from extract.protocol import ExtractContext
+from records.errors import ItemError
+from records.models import Extraction, Failure
+from records.vocabulary import Kind, Reason, WarningCode
+
+_FACTS = {
+    "title": ("dc:title", "pdf:docinfo:title"),
+    "author": ("dc:creator", "meta:author", "Author"),
+    "last_author": ("meta:last-author",),
+    "created": ("dcterms:created", "meta:creation-date"),
+    "modified": ("dcterms:modified",),
+    "application": ("extended-properties:Application", "xmp:CreatorTool", "pdf:docinfo:creator_tool"),
+    "company": ("extended-properties:Company",),
+    "keywords": ("meta:keyword", "pdf:docinfo:keywords"),
+    "subject": ("dc:subject",),
+    "description": ("dc:description",),
+    "language": ("dc:language", "language"),
+    "manager": ("extended-properties:Manager",),
+}
+"""Our names for what Tika calls differently by format; the first that is there counts."""
+
+_PAGES = ("xmpTPg:NPages", "meta:page-count", "meta:slide-count", "Page-Count")
+_NO_READER = (
+    "audio/", "video/", "font/", "application/octet-stream", "application/x-msdownload", "application/x-dosexec",
+    "application/x-executable", "application/x-sharedlib", "application/x-elf", "application/java-vm",
+    "application/x-object", "application/x-msaccess", "application/vnd.sqlite3", "application/x-sqlite3",
+    "application/vnd.apple.", "application/x-iso9660-image", "application/x-tika-ooxml-protected",
+)  # fmt: skip
+"""Detected types of which Tika gives no text: that is ``unsupported``, not an empty document."""
+
+_LEGACY_LOCKED = "EncryptedPackage".encode("utf-16-le")
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_CLASS = re.compile(r"\b(?:[a-z]+\.)+([A-Z]\w+(?:Exception|Error))\b")
+
+
+class TikaReader:
+    """Reads documents: PDF, Office old and new, OpenDocument, RTF, EPUB, images and what else Tika knows."""
+
+    name: ClassVar[str] = "tika"
+    version: ClassVar[str] = "1"
+
+    def __init__(self) -> None:
+        """Prepare; Tika itself starts with the first file."""
+        self._engine: tuple[int, Any] | None = None
+
+    def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
+        """Accept anything: the reader of last resort."""
+        return 10
+
+    def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
+        """Read one file.
+
+        Raises:
+            ItemError: ``encrypted``, ``corrupt``, ``truncated``, ``bomb`` or ``unsupported``.
+        """
+        data = stream.read()
+        if not data:
+            return Extraction(kind=Kind.FILE)
+        if data.startswith(_OLE) and _LEGACY_LOCKED in data:
+            raise ItemError(Reason.ENCRYPTED, "office_password")
+        text, stated = self._parse(data, context.limits.text_bytes)
+        facts = _facts(stated)
+        kind = facts.get("content_type", "")
+        if _is_encrypted(stated):
+            raise ItemError(Reason.ENCRYPTED, "pdf_password" if kind == "application/pdf" else "password")
+        text = charsets.without_surrogates(charsets.tidy(text)).strip()
+        if kind.startswith("image/"):
+            return _image(data, kind, text, facts)
+        if kind.startswith(("audio/", "video/")) or (not text and kind.startswith(_NO_READER)):
+            detail = kind.partition("/")[0] if not kind.startswith("application/") else "binary"
+            return Extraction(kind=Kind.FILE, metadata=facts, failure=Failure(Reason.UNSUPPORTED, detail))
+        if kind == "application/pdf":
+            return _pdf(data, text, facts, stated)
+        return _document(data, text, facts, stated)
+
+    def _parse(self, data: bytes, text_bytes: int) -> tuple[str, dict[str, list[str]]]:
+        try:
+            text, stated = self._ready(text_bytes).extract_bytes_to_string(bytearray(data))
+        except TypeError as error:
+            raise _item_error(str(error), data) from None
+        if len(text) >= text_bytes:
+            raise ItemError(Reason.BOMB, "text_bytes")
+        return text, stated
+
+    def _ready(self, text_bytes: int) -> Any:
+        if self._engine is None or self._engine[0] != text_bytes:
+            self._engine = (text_bytes, _engine(text_bytes))
+        return self._engine[1]
+
+
+def _engine(text_bytes: int) -> Any:
+    import iscc_tika as tika  # noqa: PLC0415 - reserves 32 GB of addresses: only in a worker, only when needed
+
+    office = (
+        tika.OfficeParserConfig()
+        .set_include_deleted_content(True)
+        .set_include_move_from_content(True)
+        .set_include_headers_and_footers(True)
+        .set_include_shape_based_content(True)
+        .set_include_slide_notes(True)
+        .set_include_slide_master_content(False)
+    )
+    pdf = tika.PdfParserConfig().set_ocr_strategy(tika.PdfOcrStrategy.NO_OCR).set_extract_annotation_text(True)
+    return (
+        tika.Extractor()
+        .set_extract_string_max_length(text_bytes)
+        .set_ocr_config(tika.TesseractOcrConfig().set_skip_ocr(True))
+        .set_office_config(office)
+        .set_pdf_config(pdf)
+    )
+
+
+def _item_error(message: str, data: bytes) -> ItemError:
+    """Sort one of Tika's errors by what it names; its message itself can hold content and is dropped."""
+    lower = message.lower()
+    if "encrypt" in lower or "password" in lower:
+        return ItemError(Reason.ENCRYPTED, "password")
+    if "zip bomb" in lower or "suspected" in lower:
+        return ItemError(Reason.BOMB, "tika")
+    if "outofmemory" in lower:
+        raise MemoryError
+    if "stackoverflow" in lower:
+        return ItemError(Reason.BOMB, "recursion")
+    if "unsupported" in lower or "oldword" in lower:
+        return ItemError(Reason.UNSUPPORTED, "format_version")
+    found = _CLASS.search(message)
+    if pictures.is_cut(data):
+        return ItemError(Reason.TRUNCATED, "end_missing")
+    return ItemError(Reason.CORRUPT, found.group(1) if found else "tika")
+
+
+def _first(stated: dict[str, list[str]], names: tuple[str, ...]) -> str:
+    for name in names:
+        values = [value for value in stated.get(name, ()) if value and value.strip()]
+        if values:
+            return charsets.tidy(charsets.without_surrogates("; ".join(values)))
+    return ""
+
+
+def _facts(stated: dict[str, list[str]]) -> dict[str, str]:
+    facts = {name: value for name, sources in _FACTS.items() if (value := _first(stated, sources))}
+    kind = _first(stated, ("Content-Type",)).partition(";")[0].strip()
+    if kind:
+        facts["content_type"] = kind
+    return facts
+
+
+def _is_encrypted(stated: dict[str, list[str]]) -> bool:
+    warned = " ".join((*stated.get("X-TIKA:warning", ()), *stated.get("X-TIKA:EXCEPTION:warn", ())))
+    return "EncryptedDocumentException" in warned
+
+
+def _count(stated: dict[str, list[str]]) -> int | None:
+    for name in _PAGES:
+        value = _first(stated, (name,))
+        if value.isdigit():
+            return int(value)
+    return None
+
+
+def _image(data: bytes, kind: str, text: str, facts: dict[str, str]) -> Extraction:
+    """A picture has no text until OCR has looked at it; one too small for letters has none at all."""
+    pages = pictures.image_pages(data)
+    wait = tuple(range(1, pages + 1)) if pictures.can_hold_letters(data) else ()
+    failure = Failure(Reason.TRUNCATED, "end_missing") if pictures.is_cut(data) else None
+    return Extraction(
+        text=text, kind=Kind.FILE, metadata=facts, needs_ocr_pages=wait, pages=pages, failure=failure
+    )
+
+
+def _pdf(data: bytes, text: str, facts: dict[str, str], stated: dict[str, list[str]]) -> Extraction:
+    characters = [int(value) for value in stated.get("pdf:charsPerPage", ()) if value.isdigit()]
+    unmapped = [int(value) for value in stated.get("pdf:unmappedUnicodeCharsPerPage", ()) if value.isdigit()]
+    scanned = pictures.scanned_pages(data, characters, unmapped)
+    return Extraction(
+        text=text,
+        kind=Kind.FILE,
+        metadata=facts,
+        warnings=(WarningCode.NEEDS_OCR,) if scanned and text else (),
+        needs_ocr_pages=scanned,
+        pages=_count(stated) or len(characters) or None,
+    )
+
+
+def _document(data: bytes, text: str, facts: dict[str, str], stated: dict[str, list[str]]) -> Extraction:
+    found = ooxml.look(data) if data.startswith(b"PK") else ooxml.NOTHING
+    if found.sheets:
+        facts["sheets"] = "; ".join(found.sheets)
+    if not facts.get("content_type", "").startswith("application/") and not text and not sniff.is_texty(data[:4096]):
+        return Extraction(kind=Kind.FILE, metadata=facts, failure=Failure(Reason.UNSUPPORTED, "binary"))
+    return Extraction(
+        text=text,
+        kind=Kind.FILE,
+        metadata=facts,
+        warnings=(WarningCode.HIDDEN_CONTENT,) if found.hidden else (),
+        needs_ocr_pages=(1,) if found.pictures and not text else (),
+        pages=len(found.sheets) or _count(stated),
+        failure=Failure(Reason.TRUNCATED, "zip_directory") if found.cut else None,
+    )

@@ -379,3 +379,14 @@ runs = Table(
     Column("outcome", Text),  # complete, complete with exceptions, interrupted, failed
     _key("request_id", "run_key"),
 )
+
+waivers = Table(
+    "waivers",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),  # the newest is in force
+    Column("why", Text, nullable=False),  # why a release goes out although the ledger does not balance
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("request_id", "seq"),
+)

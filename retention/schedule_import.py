@@ -1,8 +1,8 @@
 """Reads a schedule as the State Archives publish it (PDF or DOCX): the binding words.
 
 The layout: tables of four columns (disposition authority number and revision; description of records;
-retention and disposition action; designation), their header repeated on every page, section headings between them. What
-cannot be placed is shown with its place and the reason, never dropped and never guessed.
+retention and disposition action; designation), their header repeated on every page, section headings between
+them. What cannot be placed is shown with its place and the reason, never dropped and never guessed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from records.catalogue import Catalogue, chunked
 from records.errors import AccessError, SettingsError, UsageError
 from retention.periods import parse_statement
 from retention.schedule import VERIFIED, Series, load
-from retention.schedule_worker import RawRow, RawSchedule, is_header
+from retention.schedule_worker import DAN, RawRow, RawSchedule, is_header
 
 FILE_BYTES = 64 << 20
 """The largest file that is looked at; the real schedules have a few megabytes."""
@@ -41,8 +41,8 @@ class Unplaced:
 
     Attributes:
         page: 1-based page, or None for DOCX, which has no pages.
-        table: 1-based number of the table in the document.
-        row: 1-based row in that table.
+        table: 1-based number of the table in the document; 0 for a line outside the tables.
+        row: 1-based row in that table; 0 likewise.
         cells: Its text, as it stands.
         why: The reason, in words.
     """
@@ -188,7 +188,8 @@ def _run_worker(path: Path, time_s: float) -> RawSchedule:
         raise _refused("memory") from error
     if "error" in answer:
         raise _refused(answer["error"])
-    return RawSchedule(tuple(answer["front"]), tuple(_raw_row(row) for row in answer["rows"]))
+    rows = tuple(_raw_row(row) for row in answer["rows"])
+    return RawSchedule(tuple(answer["front"]), rows, tuple((page, line) for page, line in answer["loose"]))
 
 
 def _raw_row(raw: dict[str, Any]) -> RawRow:
@@ -197,9 +198,8 @@ def _raw_row(raw: dict[str, Any]) -> RawRow:
 
 # --- from rows to series -------------------------------------------------------------------------------
 
-_DAN = r"[A-Z]{2,4}\d{2,4}(?:-\d{2}[A-Z]?)?-\d{2,3}[A-Z]?"
 _NUMBER_CELL = re.compile(
-    rf"(?P<dan>{_DAN})(?:,? Rev\.? ?(?P<revision>\d{{1,2}}))?(?P<goes_on> ?\(?cont(?:inued|['’]d|\.)\)?)?",
+    rf"(?P<dan>{DAN})(?:,? Rev\.? ?(?P<revision>\d{{1,2}}))?(?P<goes_on> ?\(?cont(?:inued|['’]d|\.)\)?)?",
     re.IGNORECASE,
 )
 _REVISION_ONLY = re.compile(r"Rev\.? ?(?P<revision>\d{1,2})", re.IGNORECASE)
@@ -241,7 +241,8 @@ class _Open:
 class _Assembler:
     """Puts rows together to series; one pass, in the document's order."""
 
-    def __init__(self, name: str, version: str, sha256: str) -> None:
+    def __init__(self, name: str, version: str, sha256: str, numbered: frozenset[int]) -> None:
+        self._numbered = numbered
         self.series: dict[str, Series] = {}
         self.unplaced: list[Unplaced] = []
         self.unread: list[Unread] = []
@@ -270,14 +271,12 @@ class _Assembler:
         """Say whether a table is a schedule table: by its header, a number, or as the rest of one above."""
         if is_header(row.cells):
             return True
-        if len(row.cells) != 4:
-            return False
-        goes_on = self._in_schedule and row.tops_page
-        return goes_on or _NUMBER_CELL.fullmatch(_number_text(row.cells[0])) is not None
+        goes_on = self._in_schedule and row.tops_page and len(row.cells) == 4
+        return goes_on or row.table in self._numbered
 
     def _take_four(self, row: RawRow) -> None:
         text = _number_text(row.cells[0])
-        found = _NUMBER_CELL.fullmatch(text)
+        found = _number(row.cells[0])
         if found is not None:
             self._take_numbered(row, found)
             return
@@ -305,6 +304,13 @@ class _Assembler:
             return
         self._open = _Open(row, dan, revision)
         self._open.add(row, is_first=True)
+
+    def take_loose(self, page: int, line: str) -> None:
+        """Show a number outside the tables, unless its series was placed (an index, a reference)."""
+        found = re.match(DAN, line)
+        if found and found.group() not in self.series:
+            why = "a number outside the tables, with no series of that number in them"
+            self.unplaced.append(Unplaced(page or None, 0, 0, (line,), why))
 
     def _refuse(self, row: RawRow, why: str) -> None:
         self.close()
@@ -364,6 +370,10 @@ def _number_text(cell: str) -> str:
     return re.sub(r"(?<=-)\s+", "", " ".join(cell.split()))
 
 
+def _number(cell: str) -> re.Match[str] | None:
+    return _NUMBER_CELL.fullmatch(_number_text(cell))
+
+
 def _paragraphs(lines: Iterable[str]) -> str:
     """Join lines that only the column's width broke; bullets and ends of sentences keep their line."""
     out: list[str] = []
@@ -406,10 +416,13 @@ def assemble(raw: RawSchedule, sha256: str) -> ImportedSchedule:
     """
     front = "\n".join(raw.front)
     name, version, effective = _name(front), _version(front), _effective(front)
-    assembler = _Assembler(name, version, sha256)
+    numbered = frozenset(row.table for row in raw.rows if len(row.cells) == 4 and _number(row.cells[0]))
+    assembler = _Assembler(name, version, sha256, numbered)
     for row in raw.rows:
         assembler.take(row)
     assembler.close()
+    for page, line in raw.loose:
+        assembler.take_loose(page, line)
     if not assembler.series:
         raise SettingsError(
             "the file holds no series in tables of 4 columns (number, description, retention, designation): "

@@ -20,6 +20,7 @@ from typing import Any
 MEMORY_BYTES = 3 << 30
 PROCESSOR_S = 1_200
 PAGES = 1_000
+_MOST_HEIGHTS = 2_000
 ROWS = 20_000
 CELL_CHARACTERS = 65_536
 UNPACKED_BYTES = 256 << 20
@@ -55,10 +56,18 @@ class RawRow:
 
 @dataclass(frozen=True, slots=True)
 class RawSchedule:
-    """All rows of a document, in order, and the lines before its first table of four columns."""
+    """What a document holds.
+
+    Attributes:
+        front: The lines before its first table of four columns.
+        rows: All table rows, in order.
+        loose: Lines outside tables that begin with a disposition authority number, each with its page (0 for
+            DOCX).
+    """
 
     front: tuple[str, ...]
     rows: tuple[RawRow, ...]
+    loose: tuple[tuple[int, str], ...] = ()
 
 
 class TooMuch(Exception):  # noqa: N818 - a limit, told to the caller as a code
@@ -67,18 +76,49 @@ class TooMuch(Exception):  # noqa: N818 - a limit, told to the caller as a code
 
 _HEADING = re.compile(r"(?P<number>\d{1,2}(?:\.\d{1,2}){0,2})\.?\s+(?P<words>[A-Z][A-Z0-9 ,/&()'’–-]{2,80})")
 _SPACES = re.compile(r"[^\S\n]+")
-_HEADER_WORDS = (
-    "disposition authority",
-    "description of records",
-    "retention and disposition",
-    "designation",
+_NO_GLYPH = re.compile(r"^\(cid:\d+\)")
+DAN = r"[A-Z]{2,4}\d{2,4}(?:-\d{2}[A-Z]?)?-\d{2,3}[A-Z]?"
+"""A disposition authority number: ``GS50-01-12``, ``GS2010-001``, ``GS55-05A-13``."""
+_LOOSE = re.compile(rf"{DAN}\b")
+_HEADER = (
+    ("disposition authority number (dan)", "disposition authority number", "disposition authority"),
+    ("description of records", "description"),
+    ("retention and disposition action", "retention and disposition"),
+    ("designation",),
 )
+_HEADER_CELLS = tuple(spellings[0] for spellings in _HEADER)
 
 
 def is_header(cells: tuple[str, ...]) -> bool:
-    """Say whether a row is the header of a schedule table (repeated on every page)."""
-    low = [" ".join(cell.lower().split()) for cell in cells]
-    return sum(any(words in cell for cell in low) for words in _HEADER_WORDS) >= 3
+    """Say whether a row is the header of a schedule table (repeated on every page), and nothing else."""
+    rest = split_header(cells)
+    return rest is not None and not any(rest)
+
+
+def split_header(cells: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Take the header's words off the head of a row's cells.
+
+    Returns:
+        What is left of each cell: nothing for a plain header, the text of a row where the ruling between
+        header and row is missing (a row that goes on from the page before); None when the row begins with no header.
+    """
+    if len(cells) != len(_HEADER):
+        return None
+    left = []
+    for cell, spellings in zip(cells, _HEADER, strict=True):
+        rest = _without(cell, spellings)
+        if rest is None:
+            return None
+        left.append(rest)
+    return tuple(left)
+
+
+def _without(cell: str, spellings: tuple[str, ...]) -> str | None:
+    lines = cell.split("\n")
+    for count in range(min(len(lines), 8), 0, -1):
+        if " ".join(lines[:count]).lower() in spellings:
+            return "\n".join(lines[count:])
+    return None
 
 
 class _Headings:
@@ -112,7 +152,8 @@ def _clean(text: str | None) -> str:
     text = (text or "").replace("\x00", "")
     if len(text) > CELL_CHARACTERS:
         raise TooMuch("cell")
-    lines = (_SPACES.sub(" ", line).strip() for line in text.splitlines())
+    # a bullet of a symbol font that says no character comes out as its glyph's number
+    lines = (_NO_GLYPH.sub("•", _SPACES.sub(" ", line).strip()) for line in text.splitlines())
     return "\n".join(line for line in lines if line)
 
 
@@ -129,13 +170,16 @@ def read_pdf(path: Path) -> RawSchedule:
 
     front: list[str] = []
     rows: list[RawRow] = []
+    loose: list[tuple[int, str]] = []
     headings, tables = _Headings(), 0
     with pdfplumber.open(path) as pdf:
         if len(pdf.pages) > PAGES:
             raise TooMuch("pages")
         for page in pdf.pages:
-            found = sorted(page.find_tables(), key=lambda table: table.bbox[1])
+            rulings = {"explicit_horizontal_lines": _missing_rulings(page)}
+            found = sorted(page.find_tables(table_settings=rulings), key=lambda table: table.bbox[1])
             lines = _lines_outside(page, found)
+            loose += [(page.page_number, line) for _, line in lines if _LOOSE.match(line)]
             for position, table in enumerate(found):
                 for line in _take_above(lines, table.bbox[1]):
                     _note(line, headings, front, rows)
@@ -146,7 +190,28 @@ def read_pdf(path: Path) -> RawSchedule:
             for _, line in lines:
                 _note(line, headings, front, rows)
             page.close()
-    return RawSchedule(tuple(front), tuple(rows))
+    return RawSchedule(tuple(front), tuple(rows), tuple(loose))
+
+
+def _missing_rulings(page: Any) -> list[float]:
+    """Return the heights where every vertical ruling of a table ends: there a row ends, ruled or not.
+
+    A row that goes on over a page break is often not closed by a line, and would be lost with all it holds.
+    """
+    uprights = [(e["x0"], e["top"], e["bottom"]) for e in page.edges if e["orientation"] == "v"]
+    heights = sorted({round(end) for _, top, bottom in uprights for end in (top, bottom)})
+    if len(heights) > _MOST_HEIGHTS:
+        return []
+    out: list[float] = []
+    for height in heights:
+        touching = [u for u in uprights if u[1] - 1 <= height <= u[2] + 1]
+        across = {round(x) for x, _, _ in touching}
+        ending = {
+            round(x) for x, top, bottom in touching if min(abs(top - height), abs(bottom - height)) <= 1
+        }
+        if len(across) > 1 and across == ending:
+            out.append(height)
+    return out
 
 
 def _note(line: str, headings: _Headings, front: list[str], rows: list[RawRow]) -> None:
@@ -179,19 +244,22 @@ def _pdf_rows(page: Any, table: Any, number: int, headings: _Headings, *, is_fir
     for at, cells in enumerate(texts, 1):
         kept = [cells[column] for column in used if column < len(cells)]
         raw = tuple(_clean("\n".join(text for text, _ in lines)) for lines in kept)
-        header = is_header(raw)
-        if _is_heading(raw, headings):
+        rest = split_header(raw)
+        if rest is not None:
+            yield RawRow(page.page_number, number, at, _HEADER_CELLS, heading=headings.path)
+            raw = rest
+        if not any(raw) or _is_heading(raw, headings):
             continue
         yield RawRow(
             page=page.page_number,
             table=number,
             row=at,
             cells=raw,
-            title=_bold_head(kept[1]) if len(kept) > 1 else "",
+            title=_bold_head(kept[1]) if rest is None and len(kept) > 1 else "",
             heading=headings.path,
-            tops_page=tops_page and not header,
+            tops_page=tops_page,
         )
-        tops_page = tops_page and header
+        tops_page = False
 
 
 def _used_columns(texts: list[list[list[tuple[str, bool]]]]) -> list[int]:
@@ -242,6 +310,7 @@ def read_docx(path: Path) -> RawSchedule:
             raise TooMuch("unpacked")
     front: list[str] = []
     rows: list[RawRow] = []
+    loose: list[tuple[int, str]] = []
     headings, tables = _Headings(), 0
     for block in docx.Document(str(path)).iter_inner_content():
         if isinstance(block, Table):
@@ -252,7 +321,8 @@ def read_docx(path: Path) -> RawSchedule:
         else:
             for line in _clean(block.text).split("\n"):
                 _note(line, headings, front, rows)
-    return RawSchedule(tuple(front), tuple(rows))
+                loose += [(0, line)] if _LOOSE.match(line) else []
+    return RawSchedule(tuple(front), tuple(rows), tuple(loose))
 
 
 def _docx_rows(table: Any, number: int, headings: _Headings) -> Iterator[RawRow]:

@@ -1,8 +1,8 @@
 """Archives: zip and gzip. Members become children; their names are facts, never paths.
 
-Nothing is written to disk. What an archive says of itself is not trusted: sizes are counted while unpacking, and
-an archive beyond the limits gives no children at all. A zip cut in the middle gives what its local headers still
-lead to.
+Nothing is written to disk. What an archive says of itself is not trusted: sizes are counted while
+unpacking, and an archive beyond the limits gives no children at all. A zip cut in the middle gives what
+its local headers still lead to.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ class ZipReader:
         except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, EOFError, OverflowError):
             return _recovered(stream, context)
         with archive:
-            infos = [info for info in archive.infolist() if not info.orig_filename.endswith("/") or info.file_size]
+            infos = [
+                info for info in archive.infolist() if not info.orig_filename.endswith("/") or info.file_size
+            ]
             if len(infos) > context.limits.children:
                 raise ItemError(Reason.BOMB, "archive_children")
             return _members(archive, infos, _size(stream), context)
@@ -123,7 +125,7 @@ def _comment(comment: bytes) -> dict[str, str]:
 
 
 def _stored_name(info: zipfile.ZipInfo) -> str:
-    """Return the name as stored: UTF-8 by flag, by the Unicode path field, or by trying; else code page 437."""
+    """Return the name as stored: UTF-8 by flag, Unicode path field or by trial; else code page 437."""
     if info.flag_bits & _UTF8:
         return info.orig_filename
     raw = info.orig_filename.encode("cp437", "replace")
@@ -142,7 +144,11 @@ def _unicode_path(extra: bytes, raw: bytes) -> str | None:
     while at + 4 <= len(extra):
         kind, size = struct.unpack_from("<HH", extra, at)
         body = extra[at + 4 : at + 4 + size]
-        if kind == _UNICODE_PATH and len(body) > 5 and struct.unpack_from("<L", body, 1)[0] == zlib.crc32(raw):
+        if (
+            kind == _UNICODE_PATH
+            and len(body) > 5
+            and struct.unpack_from("<L", body, 1)[0] == zlib.crc32(raw)
+        ):
             return body[5:].decode("utf-8", "replace")
         at += 4 + size
     return None
@@ -178,7 +184,9 @@ def is_unsafe(name: str) -> bool:
     )
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, number: int, name: str, budget: _Budget) -> Child:
+def _member(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, number: int, name: str, budget: _Budget
+) -> Child:
     facts = {"stored_name": name}
     if stat.S_ISLNK(info.external_attr >> 16):
         facts["link"] = "true"
@@ -255,7 +263,7 @@ def _recovered(stream: BinaryIO, context: ExtractContext) -> Extraction:
 
 def _locals(data: bytes) -> Iterator[_Local]:
     at = data.find(b"PK\x03\x04")
-    while 0 <= at and at + _LOCAL.size <= len(data):
+    while at >= 0 and at + _LOCAL.size <= len(data):
         _, _, flags, method, _, _, crc, packed, _, name_size, extra_size = _LOCAL.unpack_from(data, at)
         start = at + _LOCAL.size + name_size + extra_size
         if start > len(data):
@@ -327,7 +335,12 @@ class GzipReader:
     name: ClassVar[str] = "gzip"
     version: ClassVar[str] = "1"
 
-    def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
+    def score(
+        self,
+        media_type: str | None,  # noqa: ARG002 - the protocol's arguments
+        name: str | None,  # noqa: ARG002
+        head: bytes,
+    ) -> int | None:
         """Accept by the magic number (RFC 1952 2.3.1: deflate is the only method)."""
         return 85 if head.startswith(b"\x1f\x8b\x08") else None
 

@@ -23,7 +23,12 @@ class CalendarReader:
     name: ClassVar[str] = "calendar"
     version: ClassVar[str] = "1"
 
-    def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
+    def score(
+        self,
+        media_type: str | None,
+        name: str | None,  # noqa: ARG002 - the protocol's arguments
+        head: bytes,
+    ) -> int | None:
         """Accept by content; the label alone is not enough."""
         start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:15].upper()
         if start == b"BEGIN:VCALENDAR":
@@ -50,7 +55,9 @@ class CalendarReader:
         first = components[0]
         organizer = first.get("organizer")
         return Extraction(
-            text="\n\n".join(_text(component, skip_summary=number == 0) for number, component in enumerate(components)),
+            text="\n\n".join(
+                _text(component, skip_summary=number == 0) for number, component in enumerate(components)
+            ),
             kind=Kind.EVENT,
             fields=Fields(
                 subject=" ".join(_plain(first.get("summary")).split()),
@@ -66,7 +73,7 @@ class CalendarReader:
 
 def _components(text: str) -> tuple[list[Any], dict[str, str]]:
     """Return events, tasks and journal entries in order, and the method."""
-    import icalendar  # noqa: PLC0415 - slow to import, rarely needed
+    import icalendar  # slow to load, rarely needed
 
     try:
         with python_warnings.catch_warnings():

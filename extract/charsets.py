@@ -1,7 +1,7 @@
-"""Bytes to text: the declared charset first, then UTF-8, then windows-1252; never a loss without a word.
+r"""Bytes to text: the declared charset first, then UTF-8, then windows-1252; never a loss without a word.
 
-Labels lie in real mail, so what is declared is only the first try. A text is always what a reader would see:
-newlines as ``\\n``, no NUL, no lone surrogates (they cannot be stored as UTF-8).
+Labels lie in real mail, so what is declared is only the first try. A text is always what a reader would
+see: newlines as ``\n``, no NUL, no lone surrogates (they cannot be stored as UTF-8).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def python_name(charset: str) -> str | None:
 
 
 def tidy(text: str) -> str:
-    """Return text with newlines as ``\\n`` and without NUL."""
+    r"""Return text with newlines as ``\n`` and without NUL."""
     if "\r" in text:
         text = text.replace("\r\n", "\n")
         if "\r" in text:
@@ -91,7 +91,7 @@ def decode(data: bytes, declared: str | None) -> tuple[str, bool]:
         return data.decode("ascii"), False
     name = python_name(declared) if declared else None
     if name is not None:
-        # RFC 2046 text labelled ISO-8859-1 or US-ASCII is windows-1252 in practice (WHATWG encoding standard).
+        # Text labelled ISO-8859-1 is windows-1252 in practice (WHATWG encoding standard).
         text = None if name == "ascii" else _try(data, "cp1252" if name in _LATIN else name)
         if text is None and name == "iso8859-1":
             text = data.decode("latin-1")
@@ -101,7 +101,19 @@ def decode(data: bytes, declared: str | None) -> tuple[str, bool]:
 
 
 _ASCII_SUPERSETS = frozenset(
-    {None, "ascii", "utf-8", "iso8859-1", "cp1252", "iso8859-15", "iso8859-2", "cp1250", "cp1251", "koi8-r", "cp437"}
+    {
+        None,
+        "ascii",
+        "utf-8",
+        "iso8859-1",
+        "cp1252",
+        "iso8859-15",
+        "iso8859-2",
+        "cp1250",
+        "cp1251",
+        "koi8-r",
+        "cp437",
+    }
 )
 
 

@@ -1,7 +1,7 @@
 """Header fields: one reading of names, encoded words and addresses, whichever parser took the message apart.
 
-Raw bytes in a field are UTF-8, else windows-1252 (seen in real mail; RFC 6532 allows the first). Encoded words
-are read leniently (RFC 2047): inside quotes, with raw spaces, split in the middle of a character.
+Raw bytes in a field are UTF-8, else windows-1252 (seen in real mail; RFC 6532 allows the first). Encoded
+words are read leniently (RFC 2047): inside quotes, with raw spaces, split in the middle of a character.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import base64
 import binascii
 import quopri
 import re
+from collections.abc import Mapping
 from email.utils import getaddresses
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
@@ -97,7 +98,7 @@ def rebuilt(block: bytes) -> bytes:
     return b"\r\n".join([*kept, b"", b""])
 
 
-def first(fields: Fields, name: str) -> str | None:
+def first(fields: Mapping[str, list[str]], name: str) -> str | None:
     """Return the first value of a field, or None when the message has none."""
     values = fields.get(name)
     return values[0] if values else None
@@ -201,7 +202,7 @@ def _hard_addresses(value: str) -> tuple[Address, ...]:
 
 
 def file_name(type_field: str, disposition: str) -> str:
-    """Return the file name a part states: Content-Disposition first, then Content-Type (RFC 2183, RFC 2231)."""
+    """Return the name a part states: Content-Disposition first, then Content-Type (RFC 2183, RFC 2231)."""
     return _parameter(disposition, "filename") or _parameter(type_field, "name")
 
 

@@ -1,12 +1,13 @@
 """Mail: RFC 5322 messages with their MIME parts (EML, EMLX and what an mbox or Maildir holds).
 
-``fast-mail-parser`` takes the message apart; the standard library does where it refuses, or where the header
-block had to be repaired. Both give the same tree of parts with decoded bytes, and one normalising step (header
-decoding, charsets, body choice, children) makes the result, so the two readers can be compared field by field.
+``fast-mail-parser`` takes the message apart; the standard library does where it refuses, or where the
+header block had to be repaired. Both give the same tree of parts with decoded bytes, and one normalising
+step (header decoding, charsets, body choice, children) makes the result, so the two readers can be
+compared field by field.
 
-What is a body and what is a child: text/plain and text/html parts that carry no file name and are not marked
-as attachments are the body; every other leaf is a child, named or not. A message in a message is one child with
-its exact bytes; it is read when its turn comes, not here.
+What is a body and what is a child: text/plain and text/html parts that carry no file name and are not
+marked as attachments are the body; every other leaf is a child, named or not. A message in a message is
+one child with its exact bytes; it is read when its turn comes, not here.
 """
 
 from __future__ import annotations
@@ -39,17 +40,23 @@ _KNOWN = re.compile(
     rb"in-reply-to|references|envelope-to|content-transfer-encoding)[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
-_CORE = re.compile(rb"^(?:from|received|return-path|message-id|mime-version|date|delivered-to)[ \t]*:", re.I | re.M)
+_CORE = re.compile(
+    rb"^(?:from|received|return-path|message-id|mime-version|date|delivered-to)[ \t]*:", re.I | re.M
+)
 _EMLX = re.compile(rb"\A[ \t]*(\d{1,10})[ \t]*\r?\n")
 _CHARSET = re.compile(r"charset\*?\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;,]+))", re.IGNORECASE)
 _BOUNDARY = re.compile(r"boundary\s*=\s*(?:\"([^\"]+)\"|([^\s;]+))", re.IGNORECASE)
 _ARMOR = re.compile(r"^-----BEGIN PGP MESSAGE-----[ \t]*$", re.MULTILINE)
 _WORD = re.compile(r"\w+")
-_UU = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n((?:[!-M][ -`]*[ \t]*\r?\n)+)(?:[` ]?[ \t]*\r?\n)?end[ \t]*\r?$", re.M)
+_UU = re.compile(
+    rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n((?:[!-M][ -`]*[ \t]*\r?\n)+)"
+    rb"(?:[` ]?[ \t]*\r?\n)?end[ \t]*\r?$",
+    re.M,
+)
 _EXTRA = frozenset({
     "reply-to", "sender", "resent-from", "resent-to", "importance", "sensitivity", "x-priority", "list-id",
-    "auto-submitted", "thread-topic", "x-gmail-labels", "delivered-to", "x-ms-journal-report", "x-mozilla-status",
-    "x-gm-msgid", "keywords", "organization", "errors-to", "disposition-notification-to",
+    "auto-submitted", "thread-topic", "x-gmail-labels", "delivered-to", "x-ms-journal-report",
+    "x-mozilla-status", "x-gm-msgid", "keywords", "organization", "errors-to", "disposition-notification-to",
 })  # fmt: skip
 """Header fields kept as metadata when a message has them."""
 
@@ -249,7 +256,9 @@ def _from_std(message: Message, warnings: set[WarningCode], depth: int) -> Node:
     )
     payload = message.get_payload()
     if isinstance(payload, list):
-        node.children = [_from_std(child, warnings, depth + 1) for child in payload]
+        node.children = [
+            _from_std(child, warnings, depth + 1) for child in payload if isinstance(child, Message)
+        ]
     elif kind.startswith("multipart/"):
         # A multipart without a usable boundary: what it holds is text to a reader.
         node.media_type = "text/plain"
@@ -415,7 +424,11 @@ def _is_encrypted(root: Node) -> bool:
     """Tell whether nothing but an encrypted body is there: S/MIME enveloped data or PGP/MIME."""
     if root.media_type == "multipart/encrypted":
         return True
-    return root.content is not None and root.media_type in _SMIME_TYPES and envelope_kind(root.content) == "enveloped"
+    return (
+        root.content is not None
+        and root.media_type in _SMIME_TYPES
+        and envelope_kind(root.content) == "enveloped"
+    )
 
 
 def _holds_words(plain: str, text: str) -> bool:
@@ -472,7 +485,7 @@ def _everybody(fields: Mapping[str, list[str]], *roles: tuple[Address, ...]) -> 
 
 
 def _thread_key(fields: Mapping[str, list[str]]) -> str:
-    """Return Exchange's conversation id (bytes 6 to 21 of Thread-Index, in hex), else Gmail's thread number."""
+    """Return Exchange's conversation id (bytes 6 to 21 of Thread-Index, hex), else Gmail's thread number."""
     index = headers.first(fields, "thread-index")
     if index:
         try:

@@ -1,21 +1,68 @@
 """HTML to text: what a reader could see, words kept apart where the page keeps them apart.
 
-Text that styles hide stays (a record holds it); scripts, styles and comments go. Targets of ``mailto:`` links
-stay, as a link often shows only a name.
+Text that styles hide stays (a record holds it); scripts, styles and comments go. Targets of ``mailto:``
+links stay, as a link often shows only a name.
 """
 
 from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
 from lxml import etree
 
-_BLOCKS = (
-    "address article aside blockquote body br center dd details dialog div dl dt fieldset figcaption figure "
-    "footer form h1 h2 h3 h4 h5 h6 head header hr html legend li main menu nav ol option p pre section select "
-    "summary table tbody textarea tfoot thead title tr ul caption"
-).split()
+_BLOCKS = [
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "body",
+    "br",
+    "center",
+    "dd",
+    "details",
+    "dialog",
+    "div",
+    "dl",
+    "dt",
+    "fieldset",
+    "figcaption",
+    "figure",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "head",
+    "header",
+    "hr",
+    "html",
+    "legend",
+    "li",
+    "main",
+    "menu",
+    "nav",
+    "ol",
+    "option",
+    "p",
+    "pre",
+    "section",
+    "select",
+    "summary",
+    "table",
+    "tbody",
+    "textarea",
+    "tfoot",
+    "thead",
+    "title",
+    "tr",
+    "ul",
+    "caption",
+]
 _CELLS = ("td", "th")
 _NO_TEXT = ("script", "style", "noembed")
 
@@ -38,14 +85,43 @@ _SHEET = f"""<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL
 <xsl:text>&gt; </xsl:text></xsl:if></xsl:template>
 </xsl:stylesheet>"""
 
-_TRANSFORM = etree.XSLT(etree.XML(_SHEET), access_control=etree.XSLTAccessControl.DENY_ALL)
+_DENY_ALL: Any = getattr(etree.XSLTAccessControl, "DENY_ALL")  # noqa: B009 - unknown to the stubs
+_TRANSFORM = etree.XSLT(etree.XML(_SHEET), access_control=_DENY_ALL)
 _META = re.compile(rb"<meta\b[^>]{0,400}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.\-]{2,40})", re.IGNORECASE)
 _SKIP = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<(/?[a-zA-Z!][^<>]*)>")
 _OPEN_CLOSE = re.compile(r"<(/)?([a-zA-Z][a-zA-Z0-9]*)")
-_VOID = frozenset("area base br col embed hr img input link meta param wbr".split())
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "wbr"]
+)
 _INLINE = frozenset(
-    "a abbr acronym b big cite code del em font i ins kbd mark q s small span strike strong sub sup tt u wbr".split()
+    [
+        "a",
+        "abbr",
+        "acronym",
+        "b",
+        "big",
+        "cite",
+        "code",
+        "del",
+        "em",
+        "font",
+        "i",
+        "ins",
+        "kbd",
+        "mark",
+        "q",
+        "s",
+        "small",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "sup",
+        "tt",
+        "u",
+        "wbr",
+    ]
 )
 _PARSER = etree.HTMLParser(
     encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True

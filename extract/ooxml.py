@@ -1,6 +1,7 @@
 """What an Office Open XML file hides: sheets, rows, columns, slides, text runs, tracked deletions.
 
-Tika puts all of it into the text; a person who opens the file would not see it, so the item carries a warning.
+Tika puts all of it into the text; a person who opens the file would not see it, so the item carries a
+warning.
 """
 
 from __future__ import annotations
@@ -77,7 +78,16 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         with archive.open(name) as member:
             return member.read(_MOST)
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError, KeyError):
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+    ):
         return b""
 
 

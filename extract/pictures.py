@@ -34,7 +34,7 @@ def scanned_pages(data: bytes, characters: Sequence[int], unmapped: Sequence[int
     ]
     if characters and not doubtful:
         return ()
-    import pypdfium2 as pdfium  # noqa: PLC0415 - native and slow to load: only where pages are in doubt
+    import pypdfium2 as pdfium
 
     try:
         document = pdfium.PdfDocument(data)
@@ -59,8 +59,8 @@ def scanned_pages(data: bytes, characters: Sequence[int], unmapped: Sequence[int
 
 
 def _is_scan(document: Any, number: int, count: int | None, unmapped: int) -> bool:
-    import pypdfium2 as pdfium  # noqa: PLC0415
-    import pypdfium2.raw as raw  # noqa: PLC0415
+    import pypdfium2 as pdfium
+    import pypdfium2.raw as raw
 
     try:
         page = document[number]
@@ -125,7 +125,7 @@ def is_cut(data: bytes) -> bool:
     """Tell whether a file's own end mark is missing: PDF, JPEG, PNG and zip say where they end."""
     tail = data[-2048:]
     if data.startswith(b"%PDF"):
-        return b"%%EOF" not in tail
+        return b"%%EOF" not in tail and b" obj" in data
     if data.startswith(b"\xff\xd8\xff"):
         return b"\xff\xd9" not in tail
     if data.startswith(b"\x89PNG"):

@@ -1,7 +1,7 @@
-"""Text files: plain text, CSV, HTML, XML and JSON, in whatever charset they came.
+r"""Text files: plain text, CSV, HTML, XML and JSON, in whatever charset they came.
 
-XML is read without a DTD, without entities and without a network. JSON is shown with its escapes undone, for
-``caf\\u00e9`` would hide the word.
+XML is read without a DTD, without entities and without a network. JSON is shown with its escapes undone,
+for ``caf\u00e9`` would hide the word.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from extract.protocol import ExtractContext
 from records.models import Extraction
 from records.vocabulary import Kind, WarningCode
 
-_HTML_START = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,1000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+_HTML_START = re.compile(
+    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,1000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
+    re.I | re.S,
+)
 _XML_START = re.compile(rb"\s*<(?:\?xml|!DOCTYPE|[A-Za-z_])")
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 _XML_DECLARED = re.compile(rb"""<\?xml[^>]{0,200}encoding\s*=\s*["']([A-Za-z0-9._-]{2,40})["']""")
@@ -61,7 +64,9 @@ def _form(data: bytes, context: ExtractContext) -> str:
     media_type, ending = context.media_type or "", sniff.suffix(context.name)
     if _HTML_START.match(head) or media_type == "text/html" or ending in ("html", "htm", "xhtml"):
         return "html"
-    if _XML_START.match(head) and (b"<?xml" in head[:200] or "xml" in media_type or ending in ("xml", "svg", "kml")):
+    if _XML_START.match(head) and (
+        b"<?xml" in head[:200] or "xml" in media_type or ending in ("xml", "svg", "kml")
+    ):
         return "xml"
     if "json" in media_type or ending in ("json", "jsonl", "ndjson", "geojson"):
         return "json"
@@ -81,7 +86,9 @@ def _declared(data: bytes, form: str) -> str | None:
 
 def _xml_text(source: str) -> str:
     """Return element text and attribute values; the source itself where it is no XML."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True, recover=False)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True, recover=False
+    )
     body = re.sub(r"^\s*<\?xml[^>]*\?>", "", source, count=1)  # its encoding no longer holds
     try:
         root = etree.fromstring(body.encode("utf-8", "replace"), parser)
@@ -90,7 +97,7 @@ def _xml_text(source: str) -> str:
     pieces: list[str] = []
     for element in root.iter():
         if isinstance(element.tag, str):
-            pieces.extend(value for value in element.attrib.values() if value.strip())
+            pieces.extend(str(value) for value in element.attrib.values() if value.strip())
         if element.text and element.text.strip():
             pieces.append(element.text.strip())
         if element.tail and element.tail.strip():

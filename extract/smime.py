@@ -1,7 +1,7 @@
 """Cryptographic messages (CMS, RFC 5652): what can be read without a key, and what cannot.
 
-Signed data carries its content in the clear; enveloped data does not. The ASN.1 decides, for labels lie. Only
-the outer shell is read here, and no signature is checked.
+Signed data carries its content in the clear; enveloped data does not. The ASN.1 decides, for labels lie.
+Only the outer shell is read here, and no signature is checked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ _SIGNED = bytes.fromhex("2a864886f70d010702")
 _ENVELOPED = bytes.fromhex("2a864886f70d010703")
 _ENCRYPTED_DATA = bytes.fromhex("2a864886f70d010706")
 _AUTH_ENVELOPED = bytes.fromhex("2a864886f70d0109100117")
-_KINDS = {_SIGNED: "signed", _ENVELOPED: "enveloped", _ENCRYPTED_DATA: "enveloped", _AUTH_ENVELOPED: "enveloped"}
+_KINDS = {
+    _SIGNED: "signed",
+    _ENVELOPED: "enveloped",
+    _ENCRYPTED_DATA: "enveloped",
+    _AUTH_ENVELOPED: "enveloped",
+}
 _PEM = re.compile(rb"-----BEGIN [A-Z0-9 ]+-----(.*?)-----END", re.DOTALL)
 _TYPES = frozenset({
     "application/pkcs7-mime", "application/x-pkcs7-mime", "application/pkcs7-signature",
@@ -65,7 +70,9 @@ class CmsReader:
         media_type = "message/rfc822" if _has_headers(content) else "application/octet-stream"
         kind_of = Kind.EMAIL if media_type == "message/rfc822" else Kind.FILE
         return Extraction(
-            metadata={"cms": "signed"}, children=(Child("1", None, media_type, kind_of, content),), expected_children=1
+            metadata={"cms": "signed"},
+            children=(Child("1", None, media_type, kind_of, content),),
+            expected_children=1,
         )
 
 
@@ -76,7 +83,12 @@ def _pgp(data: bytes) -> Extraction:
 
 
 def _has_headers(content: bytes) -> bool:
-    return re.match(rb"(?:MIME-Version|Content-[A-Za-z-]+|From|Received|Date|Subject)[ \t]*:", content, re.IGNORECASE) is not None
+    return (
+        re.match(
+            rb"(?:MIME-Version|Content-[A-Za-z-]+|From|Received|Date|Subject)[ \t]*:", content, re.IGNORECASE
+        )
+        is not None
+    )
 
 
 def envelope_kind(data: bytes) -> str | None:

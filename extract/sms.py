@@ -1,7 +1,8 @@
-"""Texts and calls: one element of an "SMS Backup & Restore" file (``<sms/>``, ``<mms>…</mms>``, ``<call/>``).
+"""Texts and calls: one ``<sms/>``, ``<mms>…</mms>`` or ``<call/>`` of an "SMS Backup & Restore" file.
 
-The format is the vendor's (source-formats 5.1). Emoji are written as two numeric references, one for each half of
-a surrogate pair, which XML forbids: they are joined before parsing. Literal ``null`` and ``(Unknown)`` mean absent.
+The format is the vendor's (source-formats 5.1). Emoji are written as two numeric references, one for each
+half of a surrogate pair, which XML forbids: they are joined before parsing. Literal ``null`` and
+``(Unknown)`` mean absent.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
-from typing import BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import phonenumbers
 from lxml import etree
@@ -59,7 +60,12 @@ class SmsReader:
     name: ClassVar[str] = "sms"
     version: ClassVar[str] = "1"
 
-    def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
+    def score(
+        self,
+        media_type: str | None,
+        name: str | None,  # noqa: ARG002 - the protocol's arguments
+        head: bytes,
+    ) -> int | None:
         """Accept an element by its label or its start; a whole backup file is a connector's work."""
         if _START.match(head) is None:
             return None
@@ -122,7 +128,8 @@ def _parse(data: bytes) -> etree._Element:
         raise ItemError(Reason.TRUNCATED if cut else Reason.CORRUPT, "xml") from None
     except ValueError:
         raise ItemError(Reason.CORRUPT, "xml") from None
-    if element.getroottree().docinfo.doctype:
+    info: Any = element.getroottree().docinfo
+    if info.doctype:
         raise ItemError(Reason.CORRUPT, "xml_doctype")  # the vendor writes none: entities are an attack
     return element
 
@@ -240,7 +247,9 @@ def _mms(element: etree._Element, context: ExtractContext, warnings: set[Warning
         text="\n".join(texts),
         kind=Kind.MESSAGE,
         fields=fields,
-        metadata=_facts(element, ("msg_box", "m_type", "m_id", "read", "sub_id", "date_sent", "ct_t", "tr_id")),
+        metadata=_facts(
+            element, ("msg_box", "m_type", "m_id", "read", "sub_id", "date_sent", "ct_t", "tr_id")
+        ),
         children=tuple(children),
         expected_children=len(children),
         warnings=tuple(sorted(warnings)),
@@ -269,7 +278,14 @@ def _mms_fields(
     if not any(roles[role] for role in (_TO, _CC, _BCC)):
         to = [owner] if received and owner else ([] if received else others)
     people: dict[str, Address] = {}
-    for person in (*([sender] if sender else []), *to, *roles[_CC], *roles[_BCC], *others, *([owner] if owner else [])):
+    for person in (
+        *([sender] if sender else []),
+        *to,
+        *roles[_CC],
+        *roles[_BCC],
+        *others,
+        *([owner] if owner else []),
+    ):
         people.setdefault(person.address, person)
     return Fields(
         subject=_value(element, "sub").replace("\n", " "),
@@ -291,7 +307,7 @@ def _part_text(part: etree._Element) -> str:
         data = base64.b64decode(part.get("data", ""), validate=True)
     except (binascii.Error, ValueError):
         return ""
-    return charsets.tidy(charsets.decode(data, _CHARSETS.get(part.get("chset", ""), None))[0])
+    return charsets.tidy(charsets.decode(data, _CHARSETS.get(part.get("chset", "")))[0])
 
 
 def _part(part: etree._Element, kind: str, position: int) -> Child:

@@ -26,10 +26,51 @@ for _suffix, _type in {
     _TYPES.add_type(_type, _suffix)
 
 _DOCUMENT_SUFFIXES = frozenset(
-    "docx docm dotx dotm xlsx xlsm xltx xltm xlsb pptx pptm ppsx ppsm potx potm vsdx vsdm odt ods odp odg odf ott ots "
-    "otp epub pages numbers key sxw sxc sxi one oxps xps".split()
+    [
+        "docx",
+        "docm",
+        "dotx",
+        "dotm",
+        "xlsx",
+        "xlsm",
+        "xltx",
+        "xltm",
+        "xlsb",
+        "pptx",
+        "pptm",
+        "ppsx",
+        "ppsm",
+        "potx",
+        "potm",
+        "vsdx",
+        "vsdm",
+        "odt",
+        "ods",
+        "odp",
+        "odg",
+        "odf",
+        "ott",
+        "ots",
+        "otp",
+        "epub",
+        "pages",
+        "numbers",
+        "key",
+        "sxw",
+        "sxc",
+        "sxi",
+        "one",
+        "oxps",
+        "xps",
+    ]
 )
-_DOCUMENT_SIGNS = (b"[Content_Types].xml", b"_rels/.rels", b"word/document.xml", b"xl/workbook.", b"ppt/presentation.xml")
+_DOCUMENT_SIGNS = (
+    b"[Content_Types].xml",
+    b"_rels/.rels",
+    b"word/document.xml",
+    b"xl/workbook.",
+    b"ppt/presentation.xml",
+)
 
 
 def by_name(name: str) -> str:
@@ -48,7 +89,7 @@ def suffix(name: str | None) -> str:
 
 
 def is_zipped_document(media_type: str | None, name: str | None, head: bytes) -> bool:
-    """Tell whether a zip is an Office, OpenDocument or EPUB file: by its first members, its name or its label."""
+    """Tell whether a zip is an Office, OpenDocument or EPUB file: by first members, name or label."""
     if head[30:38] == b"mimetype" and b"application/" in head[38:80]:
         return True
     if any(sign in head for sign in _DOCUMENT_SIGNS):
@@ -60,19 +101,99 @@ def is_zipped_document(media_type: str | None, name: str | None, head: bytes) ->
     )
 
 
+_CLAIMS = _DOCUMENT_SUFFIXES | frozenset(
+    [
+        "pdf",
+        "doc",
+        "dot",
+        "xls",
+        "xlt",
+        "ppt",
+        "pps",
+        "rtf",
+        "msg",
+        "jpg",
+        "jpeg",
+        "png",
+        "gif",
+        "tif",
+        "tiff",
+        "bmp",
+        "heic",
+        "heif",
+        "webp",
+    ]
+)
+
+
+def claims_document(name: str | None, media_type: str | None) -> bool:
+    """Tell whether name or label say that this is a document or an image of a format that Tika knows."""
+    if suffix(name) in _CLAIMS:
+        return True
+    return media_type is not None and (
+        media_type in ("application/pdf", "application/msword", "application/rtf")
+        or media_type.startswith(("image/", "application/vnd.ms-", "application/vnd.o"))
+    )
+
+
 _TEXT_SUFFIXES = frozenset(
-    "txt text csv tsv json jsonl ndjson geojson xml html htm xhtml md log ini cfg conf toml yaml yml sql py js css svg vcf srt vtt "
-    "tex bat sh ps1 diff patch properties rst asc xsl xslt rss atom kml gpx".split()
+    [
+        "txt",
+        "text",
+        "csv",
+        "tsv",
+        "json",
+        "jsonl",
+        "ndjson",
+        "geojson",
+        "xml",
+        "html",
+        "htm",
+        "xhtml",
+        "md",
+        "log",
+        "ini",
+        "cfg",
+        "conf",
+        "toml",
+        "yaml",
+        "yml",
+        "sql",
+        "py",
+        "js",
+        "css",
+        "svg",
+        "vcf",
+        "srt",
+        "vtt",
+        "tex",
+        "bat",
+        "sh",
+        "ps1",
+        "diff",
+        "patch",
+        "properties",
+        "rst",
+        "asc",
+        "xsl",
+        "xslt",
+        "rss",
+        "atom",
+        "kml",
+        "gpx",
+    ]
 )
 _TEXT_TYPES = frozenset({
-    "application/json", "application/xml", "application/xhtml+xml", "application/csv", "application/x-ndjson",
-    "application/javascript", "application/x-javascript", "application/ld+json", "message/delivery-status",
-    "message/disposition-notification", "message/feedback-report", "message/external-body", "message/partial",
-    "image/svg+xml", "application/sql", "application/x-sh", "application/yaml", "application/rss+xml",
+    "application/json", "application/xml", "application/xhtml+xml", "application/csv",
+    "application/x-ndjson", "application/javascript", "application/x-javascript", "application/ld+json",
+    "message/delivery-status", "message/disposition-notification", "message/feedback-report",
+    "message/external-body", "message/partial", "image/svg+xml", "application/sql", "application/x-sh",
+    "application/yaml", "application/rss+xml",
 })  # fmt: skip
 _BINARY_STARTS = (
-    b"%PDF", b"{\\rtf", b"\xd0\xcf\x11\xe0", b"PK\x03\x04", b"\x1f\x8b", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"MZ",
-    b"\x7fELF", b"BM", b"II*\0", b"MM\0*", b"%!PS", b"Rar!", b"7z\xbc\xaf", b"BZh", b"\xfd7zXZ", b"RIFF", b"OggS", b"ID3",
+    b"%PDF", b"{\\rtf", b"\xd0\xcf\x11\xe0", b"PK\x03\x04", b"\x1f\x8b", b"\x89PNG", b"\xff\xd8\xff",
+    b"GIF8", b"MZ", b"\x7fELF", b"BM", b"II*\0", b"MM\0*", b"%!PS", b"Rar!",
+    b"7z\xbc\xaf", b"BZh", b"\xfd7zXZ", b"RIFF", b"OggS", b"ID3",
 )  # fmt: skip
 _CONTROLS = bytes(range(9)) + bytes((11, *range(14, 27), 28, 29, 30, 31, 127))
 
@@ -93,7 +214,9 @@ def is_texty(head: bytes) -> bool:
 
 def text_score(media_type: str | None, name: str | None, head: bytes) -> int | None:
     """Return how sure it is that a file is plain text, CSV, HTML, XML or JSON; None when it is not."""
-    if head.startswith(_BINARY_STARTS) and not (head.startswith((b"MZ", b"BM", b"ID3")) and is_texty(head[:512])):
+    if head.startswith(_BINARY_STARTS) and not (
+        head.startswith((b"MZ", b"BM", b"ID3")) and is_texty(head[:512])
+    ):
         return None
     if not is_texty(head):
         return None

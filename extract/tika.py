@@ -1,8 +1,9 @@
-"""Everything that is no mail, text, calendar or archive: read by Apache Tika (``iscc-tika``, native, in process).
+"""Documents, images and all the rest: read by Apache Tika (``iscc-tika``, native, in process).
 
-Tika reads what a document shows and what it hides: hidden sheets and slides, notes, comments, tracked changes,
-headers, and files embedded in it (their text follows the document's own). What it does not say is looked up
-beside it: which pages are pictures (pypdfium2), what a workbook hides, whether a file was cut.
+Tika reads what a document shows and what it hides: hidden sheets and slides, notes, comments, tracked
+changes, headers, and files embedded in it (their text follows the document's own). What it does not say
+is looked up beside it: which pages are pictures (pypdfium2), what a workbook hides, whether a file was
+cut.
 
 Only worker processes import Tika: it has no time limit of its own and holds on to memory.
 """
@@ -36,8 +37,9 @@ _FACTS = {
 
 _PAGES = ("xmpTPg:NPages", "meta:page-count", "meta:slide-count", "Page-Count")
 _NO_READER = (
-    "audio/", "video/", "font/", "application/octet-stream", "application/x-msdownload", "application/x-dosexec",
-    "application/x-executable", "application/x-sharedlib", "application/x-elf", "application/java-vm",
+    "audio/", "video/", "font/", "application/octet-stream", "application/x-msdownload",
+    "application/x-dosexec", "application/x-executable",
+    "application/x-sharedlib", "application/x-elf", "application/java-vm",
     "application/x-object", "application/x-msaccess", "application/vnd.sqlite3", "application/x-sqlite3",
     "application/vnd.apple.", "application/x-iso9660-image", "application/x-tika-ooxml-protected",
 )  # fmt: skip
@@ -58,7 +60,12 @@ class TikaReader:
         """Prepare; Tika itself starts with the first file."""
         self._engine: tuple[int, Any] | None = None
 
-    def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
+    def score(
+        self,
+        media_type: str | None,  # noqa: ARG002 - the protocol's arguments
+        name: str | None,  # noqa: ARG002
+        head: bytes,  # noqa: ARG002
+    ) -> int | None:
         """Accept anything: the reader of last resort."""
         return 10
 
@@ -80,7 +87,13 @@ class TikaReader:
             raise ItemError(Reason.ENCRYPTED, "pdf_password" if kind == "application/pdf" else "password")
         text = charsets.without_surrogates(charsets.tidy(text)).strip()
         if kind.startswith("image/"):
-            return _image(data, kind, text, facts)
+            return _image(data, text, facts)
+        if (
+            kind == "application/octet-stream"
+            and not text
+            and sniff.claims_document(context.name, context.media_type)
+        ):
+            raise ItemError(Reason.CORRUPT, "not_what_it_claims")
         if kind.startswith(("audio/", "video/")) or (not text and kind.startswith(_NO_READER)):
             detail = kind.partition("/")[0] if not kind.startswith("application/") else "binary"
             return Extraction(kind=Kind.FILE, metadata=facts, failure=Failure(Reason.UNSUPPORTED, detail))
@@ -104,7 +117,8 @@ class TikaReader:
 
 
 def _engine(text_bytes: int) -> Any:
-    import iscc_tika as tika  # noqa: PLC0415 - reserves 32 GB of addresses: only in a worker, only when needed
+    # Reserves 32 GB of addresses: only in a worker, and only when a file needs it.
+    import iscc_tika as tika
 
     office = (
         tika.OfficeParserConfig()
@@ -115,7 +129,9 @@ def _engine(text_bytes: int) -> Any:
         .set_include_slide_notes(True)
         .set_include_slide_master_content(False)
     )
-    pdf = tika.PdfParserConfig().set_ocr_strategy(tika.PdfOcrStrategy.NO_OCR).set_extract_annotation_text(True)
+    pdf = (
+        tika.PdfParserConfig().set_ocr_strategy(tika.PdfOcrStrategy.NO_OCR).set_extract_annotation_text(True)
+    )
     return (
         tika.Extractor()
         .set_extract_string_max_length(text_bytes)
@@ -173,7 +189,7 @@ def _count(stated: dict[str, list[str]]) -> int | None:
     return None
 
 
-def _image(data: bytes, kind: str, text: str, facts: dict[str, str]) -> Extraction:
+def _image(data: bytes, text: str, facts: dict[str, str]) -> Extraction:
     """A picture has no text until OCR has looked at it; one too small for letters has none at all."""
     pages = pictures.image_pages(data)
     wait = tuple(range(1, pages + 1)) if pictures.can_hold_letters(data) else ()
@@ -201,7 +217,11 @@ def _document(data: bytes, text: str, facts: dict[str, str], stated: dict[str, l
     found = ooxml.look(data) if data.startswith(b"PK") else ooxml.NOTHING
     if found.sheets:
         facts["sheets"] = "; ".join(found.sheets)
-    if not facts.get("content_type", "").startswith("application/") and not text and not sniff.is_texty(data[:4096]):
+    if (
+        not facts.get("content_type", "").startswith("application/")
+        and not text
+        and not sniff.is_texty(data[:4096])
+    ):
         return Extraction(kind=Kind.FILE, metadata=facts, failure=Failure(Reason.UNSUPPORTED, "binary"))
     return Extraction(
         text=text,

@@ -1,7 +1,7 @@
 """What goes through the pipes between a worker and its parent: typed MessagePack, never pickle.
 
-A parser that was taken over by its input could write anything into its pipe. Typed MessagePack can only ever
-become an ``Extraction``; pickle could become any call.
+A parser that was taken over by its input could write anything into its pipe. Typed MessagePack can only
+ever become an ``Extraction``; pickle could become any call.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The disposable worker process: bytes in, ``Extraction`` out; no catalogue, no evidence, no secrets.
 
-Started by ``extract.workers.Worker`` only. It gives up what it does not need before it reads the first byte:
-core dumps, large files, privileges, its parent's environment; it dies with its parent.
+Started by ``extract.workers.Worker`` only. It gives up what it does not need before it reads the first
+byte: core dumps, large files, privileges, its parent's environment; it dies with its parent.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import BinaryIO
 
 from extract import wire
 from extract.charsets import without_surrogates
-from extract.protocol import ExtractContext, Extractor, Limits
+from extract.protocol import Extractor, Limits
 from records.errors import ItemError
-from records.models import Child, Extraction, Failure, Fields
+from records.models import Child, Extraction, Failure
 from records.vocabulary import Reason
 
 HEAD = 4096
@@ -133,7 +133,7 @@ def read_item(frame: wire.JobFrame, extractors: Sequence[Extractor]) -> tuple[wi
                 extraction = Extraction(failure=Failure(Reason.UNSUPPORTED, "no_reader"))
             else:
                 name, version = reader.name, reader.version
-                extraction = _within(reader.extract(stream, frame.context()), frame.limits)
+                extraction = _within(reader.extract(stream, frame.context()), frame.limits, frame.depth)
     except ItemError as error:
         extraction = Extraction(failure=Failure(error.reason, error.detail))
     except MemoryError:
@@ -172,7 +172,9 @@ def _open(frame: wire.JobFrame) -> BinaryIO:
         raise ItemError(Reason.UNREADABLE, "open") from None
 
 
-def _within(extraction: Extraction, limits: tuple[float, float, int, int, int, int, float, int]) -> Extraction:
+def _within(
+    extraction: Extraction, limits: tuple[float, float, int, int, int, int, float, int], depth: int
+) -> Extraction:
     """Hold the output limits: more than allowed is a bomb, and a bomb gives nothing."""
     allowed = Limits(*limits)
     text = extraction.text
@@ -180,6 +182,8 @@ def _within(extraction: Extraction, limits: tuple[float, float, int, int, int, i
     if size > allowed.text_bytes:
         return Extraction(kind=extraction.kind, failure=Failure(Reason.BOMB, "text_bytes"))
     if extraction.children:
+        if depth >= allowed.depth:
+            return replace(extraction, children=(), failure=Failure(Reason.BOMB, "depth"))
         too_many = len(extraction.children) > allowed.children
         total = sum(len(child.data) for child in extraction.children if child.data is not None)
         if too_many or total > allowed.children_bytes:

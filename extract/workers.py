@@ -1,11 +1,12 @@
 """Disposable workers: parsers of hostile files run in a process that can be killed without loss.
 
-One ``Worker`` is one process at a time. Items stream in ahead of the answers (so the process never waits), and
-answers stream out in the same order. When the process hangs, dies or grows too large, the item it was at is the
-first one unanswered: that item alone gets a failure, a new process is started, and what was behind it is sent
-again.
+One ``Worker`` is one process at a time. Items stream in ahead of the answers (so the process never
+waits), and answers stream out in the same order. When the process hangs, dies or grows too large, the
+item it was at is the first one unanswered: that item alone gets a failure, a new process is started, and
+what was behind it is sent again.
 
-Trap: the worker dies with the *thread* that started it (``PR_SET_PDEATHSIG``); use a ``Worker`` in one thread.
+Trap: the worker dies with the *thread* that started it (``PR_SET_PDEATHSIG``); use a ``Worker`` in one
+thread.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _LOOK_S = 0.025
 """How often a worker that is busy with one item is looked at."""
 _START_S = 120.0
 _CHUNK = 1 << 20
-_RECYCLE_AFTER = 2_000
+_RECYCLE_AFTER = 500
 _PIPE_BYTES = 1 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -129,54 +130,61 @@ class Worker:
         Raises:
             Incomplete: No process can be started (for example, no memory is left on the machine).
         """
-        source = iter(jobs)
-        ahead: deque[Job] = deque()
-        finished = False
+        ahead = _Ahead(jobs)
         try:
-            while True:
-                drawn = self._draw(source, ahead)
-                if not ahead:
-                    finished = True
-                    return
+            while ahead.draw():
                 process = self._running()
-                process.send(ahead)
-                answer = process.next_answer(ahead[0])
+                process.send(ahead.jobs)
+                answer = process.next_answer(ahead.jobs[0])
                 if isinstance(answer, wire.ResultFrame):
-                    ahead.popleft()
+                    ahead.drop()
                     yield Result(answer.job_id, answer.extractor, answer.version, answer.extraction)
-                    self._recycle(process, drawn)
+                    self._recycle(process)
                     continue
                 self._process = None
                 if answer.final:
-                    job = ahead.popleft()
                     failure = Failure(answer.reason, answer.detail)
-                    yield Result(job.job_id, "none", "0", Extraction(failure=failure))
+                    yield Result(ahead.drop().job_id, "none", "0", Extraction(failure=failure))
         finally:
-            if not finished:
+            if ahead.jobs:
                 # The caller stopped half-way (or an error passed): answers in the pipe belong to nobody.
                 self.close()
-
-    @staticmethod
-    def _draw(source: Iterator[Job], ahead: deque[Job]) -> int:
-        waiting = sum(_size(job) for job in ahead) if len(ahead) < _AHEAD_JOBS else _AHEAD_BYTES
-        while len(ahead) < _AHEAD_JOBS and (waiting < _AHEAD_BYTES or len(ahead) < 2):
-            job = next(source, None)
-            if job is None:
-                break
-            ahead.append(job)
-            waiting += _size(job)
-        return len(ahead)
 
     def _running(self) -> _Process:
         if self._process is None:
             self._process = _Process.started(self._registry)
         return self._process
 
-    def _recycle(self, process: _Process, waiting: int) -> None:
+    def _recycle(self, process: _Process) -> None:
         """Start afresh now and then: native heaps only grow."""
-        if process.answered >= _RECYCLE_AFTER and process.is_large():
+        if process.answered % _RECYCLE_AFTER == 0 and process.is_large():
             process.end()
             self._process = None
+
+
+class _Ahead:
+    """Jobs that were drawn and have no answer yet, oldest first: enough to keep a process busy, no more."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self.jobs: deque[Job] = deque()
+        self._source = iter(jobs)
+        self._bytes = 0
+
+    def draw(self) -> bool:
+        """Draw what may be under way; False when nothing is left to do."""
+        while len(self.jobs) < _AHEAD_JOBS and (self._bytes < _AHEAD_BYTES or len(self.jobs) < 2):
+            job = next(self._source, None)
+            if job is None:
+                break
+            self.jobs.append(job)
+            self._bytes += _size(job)
+        return bool(self.jobs)
+
+    def drop(self) -> Job:
+        """Take the oldest job off: it has its answer."""
+        job = self.jobs.popleft()
+        self._bytes -= _size(job)
+        return job
 
 
 def _size(job: Job) -> int:
@@ -250,7 +258,9 @@ class _Process:
             if process._wait_ready():
                 return process
             process.kill()
-        raise Incomplete("no extraction worker can be started: check memory and process limits, then run again")
+        raise Incomplete(
+            "no extraction worker can be started: check memory and process limits, then run again"
+        )
 
     def _wait_ready(self) -> bool:
         until = time.monotonic() + _START_S
@@ -450,7 +460,7 @@ def _file_size(path: str) -> int:
 
 def _widen(descriptor: int) -> None:
     """Ask for a larger pipe: fewer switches between the two processes. A refusal does no harm."""
-    import fcntl  # noqa: PLC0415 - not on every platform
+    import fcntl
 
     with contextlib.suppress(OSError, AttributeError):
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

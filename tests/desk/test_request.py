@@ -1,0 +1,100 @@
+"""The request file: what is wrong in it is named, all at once."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from desk.request import load_request
+from records.errors import SettingsError
+
+GOOD = """
+text = "All communications about the bus route change"
+received_on = 2026-09-08
+terms = "terms.csv"
+window = { from = 2026-01-01 }
+[[custodians]]
+id = "rdelgado"
+name = "Rosa Delgado"
+emails = ["rdelgado@cedarfalls.example"]
+numbers = ["+14255550101"]
+[[sources]]
+id = "mail"
+connector = "mail_files"
+custodian = "rdelgado"
+path = "sources/mail"
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    (tmp_path / "terms.csv").write_text("\ufeffterm,note\nbus,\n", "utf-8")
+
+    def written(text: str) -> Path:
+        path = tmp_path / "request.toml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return written
+
+
+def test_a_good_file(write, tmp_path):
+    request, terms = load_request(write(GOOD))
+    assert terms == "term,note\nbus,\n"
+    assert request.sources[0].path == str(tmp_path / "sources/mail")
+    window = request.window_days()
+    assert (window.first, window.last) == (date(2026, 1, 1), date(2026, 9, 8))
+    assert str(window.zone) == "America/Los_Angeles"
+    context = request.context(request.sources[0])
+    assert context.owner_handles == ("rdelgado@cedarfalls.example", "+14255550101")
+    assert (context.source_id, context.custodian_id) == ("mail", "rdelgado")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('terms = "terms.csv"', 'terms = "terms.csv"\npurpose = "why"', "purpose: unknown key"),
+        ('custodian = "rdelgado"', 'custodain = "rdelgado"', "sources.0.custodain: unknown key"),
+        ('custodian = "rdelgado"', 'custodian = "nobody"', "source mail: no custodian has the id nobody"),
+        ("received_on = 2026-09-08", "", "received_on: missing"),
+        ("received_on = 2026-09-08", 'received_on = "soon"', "received_on: Input should be a valid date"),
+        ("from = 2026-01-01", "from = 2026-01-01, to = 2025-01-01", "`from` is later than `to`"),
+        ("from = 2026-01-01", "form = 2026-01-01", "window.form: unknown key"),
+        ('terms = "terms.csv"', 'terms = "terms.csv"\ntime_zone = "Pacific"', "time_zone: not a known zone"),
+        ('terms = "terms.csv"', 'terms = "gone.csv"', "gone.csv cannot be read (No such file or directory)"),
+        ('text = "All', 'text = "All\nbroken', "not valid TOML"),
+        ('id = "mail"', 'id = "../mail"', "sources.0.id: String should match pattern"),
+    ],
+)
+def test_what_is_wrong_is_named(write, old, new, message):
+    assert old in GOOD
+    with pytest.raises(SettingsError) as caught:
+        load_request(write(GOOD.replace(old, new)))
+    assert message in str(caught.value)
+
+
+def test_two_wrong_keys_are_both_named(write):
+    with pytest.raises(SettingsError) as caught:
+        load_request(write('colour = "red"\nsize = 3\n' + GOOD))
+    assert "colour: unknown key" in str(caught.value)
+    assert "size: unknown key" in str(caught.value)
+
+
+def test_ids_are_unique(write):
+    twice = GOOD + GOOD[GOOD.index("[[sources]]") :]
+    with pytest.raises(SettingsError, match="sources: id used twice: mail"):
+        load_request(write(twice))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"nothing\.toml: cannot be read \(No such file or directory\)"):
+        load_request(tmp_path / "nothing.toml")
+
+
+def test_a_term_list_in_another_encoding_is_refused(write, tmp_path):
+    path = write(GOOD)
+    (tmp_path / "terms.csv").write_bytes("term\ncaf\xe9\n".encode("latin-1"))
+    with pytest.raises(SettingsError, match="not UTF-8; save it as CSV UTF-8"):
+        load_request(path)

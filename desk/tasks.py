@@ -21,6 +21,10 @@ FUNCTIONS = frozenset({
 """The functions of ``desk.run`` that are steps, or record the answer to one."""
 
 
+KEPT_TEXTS = frozenset({"outcome", "step", "answer", "draft", "manifest", "fingerprint"})
+"""The values a step returns as text that an orchestrator may keep: codes and hashes, no names, no paths."""
+
+
 class UnexpectedError(DaylightError):
     """Something raised what it should not; the message names types and places, never what was said."""
 
@@ -46,14 +50,22 @@ def run_step(function: str, request_id: str, run_key: str, **given: Any) -> dict
     try:
         home = Home.open()
         try:
-            counts: dict[str, Any] = getattr(run, function)(home, request_id, run_key, **given)
-            return counts
+            return counts_only(getattr(run, function)(home, request_id, run_key, **given))
         finally:
             home.close()
     except DaylightError as error:
         raise _bare(error) from None
     except Exception as error:  # noqa: BLE001 - the last place before an orchestrator's log
         raise UnexpectedError(_places(error)) from None
+
+
+def counts_only(result: dict[str, Any]) -> dict[str, Any]:
+    """Return what an orchestrator may keep of a step's result: numbers, the plan's batch ids, known codes."""
+    return {
+        name: value
+        for name, value in result.items()
+        if value is None or isinstance(value, int | float) or name == "groups" or name in KEPT_TEXTS
+    }
 
 
 def _bare(error: DaylightError) -> DaylightError:

@@ -50,3 +50,16 @@ def test_only_steps_can_be_named(tmp_path, monkeypatch):
     monkeypatch.setenv("DAYLIGHT_HOME", str(tmp_path))
     with pytest.raises(KeyError):
         tasks.run_step("run_local", "2026-0001", "manual__1")
+
+
+def test_a_result_is_cut_to_counts_and_codes():
+    given = {
+        "groups": [["b000001"]],
+        "terms": 7,
+        "balanced": True,
+        "outcome": "complete",
+        "folder": "/x/Dana",
+    }
+    given |= {"by": "Dana", "refusals": ["Dana"], "expected": None}
+    kept = {"groups": [["b000001"]], "terms": 7, "balanced": True, "outcome": "complete", "expected": None}
+    assert tasks.counts_only(given) == kept

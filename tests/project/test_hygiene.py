@@ -20,7 +20,7 @@ HOSTS = (
     "proxy.golang" + ".org",
 )
 MACHINE_PATHS = re.compile(r"(?<![\w.$}~/-])/(?:wo" + r"rk|ho" + r"me/[a-z]|ro" + r"ot|Us" + r"ers)/\w")
-UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|Not" + r"ImplementedError)\b")
+UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|raise Not" + r"ImplementedError)\b")
 AGPL_OR_GPL = re.compile(
     r"^\s*(?:import|from)\s+(?:fitz|pymupdf|ghostscript|extract_msg|mailparser)\b", re.MULTILINE
 )
@@ -85,7 +85,8 @@ def test_pins_are_exact_and_carry_no_address():
 
 def test_scripts_can_be_run():
     for path in [ROOT / ".ci/run", *(ROOT / "scripts").iterdir()]:
-        assert path.stat().st_mode & 0o111, path.name
+        if path.is_file() and path.suffix != ".py":
+            assert path.stat().st_mode & 0o111, path.name
 
 
 def test_licence_is_the_whole_apache_text():

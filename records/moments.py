@@ -76,6 +76,44 @@ def epoch_moment(value: int, text: str) -> Moment:
     return Moment(None, text, Basis.NONE)
 
 
+_LONG_DATE = re.compile(
+    r"(?:[A-Za-z]+,\s+)?([A-Z][a-z]+)\s+(\d{1,2}),\s+(\d{4})(?:,|\s+at)?\s+(\d{1,2}):(\d\d)(?::(\d\d))?"
+    r"(?:\s*([AaPp])\.?[Mm]\.?)?(?:\s+(UTC|GMT|Z))?"
+)
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        "January February March April May June July August September October November December".split(), 1
+    )
+}
+
+
+def long_date_moment(text: str | None, zone: ZoneInfo) -> Moment:
+    """Read an English long date such as ``Tuesday, March 4, 2025 at 6:20:34 PM UTC`` (Google Takeout).
+
+    Args:
+        text: As stated, or None; the space before AM or PM may be U+202F. Without AM or PM it is a 24-hour clock.
+        zone: Applied when it names no zone (then the basis is ``assumed_zone``).
+    """
+    if text is None or not text.strip():
+        return NO_MOMENT
+    found = _LONG_DATE.fullmatch(text.strip())
+    if found is None or found[1] not in _MONTHS:
+        return Moment(None, text, Basis.NONE)
+    hour = int(found[4])
+    if found[7]:
+        hour = (hour % 12 if 1 <= hour <= 12 else 99) + (12 if found[7] in "Pp" else 0)
+    try:
+        local = datetime(  # noqa: DTZ001 - the zone is applied on the next lines
+            int(found[3]), _MONTHS[found[1]], int(found[2]), hour, int(found[5]), int(found[6] or 0)
+        )
+    except ValueError:
+        return Moment(None, text, Basis.NONE)
+    if found[8]:
+        return _trusted(local.replace(tzinfo=UTC), text, Basis.STATED)
+    return local_moment(local, text, zone)
+
+
 def _trusted(at: datetime, text: str, basis: Basis) -> Moment:
     if at < EARLIEST or at.year > datetime.now(UTC).year + 2:
         return Moment(None, text, Basis.NONE)

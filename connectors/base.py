@@ -1,0 +1,53 @@
+"""What the connectors of files have in common: their context, the proof of access, opening by handle."""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO
+
+from connectors.bytesource import open_handle
+from records.errors import AccessError, SettingsError
+from records.models import FoundItem, SourceContext
+
+
+class FileConnector:
+    """Base of connectors whose source is a file or a folder; see ``connectors.protocol`` for the contract."""
+
+    def __init__(self, context: SourceContext) -> None:
+        """Keep the context; touch nothing yet."""
+        self._context = context
+
+    @property
+    def _path(self) -> str:
+        if not self._context.path:
+            msg = f"source {self._context.source_id}: needs `path` in the request file"
+            raise SettingsError(msg)
+        return self._context.path
+
+    def check(self) -> None:
+        """Prove access without reading content.
+
+        Raises:
+            AccessError: The path is missing or may not be read.
+            SettingsError: No path was given.
+        """
+        check_access(self._context.source_id, self._path)
+
+    def open(self, item: FoundItem) -> BinaryIO:
+        """Return a stream of native bytes; valid until the next item is drawn.
+
+        Raises:
+            ItemError: The bytes cannot be had after all.
+        """
+        return open_handle(item.handle)
+
+
+def check_access(source_id: str, path: str) -> None:
+    """Raise AccessError when ``path`` is missing or may not be read."""
+    if not os.path.exists(path):
+        msg = f"source {source_id}: nothing at its path; check `path` in the request file"
+        raise AccessError(msg)
+    needed = os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK
+    if not os.access(path, needed):
+        msg = f"source {source_id}: its path may not be read; give the account that runs this read access"
+        raise AccessError(msg)

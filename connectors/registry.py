@@ -1,0 +1,112 @@
+"""The connectors by name. A new one is a file and a line here."""
+
+from __future__ import annotations
+
+import os
+
+from connectors import zips
+from connectors.bytesource import gunzipped, whole
+from connectors.folders import open_head
+from connectors.google_takeout import TOP, GoogleTakeout
+from connectors.loose_files import LooseFiles, walk
+from connectors.mail_files import MailFiles
+from connectors.mailhead import looks_like_mail
+from connectors.mbox import starts_like_mbox
+from connectors.protocol import Connector
+from connectors.sms_backup_restore import SmsBackupRestore, is_backup
+from records.errors import ItemError, SettingsError
+
+CONNECTORS: dict[str, type[Connector]] = {
+    GoogleTakeout.name: GoogleTakeout,
+    LooseFiles.name: LooseFiles,
+    MailFiles.name: MailFiles,
+    SmsBackupRestore.name: SmsBackupRestore,
+}
+"""Every connector there is."""
+
+_HEAD = 64 << 10
+_LOOKED_AT = 2_000
+
+
+def connector(name: str) -> type[Connector]:
+    """Return a connector by the name the request file gives.
+
+    Raises:
+        SettingsError: There is none of that name; the message lists those there are.
+    """
+    found = CONNECTORS.get(name)
+    if found is None:
+        msg = f"no connector is called {name!r}; known: {', '.join(sorted(CONNECTORS))}"
+        raise SettingsError(msg)
+    return found
+
+
+def guess(path: str) -> str:
+    """Return the name of the connector that fits a file or folder best, by its content.
+
+    A folder is a mail folder when it is a Maildir, or when more than half of its files (the first 2,000) are
+    mail; a single mail is one too. What fits nothing else is ``loose_files``.
+    """
+    try:
+        if os.path.isdir(path):
+            return _guess_folder(path)
+        return _guess_file(path)
+    except ItemError:
+        return LooseFiles.name
+
+
+def _guess_file(path: str) -> str:
+    head = open_head(path, _HEAD).head
+    if zips.is_zip(head):
+        return _guess_zip(path)
+    if head.startswith(b"\x1f\x8b"):
+        with gunzipped(whole(path)) as stream:
+            return MailFiles.name if starts_like_mbox(stream.read(_HEAD)) else LooseFiles.name
+    if is_backup(head):
+        return SmsBackupRestore.name
+    named = path.lower().endswith((".mbox", ".mbx"))
+    return MailFiles.name if named or starts_like_mbox(head) or looks_like_mail(head) else LooseFiles.name
+
+
+def _guess_zip(path: str) -> str:
+    with zips.opened(path) as archive:
+        members = zips.members(archive)
+        if any(
+            member.key.startswith(f"{TOP}/") or member.key == "archive_browser.html" for member in members
+        ):
+            return GoogleTakeout.name
+        names = {member.key for member in members}
+        if names & {"[Content_Types].xml", "mimetype"}:
+            return LooseFiles.name
+        for member in members[:_LOOKED_AT]:
+            head = zips.read_head(archive, member, _HEAD) if member.problem is None else b""
+            if is_backup(head):
+                return SmsBackupRestore.name
+            if starts_like_mbox(head) or looks_like_mail(head) or member.name.lower().endswith(".eml"):
+                return MailFiles.name
+    return LooseFiles.name
+
+
+def _guess_folder(path: str) -> str:
+    here = set(os.listdir(path))
+    if TOP in here or "archive_browser.html" in here or (os.path.basename(path.rstrip("/")) == TOP):
+        return GoogleTakeout.name
+    if "cur" in here and here & {"new", "tmp"}:
+        return MailFiles.name
+    guesses: dict[str, int] = {}
+    for looked, (rel, entry) in enumerate(walk(path, "", "")):
+        if looked == _LOOKED_AT:
+            break
+        folder, _, _ = rel.rpartition("/")
+        if folder.rpartition("/")[2] in {"cur", "new"}:
+            return MailFiles.name
+        try:
+            name = _guess_file(entry.path) if entry is not None else LooseFiles.name
+        except ItemError:
+            name = LooseFiles.name
+        guesses[name] = guesses.get(name, 0) + 1
+    for name in (GoogleTakeout.name, SmsBackupRestore.name):
+        if name in guesses:
+            return name
+    mail = guesses.get(MailFiles.name, 0)
+    return MailFiles.name if mail * 2 > sum(guesses.values()) else LooseFiles.name

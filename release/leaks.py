@@ -1,0 +1,300 @@
+"""What the leak gate looks for, and how it looks into bytes: word runs, hex tokens, containers.
+
+Words are runs of letters and digits after NFKC and case folding, so that a name is found however it is
+written: ``Evaluation_2026.pdf``, ``evaluation 2026 PDF``, in HTML entities, JSON escapes or base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import email
+import email.header
+import email.policy
+import gzip
+import hashlib
+import html
+import io
+import re
+import unicodedata
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from email.message import Message
+from urllib.parse import unquote
+
+SHINGLE = 8
+"""Words in a row that count as content taken over."""
+
+LONGEST_NAME = 12
+"""Words of a name or subject that are compared; the rest of a longer one is ignored."""
+
+WORDS_OF_A_TEXT = 20_000
+"""Words of one withheld text that are compared."""
+
+SCAN_BYTES = 64 << 20
+"""Bytes of one file or part that are looked at as text."""
+
+DEPTH, PARTS, UNPACKED_BYTES = 8, 20_000, 1 << 28
+"""Limits of looking into one released native."""
+
+_WORD = re.compile(r"[^\W_]+")
+_HEX = re.compile(rb"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{32})(?![0-9A-Fa-f])")
+_TAG = re.compile(r"<[^<>]*>")
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_BASE64_LINE = re.compile(rb"(?m)^[A-Za-z0-9+/]{40,76}={0,2}\r?$")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/\r\n]{64,}={0,2}")
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text, folded."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+class Watch:
+    """Runs of words to be found, each with whom it belongs to; only their hashes are kept."""
+
+    def __init__(self) -> None:
+        self._owners: dict[int, tuple[str, str]] = {}
+        self._lengths: dict[str, set[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._owners)
+
+    def by_check(self) -> Counter[str]:
+        """Return how many runs are watched for, by check."""
+        return Counter(check for check, _ in self._owners.values())
+
+    def add(self, run: list[str], check: str, owner: str) -> None:
+        """Watch for a run of words."""
+        self._owners.setdefault(hash(tuple(run)), (check, owner))
+        self._lengths.setdefault(run[0], set()).add(len(run))
+
+    def add_shingles(self, run: list[str], check: str, owner: str) -> None:
+        """Watch for every ``SHINGLE`` words in a row; a shorter text is watched as a whole."""
+        if len(run) < SHINGLE:
+            self.add(run, check, owner)
+        for start in range(len(run) - SHINGLE + 1):
+            self.add(run[start : start + SHINGLE], check, owner)
+
+    def _hits(self, run: list[str]) -> Iterator[int]:
+        for start, word in enumerate(run):
+            for length in self._lengths.get(word, ()):
+                if start + length <= len(run):
+                    key = hash(tuple(run[start : start + length]))
+                    if key in self._owners:
+                        yield key
+
+    def clear(self, text: str) -> None:
+        """Stop watching for what a text may say."""
+        for key in list(self._hits(words(text))):
+            self._owners.pop(key, None)
+
+    def find(self, text: str) -> set[tuple[str, str]]:
+        """Return check and owner of everything that the text holds."""
+        return {self._owners[key] for key in self._hits(words(text))}
+
+
+@dataclass(slots=True)
+class Look:
+    """What looking into one file gave.
+
+    Attributes:
+        digests: SHA-256 of the file and of every part in it.
+        found: Check and owner of every watched run.
+        tokens: Hex tokens of 32 or 64 digits in it, lower case.
+        unopened: Codes of what could not be looked into.
+    """
+
+    digests: set[str] = field(default_factory=set)
+    found: set[tuple[str, str]] = field(default_factory=set)
+    tokens: set[str] = field(default_factory=set)
+    unopened: set[str] = field(default_factory=set)
+
+
+class Looker:
+    """Looks into one file: as text in several spellings, and into what it contains."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.look = Look()
+        self._left = UNPACKED_BYTES
+        self._parts = 0
+
+    def name(self, name: str) -> None:
+        """Look at a file name or the name of a part."""
+        for view in {name, unquote(name), html.unescape(name)}:
+            self.look.found |= self._watch.find(view)
+        self.look.tokens |= _hex(name.encode("utf-8", "replace"))
+
+    def data(self, data: bytes, depth: int = 0) -> None:
+        """Look at bytes and at whatever they contain."""
+        self._parts += 1
+        self._left -= len(data)
+        if self._parts > PARTS or self._left < 0 or depth > DEPTH:
+            self.look.unopened.add("limit")
+            return
+        self.look.digests.add(hashlib.sha256(data).hexdigest())
+        if len(data) > SCAN_BYTES:
+            self.look.unopened.add("size")
+        mail = _looks_like_mail(data)
+        self._text(_BASE64_LINE.sub(b"", data[:SCAN_BYTES]) if mail else data[:SCAN_BYTES])
+        if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+            self._zip(data, depth)
+        elif data.startswith(b"\x1f\x8b"):
+            self._gzip(data, depth)
+        elif data.startswith(b"%PDF-"):
+            self.look.unopened.add("pdf_streams")
+        elif mail:
+            self._mail(data, depth)
+        else:
+            self._base64(data, depth)
+
+    def _text(self, data: bytes) -> None:
+        self.look.tokens |= _hex(data)
+        for view in views(data):
+            self.look.found |= self._watch.find(view)
+
+    def _base64(self, data: bytes, depth: int) -> None:
+        """Text can carry bytes in base64 (a data: address in HTML, a part in XML)."""
+        for found in _BASE64.finditer(data[:SCAN_BYTES]):
+            packed = re.sub(rb"\s", b"", found.group()).rstrip(b"=")
+            try:
+                self.data(base64.b64decode(packed + b"=" * (-len(packed) % 4)), depth + 1)
+            except (binascii.Error, ValueError):
+                continue
+
+    def _zip(self, data: bytes, depth: int) -> None:
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                for entry in archive.infolist():
+                    self.name(entry.filename)
+                    self._zip_entry(archive, entry, depth)
+        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError):
+            self.look.unopened.add("zip")
+
+    def _zip_entry(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> None:
+        if entry.is_dir():
+            return
+        if entry.flag_bits & 1:
+            self.look.unopened.add("encrypted")
+            return
+        if entry.file_size > self._left:
+            self.look.unopened.add("limit")
+            return
+        try:
+            with archive.open(entry) as member:
+                self.data(member.read(max(self._left, 0) + 1), depth + 1)
+        except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, EOFError, RuntimeError):
+            self.look.unopened.add("zip")
+
+    def _gzip(self, data: bytes, depth: int) -> None:
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+                inner = file.read(max(self._left, 0) + 1)
+        except (OSError, EOFError, zlib.error):
+            self.look.unopened.add("gzip")
+            return
+        self.data(inner, depth + 1)
+
+    def _mail(self, data: bytes, depth: int) -> None:
+        try:
+            message = email.message_from_bytes(data, policy=email.policy.compat32)
+            for part in _parts(message):
+                self._mail_part(part, depth)
+        except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
+            self.look.unopened.add("mail")
+
+    def _mail_part(self, part: Message, depth: int) -> None:
+        for key, value in part.items():
+            self.name(f"{key}: {_decoded(str(value))}")
+        name = part.get_filename()
+        if name:
+            self.name(_decoded(str(name)))
+        if part.get_content_type() == "message/rfc822" and part.is_multipart():
+            inner = part.get_payload(0)
+            if isinstance(inner, Message):
+                self.look.digests.add(hashlib.sha256(inner.as_bytes()).hexdigest())
+        if not part.is_multipart():
+            payload = part.get_payload(decode=True)
+            if isinstance(payload, bytes) and payload:
+                self.data(payload, depth + 1)
+
+
+def _parts(message: Message) -> Iterator[Message]:
+    """Walk without recursion: mail nested a thousand deep exists."""
+    pending = [message]
+    while pending:
+        part = pending.pop()
+        yield part
+        inner = part.get_payload()
+        if isinstance(inner, list):
+            pending.extend(p for p in inner if isinstance(p, Message))
+
+
+def _decoded(value: str) -> str:
+    """Decode encoded words (RFC 2047) as far as they can be."""
+    pieces = []
+    for text, charset in email.header.decode_header(value.replace("\r", "").replace("\n", "")):
+        if isinstance(text, bytes):
+            try:
+                pieces.append(text.decode(charset or "utf-8", "replace"))
+            except LookupError:
+                pieces.append(text.decode("utf-8", "replace"))
+        else:
+            pieces.append(text)
+    return "".join(pieces)
+
+
+_HEADER = re.compile(rb"[!-9;-~]{1,76}:[ \t]")
+
+
+def _looks_like_mail(data: bytes) -> bool:
+    head = data[:4096].split(b"\n\n")[0].split(b"\r\n\r\n")[0]
+    if not _HEADER.match(head):
+        return False
+    lowered = b"\n" + head.lower()
+    return any(
+        b"\n" + key in lowered
+        for key in (b"from:", b"mime-version:", b"received:", b"message-id:", b"content-type:")
+    )
+
+
+def _hex(data: bytes) -> set[str]:
+    return {found.group().decode("ascii").lower() for found in _HEX.finditer(data)}
+
+
+def views(data: bytes) -> Iterator[str]:
+    """Yield the spellings in which bytes may hold text: as they are, without tags, unescaped."""
+    texts = list(_decodings(data))
+    for text in texts:
+        yield text
+        if "&" in text or "<" in text:
+            plain = html.unescape(text)
+            yield plain
+            yield _TAG.sub(" ", plain)
+            yield html.unescape(_TAG.sub("", text))
+        if "\\u" in text:
+            yield _ESCAPE.sub(lambda m: chr(int(m.group(1), 16)), text)
+        if "%" in text:
+            yield unquote(text)
+
+
+_ASCII_RUN = re.compile(rb"[\x20-\x7e]{6,}")
+_UTF16_RUN = re.compile(rb"(?:[\x20-\x7e]\x00){6,}")
+
+
+def _decodings(data: bytes) -> Iterable[str]:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return [data.decode("utf-16", "replace")]
+    if b"\x00" in data:
+        # binary: what a person would see of it in a plain viewer, in one byte and in two bytes a character
+        plain = b" ".join(_ASCII_RUN.findall(data)).decode("ascii")
+        wide = b" \x00".join(_UTF16_RUN.findall(data)).decode("utf-16-le")
+        return [plain, wide]
+    try:
+        return [data.decode("utf-8-sig")]
+    except UnicodeDecodeError:
+        return [data.decode("latin-1")]

@@ -1,0 +1,87 @@
+"""The index page of a bundle: static, self-contained, opened by a requester with no server and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from release.context import WORKING_COPY
+from release.sheets import plain
+
+if TYPE_CHECKING:
+    from release.render import Rows
+
+WAITING: Mapping[str, str] = {
+    "decision": "a decision",
+    "redaction": "redaction",
+    "notice": "the end of a notice period to a person it names",
+    "counsel": "counsel",
+    "second_reader": "a second reader",
+    "ocr": "text recognition of scanned pages",
+    "retry": "another try at reading it",
+    "carries_withheld": "redaction: it carries a part that is withheld",
+    "carries_personal": "redaction: it carries a part that is not a public record",
+    "carries_unread_part": "redaction: it carries a part that could not be read",
+    "carries_not_responsive": "a decision: it carries a part that was not taken as responsive",
+    "carries_not_yet_produced": "redaction or a decision: it carries a part that is not yet produced",
+    "copy_decided_otherwise": "a second look: copies of it were decided differently",
+    "bytes_changed": "a second look: it changed after the decision",
+    "native_missing": "a second look: its original is not in the store",
+    "later_installment": "a later instalment",
+}
+"""Reasons of what is not yet produced, in words that fit after "awaits"."""
+
+STATES: Mapping[str, str] = {
+    "released_in_full": "Released in full",
+    "released_in_part": "Released in part",
+    "withheld_in_full": "Withheld in full",
+    "not_responsive": "Not responsive to the request",
+    "personal_matter": "Personal matters, not public records",
+    "not_yet_produced": "Not yet produced",
+}
+
+UNREADABLE: Mapping[str, str] = {
+    "encrypted": "locked with a password",
+    "corrupt": "damaged",
+    "truncated": "cut off",
+    "unsupported": "a kind of file that cannot be read",
+    "too_large": "too large",
+    "bomb": "a file that unpacks without end",
+    "timed_out": "reading took too long",
+    "crashed": "reading failed",
+    "out_of_memory": "reading needed too much memory",
+    "unreadable": "cannot be read",
+    "no_text": "holds no text",
+    "needs_ocr": "scanned pages, not yet recognised",
+}
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("release"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    finalize=lambda value: plain(value) if type(value) is str else value,
+)
+
+
+def index_page(rows: Rows) -> bytes:
+    """Return the page of an instalment. Everything in it is escaped; it runs no script and loads nothing."""
+    page = _ENVIRONMENT.get_template("index.html.j2").render(
+        statement=WORKING_COPY,
+        told=rows.told,
+        basis=rows.basis,
+        freeze=rows.freeze,
+        counts=rows.counts,
+        families=rows.families,
+        log=rows.log,
+        retention=rows.retention,
+        review=rows.basis["review"],
+        ledger=rows.told["ledger"],
+        states=STATES,
+        waiting=WAITING,
+        unreadable=UNREADABLE,
+    )
+    return page.encode("utf-8", "replace")

@@ -135,28 +135,46 @@ class Ask:
 
 BUS_TERMS = (
     Term("bus route change", "the change as the notices call it", phrase("bus route change")),
-    Term('"route 14" AND "Cedar Falls"', "the route's number, with the school", both(phrase("route 14"), phrase("cedar falls"))),
-    Term("reroute* AND (cedar OR larkspur)", "other words for it", both(prefix("reroute"), either(phrase("cedar"), phrase("larkspur")))),
+    Term(
+        '"route 14" AND "Cedar Falls"',
+        "the route's number, with the school",
+        both(phrase("route 14"), phrase("cedar falls")),
+    ),
+    Term(
+        "reroute* AND (cedar OR larkspur)",
+        "other words for it",
+        both(prefix("reroute"), either(phrase("cedar"), phrase("larkspur"))),
+    ),
     Term('"Larkspur Lane stop"', "the stop that moves", phrase("larkspur lane stop")),
-    Term("stop consolidation NOT budget", "planner's word; the budget memo is another matter", both(phrase("stop consolidation"), without(phrase("budget")))),
+    Term(
+        "stop consolidation NOT budget",
+        "planner's word; the budget memo is another matter",
+        both(phrase("stop consolidation"), without(phrase("budget"))),
+    ),
     Term("subject:detouring", "heading of the dispatcher's notices", in_subject("detouring")),
     Term('"snow route detour"', "checked; expected to find nothing", phrase("snow route detour")),
-)  # fmt: skip
+)
 CONTRACT_TERMS = (
     Term("boiler* AND contract*", "the boiler contract", both(prefix("boiler"), prefix("contract"))),
     Term('"Pinecrest Mechanical"', "the bidder", phrase("pinecrest mechanical")),
-    Term("playground AND (bid OR proposal)", "the playground offers", both(phrase("playground"), either(phrase("bid"), phrase("proposal")))),
+    Term(
+        "playground AND (bid OR proposal)",
+        "the playground offers",
+        both(phrase("playground"), either(phrase("bid"), phrase("proposal"))),
+    ),
     Term("PO-2291", "purchase order", phrase("po 2291")),
     Term("change order three", "as the architect writes it", phrase("change order three")),
     Term("(boiler AND", "left as the requester sent it: an unfinished line", None),
-    Term('"asbestos abatement rider"', "checked; expected to find nothing", phrase("asbestos abatement rider")),
-)  # fmt: skip
+    Term(
+        '"asbestos abatement rider"', "checked; expected to find nothing", phrase("asbestos abatement rider")
+    ),
+)
 STAFFING_TERMS = (
     Term("Brannock", "the coach", phrase("brannock")),
     Term('"interim coach"', "the post", phrase("interim coach")),
     Term('"staffing plan B"', "the plan named in the texts", phrase("staffing plan b")),
     Term("kind:message AND coverage*", "texts about cover", both(of_kind("message"), prefix("coverage"))),
-)  # fmt: skip
+)
 
 
 def make_asks(contract_sources: frozenset[str], staffing_sources: frozenset[str]) -> tuple[Ask, ...]:

@@ -23,9 +23,11 @@ from examples.district.people import People, Person, make_people
 from examples.district.planting import BOXES, OTHER_BOXES, FileStep, MailStep, Planter, TextStep, plant
 from examples.district.stores import Maildir, MailZip, Mbox, Placed, Store, open_mbox
 from examples.district.texts import Words, make_words
-from examples.district.truth import NO_TEXT, SEARCHABLE, Piece, Top, TruthTable
+from examples.district.truth import Piece, Top, TruthTable
 
 SMALLEST, LARGEST = 200, 1_000_000
+CROWDED = 500
+"""Below this size a planted message lies in one mailbox only, to leave room for ordinary ones."""
 QUIET_AT = pacific(QUIET.year, QUIET.month, QUIET.day, 9)
 
 
@@ -64,10 +66,18 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
     return summary
 
 
-CONTRACT_PLACES = (
-    "facilities finance superintendent principal_mh clerk maintenance phone-03 takeout-02 loose-02".split()
-)
-STAFFING_PLACES = "hr principal_hs athletics superintendent phone-02 takeout-02".split()
+CONTRACT_PLACES = [
+    "facilities",
+    "finance",
+    "superintendent",
+    "principal_mh",
+    "clerk",
+    "maintenance",
+    "phone-03",
+    "takeout-02",
+    "loose-02",
+]
+STAFFING_PLACES = ["hr", "principal_hs", "athletics", "superintendent", "phone-02", "takeout-02"]
 
 
 def _sources(people: People) -> dict[str, Source]:
@@ -95,7 +105,7 @@ def _sources(people: People) -> dict[str, Source]:
     }
 
 
-def _ids(places: dict[str, Source], keys: list[str]) -> frozenset[str]:
+def _ids(places: dict[str, Source], keys: tuple[str, ...]) -> frozenset[str]:
     return frozenset(places[key].id for key in keys)
 
 
@@ -131,6 +141,8 @@ class _Builder:
         self._rng = random.Random(f"bulk-{seed}")
         self._seed = seed
         self._planter: Planter = plant(seed, people, words)
+        if items < CROWDED:
+            self._planter.thin_out()
         self._pool = documents.make_pool(seed, words)
         self._plan = self._make_plan(items)
         self._stores: dict[str, Store] = {}
@@ -271,9 +283,21 @@ class _Builder:
             placed = store.add(raw, QUIET_AT, "Inbox", whole=False)
             at = pacific(2026, 2, 17, 10)
             self._truth.add(
-                Top(store.source, placed.scope, placed.native_key, "email", None, f"cut-{key}", at, placed.sha256, placed.size,
-                    letter.subject, letter.text, tags=("truncated_tail",))
-            )  # fmt: skip
+                Top(
+                    store.source,
+                    placed.scope,
+                    placed.native_key,
+                    "email",
+                    None,
+                    f"cut-{key}",
+                    at,
+                    placed.sha256,
+                    placed.size,
+                    letter.subject,
+                    letter.text,
+                    tags=("truncated_tail",),
+                )
+            )
 
     # -- phones
 
@@ -305,12 +329,25 @@ class _Builder:
     def _text_row(self, backup: phones.Backup, step: TextStep) -> None:
         element = step.element
         key, digest = backup.add(element)
-        empty = not element.words
         self._truth.add(
-            Top(backup.source, backup.name, key, element.kind, None, digest[:16], element.at, digest, len(element.xml),
-                words=element.words, participants=element.participants, text=NO_TEXT if empty else SEARCHABLE,
-                children=element.pieces, answers=step.answers, tags=step.tags, plain=not step.tags)
-        )  # fmt: skip
+            Top(
+                backup.source,
+                backup.name,
+                key,
+                element.kind,
+                None,
+                digest[:16],
+                element.at,
+                digest,
+                len(element.xml),
+                words=element.words,
+                participants=element.participants,
+                children=element.pieces,
+                answers=step.answers,
+                tags=step.tags,
+                plain=not step.tags,
+            )
+        )
 
     # -- files
 
@@ -340,10 +377,28 @@ class _Builder:
             key, digest = _loose(self._out / source.path, step.path, piece.data)
             scope = "files"
         self._truth.add(
-            Top(source, scope, key, piece.kind, key.rsplit("/", 1)[-1], f"f-{digest[:16]}", None, digest, len(piece.data),
-                piece.subject, piece.words, piece.ocr_words, piece.participants, piece.collection, piece.text, piece.children,
-                step.answers, piece.tags, piece.plain)
-        )  # fmt: skip
+            Top(
+                source,
+                scope,
+                key,
+                piece.kind,
+                key.rsplit("/", 1)[-1],
+                f"f-{digest[:16]}",
+                None,
+                digest,
+                len(piece.data),
+                piece.subject,
+                piece.words,
+                piece.ocr_words,
+                piece.participants,
+                piece.collection,
+                piece.text,
+                piece.children,
+                step.answers,
+                piece.tags,
+                piece.plain,
+            )
+        )
 
 
 def _planted_top(step: MailStep, source: Source, placed: Placed) -> Top:

@@ -138,7 +138,8 @@ class Threads:
         if roll < 0.03:
             pupil = self._people.students[int(rng.random() * len(self._people.students))]
             parent = pupil.guardians[0]
-            opening = f"{pupil.name} (grade {pupil.grade}, {pupil.id}) was absent again; {parent.name} can be reached at {parent.number}."
+            who = f"{pupil.name} (grade {pupil.grade}, {pupil.id})"
+            opening = f"{who} was absent again; {parent.name} can be reached at {parent.number}."
             return group, opening, ("student_data",)
         if roll < 0.037:
             return (
@@ -180,7 +181,8 @@ class Threads:
             old = before[0]
             if rng.random() < 0.1:
                 subject = f"Fwd: {subject}"
-                text += f"\n---------- Forwarded message ---------\nFrom: {old.sender}\nDate: {old.date}\nSubject: {old.subject}\n\n{old.text[:QUOTE_LIMIT]}\n"
+                head = f"From: {old.sender}\nDate: {old.date}\nSubject: {old.subject}\n\n"
+                text += f"\n---------- Forwarded message ---------\n{head}{old.text[:QUOTE_LIMIT]}\n"
                 tags = (*tags, "forward")
             else:
                 subject = f"Re: {subject}"
@@ -235,10 +237,18 @@ class Threads:
             old = before[1]
             return (
                 Piece(
-                    "forwarded message.eml", "message/rfc822", old.raw, "email", words=old.words, subject=old.subject,
-                    children=old.pieces, tags=("nested_mail",), hashed=False, plain=old.plain,
+                    "forwarded message.eml",
+                    "message/rfc822",
+                    old.raw,
+                    "email",
+                    words=old.words,
+                    subject=old.subject,
+                    children=old.pieces,
+                    tags=("nested_mail",),
+                    hashed=False,
+                    plain=old.plain,
                 ),
-            )  # fmt: skip
+            )
         if roll < ATTACH_RATE + NESTED_RATE + INVITE_RATE:
             day = f"202603{1 + int(rng.random() * 28):02}T180000Z"
             title = self._words.subjects[int(rng.random() * len(self._words.subjects))]

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from types import SimpleNamespace
 from unittest import mock
 
@@ -158,7 +159,7 @@ def scan_file(name: str, lines: Sequence[str], tags: Sequence[str] = ()) -> Piec
     """Make a PDF of pictures only, as a copier does."""
     out = io.BytesIO()
     page = canvas.Canvas(out, pagesize=letter, invariant=1)
-    from reportlab.lib.utils import ImageReader  # noqa: PLC0415 - heavy, and only here
+    from reportlab.lib.utils import ImageReader
 
     page.drawImage(ImageReader(_picture(lines)), 40, 400, width=520, height=26 + 25 * len(lines))
     page.save()
@@ -257,14 +258,19 @@ def locked_zip(name: str, members: Sequence[Piece]) -> Piece:
     )
 
 
-def bomb_zip(name: str, megabytes: int = 64) -> Piece:
-    """Make a small ZIP of one huge member of zeros: ratio about 1,000."""
+@lru_cache(maxsize=2)
+def _zeros(megabytes: int) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr(
             zipfile.ZipInfo("zeros.bin", ZIP_TIME), bytes(megabytes << 20), zipfile.ZIP_DEFLATED, 9
         )
-    return Piece(name, "application/zip", out.getvalue(), text=BOMB, tags=("hostile", "bomb"))
+    return out.getvalue()
+
+
+def bomb_zip(name: str, megabytes: int = 64) -> Piece:
+    """Make a small ZIP of one huge member of zeros: ratio about 1,000."""
+    return Piece(name, "application/zip", _zeros(megabytes), text=BOMB, tags=("hostile", "bomb"))
 
 
 def dotted_zip(name: str) -> Piece:

@@ -133,7 +133,8 @@ def _leaf(media_type: str, text: str, letter: Letter) -> bytes:
         raw = wrapped_base64(raw)
     elif letter.encoding == "quoted-printable":
         raw = quopri.encodestring(raw)
-    head = f"Content-Type: {media_type}; charset={letter.charset}\nContent-Transfer-Encoding: {letter.encoding}\n\n"
+    kind = f"Content-Type: {media_type}; charset={letter.charset}\n"
+    head = f"{kind}Content-Transfer-Encoding: {letter.encoding}\n\n"
     return head.encode() + (raw if raw.endswith(b"\n") else raw + b"\n")
 
 

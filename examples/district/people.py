@@ -16,30 +16,36 @@ SCHOOLS = (
 )
 AREA_CODES = ("206", "253", "360", "425", "509")
 
-_FIRST = (
-    "Adaeze Marisol Tobias Ingrid Kwame Priya Søren Beatriz Desmond Yuki Halvor Lucía Emeka Fiona Rashid Odalys "
-    "Petra Gideon Samira Callum Noémie Zoltán Anneliese Jarek Imani Thaddeus Rosalind Viktor Delphine Marek "
-    "Aurelia Bram Celestine Dmitri Esperanza Florian Greta Hamza Ilse Joaquín Katya Leopold Mireille Nadia "
-    "Oskar Pilar Quentin Renata Stellan Tamsin Ulrike Valentín Wilhelmina Xiomara Yasmin Zdenka Anselm Birgitta "
-    "Corwin Dalia Eamon Ffion Gunnar Hortensia Isidro Jolanta"
-).split()
-_LAST = (
-    "Okonjo Velarde Thornquist Abernath Nuñez Kowalczyk Ólafsdóttir Castellane Whitlow Tanigawa Brandvold Herrán "
-    "Adeyinka Marchbank Siddal Quintavo Novotny Larkspurre Haddadin Fairweath Bélanger Szalay Dreschler Wójtowic "
-    "Mbatha Penhallow Ashgrove Sorensby Lachapel Zelinka Fontanez Vandermolen Oyelaran Petrovny Casaverde "
-    "Steinkamp Hallqvist Mansouri Braunfeld Ibarrola Sokolenko Trevanion Desrosier Kaplanek Lindström Echeverri "
-    "Pemberley Rizzolan Nyqvist Tolliver Grünwald Montalbo Ashworthy Delacruzan Yilmazer Cernak Hollisterre "
-    "Jónasdal Corrigane Abousaid Flanneryn Gwynedd Osterlund Marroquinez Idowuson Bielska"
-).split()
-_STUDENT_LAST = (
-    "Amberson Balcazar Chidozie Dunmorrow Eskildsen Fenwright Galarzan Hutchvale Inverson Jaramello Kettleby "
-    "Lundgrove Mayfielde Nakashiro Obregona Pryderi Quarrington Rasmundsen Stavenger Tsukuda Umberland Vasquine "
-    "Wetherbane Xanderly Yarbrook Zamorano Aldercott Birchwell Coldspring Dovecote"
-).split()
-_STUDENT_FIRST = (
-    "Avery Milo Juniper Mateo Wren Soraya Felix Anouk Idris Clementine Ravi Saoirse Luca Paloma Ezra Tindra "
-    "Otis Marigold Kenji Freya Amadou Linnea Rafael Odette Silas Nour Beckett Ximena Theo Isolde"
-).split()
+
+def _listed(words: str) -> list[str]:
+    return words.split()
+
+
+_FIRST = _listed(
+    "Adaeze Marisol Tobias Ingrid Kwame Priya Søren Beatriz Desmond Yuki Halvor Lucía Emeka Fiona "
+    "Rashid Odalys Petra Gideon Samira Callum Noémie Zoltán Anneliese Jarek Imani Thaddeus Rosalind "
+    "Viktor Delphine Marek Aurelia Bram Celestine Dmitri Esperanza Florian Greta Hamza Ilse Joaquín "
+    "Katya Leopold Mireille Nadia Oskar Pilar Quentin Renata Stellan Tamsin Ulrike Valentín Wilhelmina "
+    "Xiomara Yasmin Zdenka Anselm Birgitta Corwin Dalia Eamon Ffion Gunnar Hortensia Isidro Jolanta "
+)
+_LAST = _listed(
+    "Okonjo Velarde Thornquist Abernath Nuñez Kowalczyk Ólafsdóttir Castellane Whitlow Tanigawa "
+    "Brandvold Herrán Adeyinka Marchbank Siddal Quintavo Novotny Larkspurre Haddadin Fairweath Bélanger "
+    "Szalay Dreschler Wójtowic Mbatha Penhallow Ashgrove Sorensby Lachapel Zelinka Fontanez Vandermolen "
+    "Oyelaran Petrovny Casaverde Steinkamp Hallqvist Mansouri Braunfeld Ibarrola Sokolenko Trevanion "
+    "Desrosier Kaplanek Lindström Echeverri Pemberley Rizzolan Nyqvist Tolliver Grünwald Montalbo "
+    "Ashworthy Delacruzan Yilmazer Cernak Hollisterre Jónasdal Corrigane Abousaid Flanneryn Gwynedd "
+    "Osterlund Marroquinez Idowuson Bielska "
+)
+_STUDENT_LAST = _listed(
+    "Amberson Balcazar Chidozie Dunmorrow Eskildsen Fenwright Galarzan Hutchvale Inverson Jaramello "
+    "Kettleby Lundgrove Mayfielde Nakashiro Obregona Pryderi Quarrington Rasmundsen Stavenger Tsukuda "
+    "Umberland Vasquine Wetherbane Xanderly Yarbrook Zamorano Aldercott Birchwell Coldspring Dovecote "
+)
+_STUDENT_FIRST = _listed(
+    "Avery Milo Juniper Mateo Wren Soraya Felix Anouk Idris Clementine Ravi Saoirse Luca Paloma Ezra "
+    "Tindra Otis Marigold Kenji Freya Amadou Linnea Rafael Odette Silas Nour Beckett Ximena Theo Isolde "
+)
 
 
 @dataclass(frozen=True, slots=True)

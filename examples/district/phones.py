@@ -32,7 +32,7 @@ class Element:
 
 
 def attribute(text: str) -> str:
-    """Escape an attribute as the app does: newlines by number, emoji as the two halves of a surrogate pair."""
+    """Escape an attribute as the app does: newlines by number, emoji as two halves of a surrogate pair."""
     out: list[str] = []
     for char in text:
         if char in "&<>\"'":
@@ -52,9 +52,10 @@ def sms(number: str, contact: str, at: datetime, kind: int, body: str) -> Elemen
     status = 64 if kind == FAILED else -1
     xml = (
         f'<sms protocol="0" address="{number}" date="{epoch_ms(at)}" type="{kind}" subject="null" '
-        f'body="{attribute(body)}" toa="null" sc_toa="null" service_center="null" read="1" status="{status}" locked="0" '
-        f'date_sent="{epoch_ms(at) if kind == RECEIVED else 0}" sub_id="1" readable_date="{at:%b %d, %Y} {at:%I:%M:%S %p}" '
-        f'contact_name="{attribute(contact)}" />'
+        f'body="{attribute(body)}" toa="null" sc_toa="null" service_center="null" '
+        f'read="1" status="{status}" locked="0" '
+        f'date_sent="{epoch_ms(at) if kind == RECEIVED else 0}" sub_id="1" '
+        f'readable_date="{at:%b %d, %Y} {at:%I:%M:%S %p}" contact_name="{attribute(contact)}" />'
     )
     return Element(xml.encode(), "message", at, body, f"{contact} {number}")
 
@@ -87,7 +88,8 @@ def mms(
     addrs = "".join(f'\n      <addr address="{n}" type="{role}" charset="106" />' for n, role in numbers)
     kind = 128 if box == SENT else 132
     xml = (
-        f'<mms date="{epoch_ms(at)}" msg_box="{box}" m_type="{kind}" ct_t="application/vnd.wap.multipart.related" '
+        f'<mms date="{epoch_ms(at)}" msg_box="{box}" m_type="{kind}" '
+        f'ct_t="application/vnd.wap.multipart.related" '
         f'sub="null" m_id="m{epoch_ms(at)}" read="1" address="{address}" date_sent="{epoch_ms(at) // 1000}" '
         f'readable_date="{at:%b %d, %Y} {at:%I:%M:%S %p}" contact_name="{attribute(contacts)}">\n    <parts>'
         + "".join(f"\n      {row}" for row in rows)
@@ -100,7 +102,8 @@ def call(number: str, contact: str, at: datetime, kind: int, seconds: int) -> El
     """Make one ``<call>``; ``kind`` 1 in, 2 out, 3 missed, 5 rejected."""
     xml = (
         f'<call number="{number}" duration="{seconds}" date="{epoch_ms(at)}" type="{kind}" presentation="1" '
-        f'subscription_id="1" readable_date="{at:%b %d, %Y} {at:%I:%M:%S %p}" contact_name="{attribute(contact)}" />'
+        f'subscription_id="1" readable_date="{at:%b %d, %Y} {at:%I:%M:%S %p}" '
+        f'contact_name="{attribute(contact)}" />'
     )
     return Element(xml.encode(), "call", at, "", f"{contact} {number}")
 
@@ -108,7 +111,8 @@ def call(number: str, contact: str, at: datetime, kind: int, seconds: int) -> El
 def _part(seq: int, media_type: str, name: str, text: str = "null", data: str = "") -> str:
     tail = f' data="{data}"' if data else ""
     return (
-        f'<part seq="{seq}" ct="{media_type}" name="{attribute(name)}" chset="106" cd="null" fn="null" cid="&lt;{seq}&gt;" '
+        f'<part seq="{seq}" ct="{media_type}" name="{attribute(name)}" chset="106" cd="null" '
+        f'fn="null" cid="&lt;{seq}&gt;" '
         f'cl="{attribute(name)}" ctt_s="null" ctt_t="null" text="{attribute(text)}"{tail} />'
     )
 
@@ -127,7 +131,8 @@ class Backup:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("wb")
         self._file.write(
-            b"<?xml version='1.0' encoding='UTF-8' standalone='yes' ?>\n<!--File Created By SMS Backup & Restore-->\n"
+            b"<?xml version='1.0' encoding='UTF-8' standalone='yes' ?>\n"
+            b"<!--File Created By SMS Backup & Restore-->\n"
             + f'<{tag} count="{count}" backup_set="0f3c" backup_date="1788000000000" type="full">\n'.encode()
         )
 

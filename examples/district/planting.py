@@ -3,10 +3,11 @@
 Everything here is a list of small steps, in memory: some two hundred, whatever the size of the district.
 """
 
+# ruff: noqa: E501 - the sentences of the data stand on one line each
+
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,12 +18,24 @@ from examples.district.clock import mail_date, pacific
 from examples.district.mail import Attachment, Letter, mailbox, render, word
 from examples.district.people import Guardian, People, Person
 from examples.district.texts import EASTERN, FOREIGN, Words, quote, wrap
-from examples.district.truth import NEEDS_OCR, NO_TEXT, NOT_RESPONSIVE, SEARCHABLE, Answer, Piece, State
+from examples.district.truth import NO_TEXT, NOT_RESPONSIVE, SEARCHABLE, Answer, Piece, State
 
-BOXES = (
-    "superintendent transport dispatch facilities finance hr communications principal_cf assistant_cf principal_hs "
-    "athletics principal_mh teacher_a counselor"
-).split()
+BOXES = [
+    "superintendent",
+    "transport",
+    "dispatch",
+    "facilities",
+    "finance",
+    "hr",
+    "communications",
+    "principal_cf",
+    "assistant_cf",
+    "principal_hs",
+    "athletics",
+    "principal_mh",
+    "teacher_a",
+    "counselor",
+]
 """Offices whose mailbox is a Maildir."""
 OTHER_BOXES = {"clerk": "mbox", "retired": "gz", "maintenance": "zip"}
 
@@ -125,6 +138,10 @@ class Planter:
         self.rng = random.Random(f"plant-{seed}")
         self._count = 0
 
+    def thin_out(self) -> None:
+        """Leave each planted message in its first mailbox only, apart from those that are about copies."""
+        self.mails = [m if "spread" in m.tags else replace(m, boxes=m.boxes[-1:]) for m in self.mails]
+
     def person(self, key: str) -> Person:
         """Return the holder of an office, or one of the outsiders by role."""
         p = self._people
@@ -170,11 +187,26 @@ class Planter:
         """Add one message; returns it, to be answered or forwarded.
 
         Args:
+            sender: Office key, or ``attorney board board2 hvac play planner``; so ``to``, ``cc``, ``bcc``.
+            to: Recipients.
+            subject: As it reads, decoded.
+            text: Body, without the signature.
+            at: When it was sent.
+            cc: Copied.
+            bcc: Blind copied.
+            reply_to: The message that is answered and quoted.
+            pieces: Attachments.
+            answers: By request; without one it is released.
+            tags: What it is there for.
             date: Body of the Date field; empty for the right one, None to leave the field out.
             known: False when no trustworthy time can be read.
+            repeats: How often it lies in each mailbox.
+            in_doubt: Kept although its stated day is outside.
             guardian: The sender, where it is a parent.
             words: What a reader must find, where it is not ``text``.
             plain: Leave the signature off.
+            boxes: Where it lies, where that does not follow from the people.
+            labels: Gmail labels of a personal account.
             more: Further fields of the ``Letter``.
         """
         self._count += 1
@@ -676,7 +708,7 @@ def _bus_phone(p: Planter) -> None:
     p.text(
         "phone-01",
         phones.mms(group, both, tell(50), 1, "", [d.picture_file("image000001.png", ["stop consolidation"])]),
-        tags=("mms", "no_text", "found_only_after_ocr"),
+        tags=("mms", "picture_only", "found_only_after_ocr"),
     )
     p.text("phone-01", phones.call(chief.number, chief.name, tell(60), 2, 314), tags=("call",))
     p.text("phone-01", phones.call(helper.number, helper.name, tell(70), 3, 0), tags=("call",))

@@ -52,7 +52,7 @@ class Store(Protocol):
 
 
 class Maildir:
-    """A Maildir++ of one custodian: ``cur`` for the inbox, ``.Sent/cur``, ``new`` for what was never opened."""
+    """A Maildir++ of one custodian, with folders for sent and archived mail; ``new`` is unread mail."""
 
     _FLAGS = (":2,S", ":2,RS", ":2,", ":2,FS", ":2,S", ":2,S")
 
@@ -140,7 +140,8 @@ class MailZip:
         self._count = 0
 
     def add(self, message: bytes, at: datetime, folder: str) -> Placed:
-        """Write one message as a member."""
+        """Write one message as a member; its time in the zip is fixed."""
+        del at
         self._count += 1
         member = f"Mailbox/{folder}/{self._count:06}.eml"
         raw = message.replace(b"\n", b"\r\n")
@@ -160,7 +161,7 @@ class MailZip:
 
 
 def open_mbox(root: Path, source: Source, stack: ExitStack) -> Mbox:
-    """Open an mbox, compressed where its name ends in ``.gz`` (no time, no name inside: same bytes each run)."""
+    """Open an mbox, compressed where its name ends in ``.gz`` (no time, no name inside: same bytes)."""
     path = root / source.path
     path.parent.mkdir(parents=True, exist_ok=True)
     stream: IO[bytes] = stack.enter_context(path.open("wb"))

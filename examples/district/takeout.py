@@ -99,7 +99,8 @@ def user_file(person: Person, groups: Sequence[str]) -> bytes:
 def browser_file(products: Sequence[str]) -> bytes:
     """Return an ``archive_browser.html``: the export's own table of contents."""
     items = "".join(f"<li>{p}</li>" for p in products)
-    return f"<!DOCTYPE html><html><head><title>Google Takeout</title></head><body><ul>{items}</ul></body></html>".encode()
+    head = "<!DOCTYPE html><html><head><title>Google Takeout</title></head>"
+    return f"{head}<body><ul>{items}</ul></body></html>".encode()
 
 
 def _words(at: datetime) -> str:

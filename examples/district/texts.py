@@ -3,6 +3,8 @@
 No sentence here holds what a term of a request looks for; near-misses and hits are planted, never chance.
 """
 
+# ruff: noqa: E501 - the sentences of the data stand on one line each
+
 from __future__ import annotations
 
 import random

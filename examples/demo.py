@@ -1,0 +1,450 @@
+"""A whole request of a fictional district, by a real Airflow run: ``make demo``, ``make demo-ui``.
+
+Everything a records office does, in the order it does it, with the commands it would type. The person who decides
+and approves is played by the generator's truth table and by this file; everything else is the real thing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from desk.home import Home
+from desk.standalone import DAG_ID, AirflowApi, Question, RunView, Standalone
+from desk.status import status
+from records.errors import DaylightError
+from release.keys import home_key
+
+ROOT = Path(__file__).parents[1]
+MARKER = ".daylight-demo"
+"""Says that a folder is a demonstration's and may be removed by the next one."""
+
+PRO_NAME = "Public Records Officer (demo)"
+REQUEST = "bus"
+STAGES = {
+    "open": "Entering the run",
+    "plan": "Listing every place to search, and how much should be there",
+    "batch.collect": "Collecting, reading and indexing",
+    "batch.extract": "Collecting, reading and indexing",
+    "batch.index": "Collecting, reading and indexing",
+    "reconcile": "Adding the ledger up",
+    "terms": "Searching for the terms of the request",
+    "flag": "Suggesting retention series",
+    "go_on": "Suggesting retention series",
+    "review": "Asking for decisions",
+    "record_review": "Writing the answer to the audit log",
+    "draft": "Building the draft bundle",
+    "gate": "Looking for everything that must not be in the draft",
+    "approve": "Asking for approval",
+    "record_approval": "Writing the approval to the audit log",
+    "package": "Packaging and signing",
+    "finish": "Ending the run",
+}
+DONE = frozenset({"success", "skipped"})
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+class DemoError(Exception):
+    """Something the demonstration did not expect; the message says what to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the demonstration keeps its things.
+
+    Attributes:
+        top: Everything; removed and made anew by the next demonstration.
+        district: The generated sources, the request file, the truth table.
+        home: DAYLIGHT_HOME.
+        desk: What a person on the desk has before them: hit report, coding sheets.
+    """
+
+    top: Path
+
+    @property
+    def district(self) -> Path:
+        return self.top / "district"
+
+    @property
+    def home(self) -> Path:
+        return self.top / "home"
+
+    @property
+    def desk(self) -> Path:
+        return self.top / "desk"
+
+
+def prepare(top: Path) -> Folders:
+    """Make the folders anew.
+
+    Raises:
+        DemoError: The folder holds something that is not a demonstration's.
+    """
+    if top.exists() and any(top.iterdir()) and not (top / MARKER).is_file():
+        raise DemoError(
+            f"{top} is not empty and was not made by a demonstration; name another folder with --home"
+        )
+    shutil.rmtree(top, ignore_errors=True)
+    folders = Folders(top.resolve())
+    folders.desk.mkdir(parents=True)
+    (folders.top / MARKER).write_text("made by `make demo`; the next one removes this folder\n", "utf-8")
+    return folders
+
+
+def heading(number: int, text: str) -> None:
+    """Print the heading of a part."""
+    console.print(f"\n[bold]{number}. {text}[/bold]")
+
+
+def tell(text: str) -> None:
+    """Print a line of words."""
+    console.print(f"   {text}", markup=False)
+
+
+class Desk:
+    """The records office: runs ``daylight`` as a person would, and shows what was typed."""
+
+    def __init__(self, folders: Folders) -> None:
+        self.folders = folders
+        self._command = [str(Path(sys.executable).with_name("daylight")), "--home", str(folders.home)]
+
+    def daylight(self, *arguments: str | Path, into: Path | None = None) -> list[Any]:
+        """Run a command and return the JSON lines it printed (or write them to a file).
+
+        Raises:
+            DemoError: It failed; with its own words.
+        """
+        typed = shlex.join(["daylight", *(_short(argument, self.folders.top) for argument in arguments)])
+        console.print(f"   [dim]$ {typed}[/dim]" + (f" [dim]> {into.name}[/dim]" if into else ""))
+        done = subprocess.run(
+            [*self._command, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folders.top,
+        )
+        if done.returncode:
+            raise DemoError(f"`{typed}` ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+        if into is not None:
+            into.write_text(done.stdout, "utf-8")
+            return []
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _short(argument: str | Path, top: Path) -> str:
+    return str(argument.relative_to(top)) if isinstance(argument, Path) else argument
+
+
+def make_district(folders: Folders, items: int, seed: int) -> None:
+    """Make the district's sources, request files and truth table."""
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.district", "--items", str(items), "--seed", str(seed)]
+        + ["--out", str(folders.district)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise DemoError(f"the district could not be made: {done.stderr.strip()[-2000:]}")
+    made = json.loads(done.stdout)
+    tell(
+        f"{made['items']:,} records in {len(made['by_source'])} places: mailboxes, an old mbox, text messages, two "
+        "personal accounts as their owners handed them over, shared folders."
+    )
+
+
+class Progress:
+    """Says what a run is doing: one line a stage, and for the long one its rate and the time left."""
+
+    def __init__(self, home: Home, request_id: str) -> None:
+        self._home, self._request_id = home, request_id
+        self._stage, self._said_at, self._began = "", 0.0, time.monotonic()
+
+    def show(self, view: RunView) -> None:
+        """Show a run as it stands."""
+        stage = _stage(view)
+        now = time.monotonic()
+        if stage != self._stage:
+            if stage:
+                tell(f"{now - self._began:4.0f} s  {stage}")
+            self._stage, self._said_at = stage, now
+        elif stage == STAGES["batch.collect"] and now - self._said_at >= 4:
+            self._said_at = now
+            tell(f"{now - self._began:4.0f} s    {self._collected()}")
+
+    def _collected(self) -> str:
+        at = status(self._home, self._request_id)
+        items, batches = at["items"], at["batches"]
+        of = f" of {items['expected']:,}" if items["expected"] is not None else ""
+        words = f"{items['found']:,}{of} records collected, {at['items_per_s']:,.0f} a second"
+        words += f"; {batches['done']} of {batches['planned']} batches searchable"
+        return words + (f"; about {at['seconds_left']:.0f} s left" if at["seconds_left"] else "")
+
+
+def _stage(view: RunView) -> str:
+    """Return the words for the last stage that has begun."""
+    begun = [
+        task.task_id for task in view.tasks if task.state not in (None, "scheduled", "skipped", "removed")
+    ]
+    order = list(STAGES)
+    if not begun:
+        return ""
+    return STAGES[max((name for name in begun if name in STAGES), key=order.index)]
+
+
+def follow(airflow: AirflowApi, run_id: str, progress: Progress) -> Question | None:
+    """Follow a run until it asks a person or ends; return the question, or None when it ended well.
+
+    Raises:
+        DemoError: The run failed.
+    """
+    for view in airflow.watch(run_id, every_s=1.5):
+        progress.show(view)
+        if view.questions:
+            return view.questions[0]
+        if view.state == "failed":
+            failed = sorted({task.task_id for task in view.tasks if task.state == "failed"})
+            raise DemoError(
+                f"the run failed at {', '.join(failed)}; Airflow's logs lie in the home's airflow/logs"
+            )
+    return None
+
+
+def show_hits(report: dict[str, Any]) -> None:
+    """Print the hit report."""
+    table = Table(title="Hit report", title_justify="left")
+    table.add_column("term")
+    for name in ("documents", "with family", "only this term", "occurrences", "distinct"):
+        table.add_column(name, justify="right")
+    for term in report["terms"]:
+        figures = ("documents", "with_family", "unique", "occurrences", "distinct")
+        table.add_row(term["term"], *(f"{term[name]:,}" for name in figures))
+    totals = report["totals"]
+    table.add_section()
+    table.add_row(
+        "all terms",
+        f"{totals['documents']:,}",
+        f"{totals['with_family']:,}",
+        "",
+        f"{totals['occurrences']:,}",
+        f"{totals['distinct']:,}",
+    )
+    console.print(table)
+    for bad in report["bad_lines"]:
+        tell(f"line {bad['line']} could not be used: {bad['problem']}")
+
+
+def show_ledger(ledger: dict[str, Any]) -> None:
+    """Print the ledger in words."""
+    scopes = ledger["scopes"]
+    found, stored, failed, excluded = (
+        sum(scope[name] for scope in scopes) for name in ("found", "stored", "failed", "excluded")
+    )
+    tell(
+        f"found {found:,} = stored {stored:,} + failed {failed:,} + excluded {excluded:,}, in {len(scopes)} places"
+    )
+    text = ledger["text"]
+    tell(
+        f"text: stored {text['stored']:,} with attachments = searchable {text['searchable']:,} + not searchable "
+        f"{text['not_searchable']:,} + waits for OCR {text['pending']:,}"
+    )
+    tell(
+        "the ledger balances" if ledger["balanced"] else "THE LEDGER DOES NOT BALANCE: see `daylight ledger`"
+    )
+
+
+def decide(desk: Desk, request_id: str) -> None:
+    """Write the coding sheet, fill it in as the truth table says, take it in."""
+    folders = desk.folders
+    sheet, filled = folders.desk / "coding-sheet.csv", folders.desk / "coding-sheet-decided.csv"
+    items = folders.desk / "items.jsonl"
+    desk.daylight("sheet", request_id, "--out", folders.desk / "coding-sheet.xlsx")
+    desk.daylight("sheet", request_id, "--out", sheet)
+    desk.daylight("items", request_id, "--no-text", into=items)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "examples.decide",
+            sheet,
+            items,
+            folders.district / "truth.jsonl",
+            REQUEST,
+            filled,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise DemoError(f"the sheet could not be filled in: {done.stderr.strip()[-2000:]}")
+    made = json.loads(done.stdout)
+    tell(
+        f"{made['planned'] + made['unplanned']:,} records decided in the sheet, by a person played by the demo"
+    )
+    (taken,) = desk.daylight("decide", request_id, filled, "--by", PRO_NAME)
+    tell(f"{taken['applied']:,} decisions taken in, {len(taken['refused'])} rows refused")
+
+
+def verify(home: Home, request_id: str) -> Path:
+    """Verify the packaged bundle with its own verifier, as a process of its own; return the bundle.
+
+    Raises:
+        DemoError: It does not verify.
+    """
+    bundles = sorted((home.settings.request_folder(request_id) / "bundles").glob("installment-*"))
+    if not bundles:
+        raise DemoError("the run wrote no bundle")
+    release = bundles[-1] / "release"
+    fingerprint = home_key(home.settings.home).fingerprint
+    command = [sys.executable, "-I", str(release / "verify.py"), str(release), "--fingerprint", fingerprint]
+    console.print(f"   [dim]$ python3 verify.py . --fingerprint {fingerprint[:16]}…[/dim]")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    for line in done.stderr.strip().splitlines():
+        tell(line)
+    if done.returncode:
+        raise DemoError(f"the bundle does not verify (exit code {done.returncode})")
+    return bundles[-1]
+
+
+def answer(airflow: AirflowApi, run_id: str, question: Question | None, task_id: str, option: str) -> None:
+    """Answer one question of a run as the public records officer, through Airflow's API.
+
+    Raises:
+        DemoError: The run asked something else.
+    """
+    if question is None or question.task_id != task_id or option not in question.options:
+        raise DemoError(f"the run was expected to ask `{task_id}`; it did not")
+    tell(f"Airflow asks: {question.subject}")
+    airflow.answer(run_id, task_id, [option])
+    tell(f"{airflow.user} answers: {option}")
+
+
+def summary(folders: Folders, request_id: str, bundle: Path, seconds: float) -> None:
+    """Say where everything is."""
+    rows = {
+        "the bundle, for a browser": bundle / "release" / "index.html",
+        "the office's own part": bundle / "office",
+        "hit report": folders.desk / "hit-report.html",
+        "coding sheet": folders.desk / "coding-sheet.xlsx",
+        "the home (DAYLIGHT_HOME)": folders.home,
+        "the district's sources": folders.district / "sources",
+    }
+    console.print(f"\n[bold]Done in {seconds:.0f} s.[/bold] Where everything is:")
+    for what, where in rows.items():
+        tell(f"{what:28}{where}")
+    view = shlex.join([str(Path(sys.executable).with_name("daylight")), "--home", str(folders.home)])
+    console.print("To look around:")
+    tell(f"{'read the records':28}{view} view {request_id}")
+    tell(f"{'search them':28}{view} search {request_id} '\"route 14\"' --snippets")
+    tell(f"{'Airflow and the pages':28}make demo-ui  (runs again, and leaves both open until Ctrl-C)")
+
+
+def keep_running(stack: ExitStack, airflow: Standalone, folders: Folders, request_id: str) -> None:
+    """Leave Airflow and the reading pages open until Ctrl-C."""
+    pages = subprocess.Popen(
+        [str(Path(sys.executable).with_name("daylight")), "--home", str(folders.home), "view", request_id],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    stack.callback(pages.wait)
+    stack.callback(pages.terminate)
+    assert pages.stderr is not None
+    console.print("\n[bold]Both are open on this machine until you press Ctrl-C:[/bold]")
+    tell(f"Airflow   {airflow.url}/dags/{DAG_ID}   user {airflow.user}, password {airflow.password}")
+    tell(f"records   {pages.stderr.readline().strip()}")
+    with suppress(KeyboardInterrupt):
+        pages.wait()
+
+
+def run(folders: Folders, items: int, seed: int, *, leave_open: bool) -> None:
+    """Run the whole demonstration."""
+    began = time.monotonic()
+    desk = Desk(folders)
+    with ExitStack() as stack:
+        heading(1, "A fictional school district")
+        make_district(folders, items, seed)
+
+        heading(2, "A request arrives")
+        (opened,) = desk.daylight("open", folders.district / f"request-{REQUEST}.toml", "--by", PRO_NAME)
+        request_id = opened["request_id"]
+        tell(f"request {request_id}; an answer is due on {opened['due_on']} (RCW 42.56.520)")
+        home = Home.open(folders.home)
+        stack.callback(home.close)
+
+        heading(3, "Airflow starts, and runs it")
+        airflow = stack.enter_context(Standalone(folders.home))
+        tell(f"Airflow is ready at {airflow.url} after {time.monotonic() - began:.0f} s")
+        run_id = airflow.trigger(DAG_ID, {"request_id": request_id})
+        progress = Progress(home, request_id)
+        question = follow(airflow, run_id, progress)
+
+        heading(4, "What was found")
+        (counted,) = desk.daylight("ledger", request_id)
+        show_ledger(counted)
+        (report,) = desk.daylight("terms", request_id, "--out", folders.desk / "hit-report.html")
+        show_hits(report)
+
+        heading(5, "People decide")
+        decide(desk, request_id)
+        answer(airflow, run_id, question, "review", "Decisions are in")
+        question = follow(airflow, run_id, progress)
+
+        heading(6, "The public records officer approves")
+        answer(airflow, run_id, question, "approve", "Approve")
+        if follow(airflow, run_id, progress) is not None:
+            raise DemoError("the run asks again after its approval")
+
+        heading(7, "The requester verifies the bundle")
+        bundle = verify(home, request_id)
+        summary(folders, request_id, bundle, time.monotonic() - began)
+        if leave_open:
+            keep_running(stack, airflow, folders, request_id)
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    raise SystemExit(143)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run as a command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m examples.demo", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--home", type=Path, default=ROOT / "demo-home", help="folder to use; made anew")
+    parser.add_argument("--items", type=int, default=3000, help="records of the district")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same district")
+    parser.add_argument(
+        "--keep-running", action="store_true", help="leave Airflow and the pages open at the end"
+    )
+    args = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)  # so that everything started is stopped then, too
+    try:
+        run(prepare(args.home), args.items, args.seed, leave_open=args.keep_running)
+    except (DemoError, DaylightError) as error:
+        console.print(f"\nThe demonstration stopped: {error}", markup=False, style="bold red")
+        return 5
+    except KeyboardInterrupt:
+        console.print("\nStopped; everything that was started has ended.")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -77,6 +77,9 @@ def run_command(
     local: Annotated[
         bool, typer.Option("--local", help="Run the steps in this process, no Airflow.")
     ] = False,
+    search_only: Annotated[
+        bool, typer.Option("--search-only", help="With Airflow: end once all is searchable and flagged.")
+    ] = False,
 ) -> None:
     """Collect, read, index, count and flag; resumes what an earlier run left."""
     home = opened(context)
@@ -93,8 +96,7 @@ def run_command(
         return
     from desk.airflow import follow_run
 
-    with run_progress() as tell:
-        show(follow_run(home, request_id, tell))
+    show(follow_run(home, request_id, search_only=search_only, say=say))
 
 
 @app.command("status")
@@ -159,12 +161,15 @@ def terms_command(
     out: Annotated[
         Path | None, typer.Option("--out", help="Also write the report here (.csv or .html).")
     ] = None,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Make it the request's list: a new version of the request.")
+    ] = False,
 ) -> None:
     """Run a term list and print its hit report; a bad line is reported and never stops the rest."""
     from desk import searching
 
     home = opened(context)
-    show(searching.hit_report(home, request_id, terms, out, by=whoami()))
+    show(searching.hit_report(home, request_id, terms, out, by=whoami(), adopt=adopt))
 
 
 @app.command("ledger")
@@ -250,6 +255,19 @@ def draft_command(context: typer.Context, request_id: RequestId) -> None:
     home = opened(context)
     made = bundle.draft(home, request_id)
     show({**made, **bundle.gate(home, request_id)})
+
+
+@app.command("accept-unbalanced")
+def accept_unbalanced_command(
+    context: typer.Context,
+    request_id: RequestId,
+    why: Annotated[str, typer.Option("--why", help="The reason; it goes into every report.")],
+    by: Annotated[str, typer.Option("--by", help="Who accepts it.")],
+) -> None:
+    """Let a release go out although the ledger does not balance, for a stated reason."""
+    from desk import bundle
+
+    show(bundle.accept_unbalanced(opened(context), request_id, by=by, why=why))
 
 
 @app.command("approve")

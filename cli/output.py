@@ -124,11 +124,11 @@ def _on_terminal(bar: Progress) -> Callable[[run.Progress], None]:
 
 
 def _in_lines() -> Callable[[run.Progress], None]:
-    last = {"step": "", "seconds": 0.0}
+    last: dict[str, Any] = {"step": "", "seconds": 0.0}
 
     def tell(at: run.Progress) -> None:
         new_step = at.step != last["step"]
-        if not new_step and at.seconds - float(last["seconds"]) < 10:
+        if not new_step and at.seconds - last["seconds"] < 10:
             return
         last.update(step=at.step, seconds=at.seconds)
         if at.seconds == 0:

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from connectors.plan import plan_source
 from connectors.registry import connector
-from desk import bundle, runlock
+from desk import bundle, runlock, searching
 from desk.batch import batch_runner, run_batch, start_process
 from desk.home import Home, OpenRequest
 from desk.slots import worker_slot
@@ -33,7 +33,7 @@ from records.errors import Fatal, Incomplete, Retryable, UsageError
 from records.ledger import ledger
 from records.settings import Settings
 from retention.suggest import flag_request
-from search.terms import run_terms
+from search.terms import read_terms
 
 Counts = dict[str, Any]
 RETRIES = 3
@@ -199,16 +199,12 @@ def terms(home: Home, request_id: str, run_key: str) -> Counts:
     _at_work(home, request_id, run_key)
     found = home.request(request_id)
     with worker_slot(home.settings):
-        report = run_terms(
-            home.catalogue,
-            home.store(request_id),
-            home.engine(request_id),
-            request_id,
-            found.version,
-            found.terms,
-            found.body.zone,
-        )
-    return {"terms": len(report.terms), "documents": report.documents, "bad_lines": len(report.bad_lines)}
+        report = searching.run(home, found, found.version, read_terms(found.terms.encode("utf-8")))
+    return {
+        "terms": len(report.terms),
+        "documents": report.totals.documents,
+        "bad_lines": len(report.bad_lines),
+    }
 
 
 def flag(home: Home, request_id: str, run_key: str) -> Counts:

@@ -388,7 +388,8 @@ class Standalone(AirflowApi):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        _write_private(self.folder / "session.json", json.dumps({"sid": self._process.pid}))
+        session = {"sid": self._process.pid, "url": self.url}
+        _write_private(self.folder / "session.json", json.dumps(session))
         self._wait_ready(time.monotonic() + START_LIMIT_S)
 
     def stop(self) -> None:

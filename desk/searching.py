@@ -1,0 +1,217 @@
+"""Searching at the desk: queries, hit reports, rebuilding the index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from desk.batch import batch_runner
+from desk.home import Home, OpenRequest
+from desk.items import short_time
+from records import audit, canonical
+from records import tables as t
+from records.errors import AccessError, UsageError
+from records.evidence import BlobRef
+from search import matcher, query, reports
+from search.protocol import Hit
+from search.terms import HitReport, TermList, read_terms, run_terms, to_json
+from search.tree import Node
+
+PAGE = 500
+SCRATCH_VERSION = 0
+"""Hits of a list that was only tried; versions of a request start at 1."""
+
+
+def count(home: Home, request_id: str, text: str, *, by: str) -> dict[str, int]:
+    """Count a query exactly; logged.
+
+    Raises:
+        UsageError: There is no such request, or the query cannot be read.
+    """
+    found = home.request(request_id)
+    answer = query.count(home.catalogue, home.engine(request_id), request_id, text, found.body.zone, by)
+    return {
+        "documents": answer.counts.documents,
+        "families": answer.counts.families,
+        "distinct": answer.counts.distinct,
+    }
+
+
+def search(home: Home, request_id: str, text: str, *, by: str, snippets: bool) -> Iterator[dict[str, Any]]:
+    """Yield every hit of a query, in item-id order; logged once; no result wall.
+
+    Raises:
+        UsageError: There is no such request, or the query cannot be read.
+    """
+    found = home.request(request_id)
+    engine = home.engine(request_id)
+    answer = query.search(home.catalogue, engine, request_id, text, found.body.zone, by, limit=PAGE)
+    page: list[Hit] = list(answer.hits)
+    while page:
+        yield from _described(home, request_id, page, answer.node if snippets else None)
+        page = engine.search(answer.node, page[-1].item_id, PAGE) if len(page) == PAGE else []
+
+
+def _described(home: Home, request_id: str, page: list[Hit], node: Node | None) -> Iterator[dict[str, Any]]:
+    i, r = t.items.c, t.readings.c
+    with home.catalogue.read() as connection:
+        rows = {
+            row.item_id: row
+            for row in connection.execute(
+                sa.select(i.item_id, i.name, r.kind, r.subject, r.sent_at, r.text_sha256)
+                .join_from(t.items, t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
+                .where(i.request_id == request_id, i.item_id.in_([hit.item_id for hit in page]))
+            )
+        }
+    refs: dict[str, BlobRef] = {}
+    if node is not None:
+        refs = home.store(request_id).find(row.text_sha256 for row in rows.values() if row.text_sha256)
+    for hit in page:
+        row = rows[hit.item_id]
+        out = {
+            "item_id": hit.item_id,
+            "family_id": hit.family_id,
+            "custodian": hit.custodian_id,
+            "source": hit.source_id,
+            "kind": row.kind,
+            "sent_at": short_time(row.sent_at),
+            "subject": row.subject,
+            "name": row.name,
+        }
+        if node is not None:
+            text = ""
+            if row.text_sha256 in refs:
+                text = home.store(request_id).read(refs[row.text_sha256]).decode("utf-8")
+            out["snippets"] = [
+                *matcher.snippets(node, row.subject, field="subject"),
+                *matcher.snippets(node, text),
+            ]
+        yield out
+
+
+def hit_report(
+    home: Home, request_id: str, terms: Path | None, out: Path | None, *, by: str, adopt: bool = False
+) -> dict[str, Any]:
+    """Run a term list and return its hit report.
+
+    Args:
+        home: Open.
+        request_id: The request.
+        terms: Another list to try; None: the request's own. A list that is only tried leaves the review as it
+            is.
+        out: Also write the report to this .csv or .html file, which must not exist.
+        by: Who asks; for the audit log.
+        adopt: Make ``terms`` the request's list from now on: a new version of the request.
+
+    Raises:
+        AccessError: The list is not there.
+        SettingsError: It has no column ``term``.
+        UsageError: ``out`` exists or has another suffix; ``adopt`` without a list.
+    """
+    found = home.request(request_id)
+    _check_out(out)
+    version = found.version
+    text = found.terms
+    if terms is not None:
+        if not terms.is_file():
+            raise AccessError(f"{terms}: there is no such file")
+        data = terms.read_bytes()
+        listed = read_terms(data)
+        version = _adopt(home, found, data, by) if adopt else SCRATCH_VERSION
+    elif adopt:
+        raise UsageError("--adopt needs a term list to adopt")
+    else:
+        listed = read_terms(text.encode("utf-8"))
+    report = run(home, found, version, listed)
+    with home.catalogue.write() as connection:
+        audit.append(
+            connection,
+            action="counted",
+            actor=by,
+            request_id=request_id,
+            version=version,
+            terms=len(report.terms),
+            documents=report.totals.documents,
+        )
+    if out is not None:
+        render = reports.to_html if out.suffix == ".html" else reports.to_csv
+        out.write_text(render(report), "utf-8-sig" if out.suffix == ".csv" else "utf-8")
+    made: dict[str, Any] = canonical.loads(to_json(report))
+    return made
+
+
+def run(home: Home, found: OpenRequest, version: int, listed: TermList) -> HitReport:
+    """Run a list for one version of a request and keep its hits and report."""
+    return run_terms(
+        home.catalogue,
+        home.store(found.request_id),
+        home.engine(found.request_id),
+        found.request_id,
+        version,
+        listed.terms,
+        found.body.zone,
+        listed.bad_lines,
+    )
+
+
+def _check_out(out: Path | None) -> None:
+    if out is None:
+        return
+    if out.suffix not in {".csv", ".html"}:
+        raise UsageError("a hit report is written as .csv or .html")
+    if out.exists():
+        raise UsageError(f"{out} is there already; name another file or move it away")
+
+
+def _adopt(home: Home, found: OpenRequest, data: bytes, by: str) -> int:
+    """Add a version of the request with another term list; return its number."""
+    version = found.version + 1
+    with home.catalogue.write() as connection:
+        connection.execute(
+            t.request_versions.insert(),
+            {
+                "request_id": found.request_id,
+                "version": version,
+                "body": found.as_json(),
+                "terms": data.decode("utf-8-sig", "replace"),
+                "at": canonical.now_text(),
+                "by": by,
+                "why": "another term list",
+            },
+        )
+        connection.execute(
+            t.requests.update().where(t.requests.c.request_id == found.request_id).values(version=version)
+        )
+        audit.append(
+            connection,
+            action="versioned",
+            actor=by,
+            request_id=found.request_id,
+            version=version,
+            what="terms",
+        )
+    return version
+
+
+def reindex(home: Home, request_id: str) -> dict[str, int]:
+    """Drop the search index and build it anew from catalogue and evidence."""
+    home.request(request_id)
+    home.engine(request_id).drop()
+    b = t.batches.c
+    with home.catalogue.write() as connection:
+        connection.execute(
+            t.batches.update()
+            .where(b.request_id == request_id, b.extract_state == "done")
+            .values(index_state="waiting")
+        )
+        batch_ids = list(
+            connection.execute(
+                sa.select(b.batch_id).where(b.request_id == request_id, b.extract_state == "done")
+            ).scalars()
+        )
+    with batch_runner(home, request_id) as runner:
+        documents = sum(map(runner.index, sorted(batch_ids)))
+    return {"batches": len(batch_ids), "documents": documents}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -34,7 +34,7 @@ ALONE = frozenset({Kind.MESSAGE, Kind.CHAT, Kind.CALL})
 
 _IN_QUERY = 500
 _WORDS = re.compile(r"[^\W_]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 # fmt: off
 _SAYS_NOTHING = frozenset((
     "a", "above", "all", "an", "and", "applicable", "apply", "applies", "are", "as", "at", "because",
@@ -234,8 +234,7 @@ def places(connection: sa.Connection, request_id: str, item_ids: Iterable[str]) 
 def _places(connection: sa.Connection, request_id: str, family_ids: list[str]) -> Iterable[tuple[str, Place]]:
     i, r = t.items.c, t.readings.c
     rows = connection.execute(
-        sa
-        .select(
+        sa.select(
             i.item_id,
             i.family_id,
             i.parent_id,
@@ -284,7 +283,10 @@ def disagreements(
 
 
 def spread(
-    known: Mapping[str, Place], answers: Mapping[str, Decision], in_force: Mapping[str, Decision]
+    known: Mapping[str, Place],
+    answers: Mapping[str, Decision],
+    in_force: Mapping[str, Decision],
+    untouched: Collection[str] = (),
 ) -> dict[str, Decision]:
     """Return the answers, with responsiveness carried to members of the same unit that have none.
 
@@ -298,7 +300,7 @@ def spread(
             unit = known[item_id].unit_id
             said[unit] = said.get(unit, False) or decision.responsive
     for item_id, place in known.items():
-        if not place.stored or place.unit_id not in said:
+        if not place.stored or place.unit_id not in said or item_id in untouched:
             continue
         decision = answers.get(item_id, in_force.get(item_id, Decision(public_record=True)))
         if decision.public_record and decision.responsive is None:
@@ -312,13 +314,12 @@ def spread(
 def decisions_of(
     connection: sa.Connection, request_id: str, item_ids: Iterable[str]
 ) -> dict[str, tuple[int, Decision, str | None]]:
-    """Return the decision in force of those items that have one: its number, the answers, the bytes' digest."""
+    """Return number, answers and bytes' digest of the decision in force, of those items that have one."""
     d = t.decisions.c
     out: dict[str, tuple[int, Decision, str | None]] = {}
     for piece in chunked(sorted(set(item_ids)), _IN_QUERY):
         rows = connection.execute(
-            sa
-            .select(d.item_id, d.seq, d.body, d.blob_sha256)
+            sa.select(d.item_id, d.seq, d.body, d.blob_sha256)
             .where(d.request_id == request_id, d.item_id.in_(piece))
             .order_by(d.item_id, d.seq)
         )
@@ -336,6 +337,7 @@ def record(
     *,
     source: str,
     reviewers: Mapping[str, str] | None = None,
+    untouched: Collection[str] = (),
 ) -> int:
     """Write answers down; those that are in force already add no row.
 
@@ -351,6 +353,7 @@ def record(
         by: Who records them; also who decided, unless ``reviewers`` says otherwise.
         source: How they came, one word or code (``sheet``, ``page``); for the audit log, no names.
         reviewers: Who decided, by item id, where that is another person.
+        untouched: Items that a family's answer is not carried to (their own answer could not be taken).
 
     Returns:
         The number of rows added.
@@ -366,7 +369,7 @@ def record(
         known = places(connection, request_id, answers)
         before = {k: v[1] for k, v in decisions_of(connection, request_id, known).items()}
     _refuse_wrong(request_id, known, answers, before)
-    answers = spread(known, answers, before)
+    answers = spread(known, answers, before, untouched)
     added = 0
     for piece in chunked(sorted(answers), ROWS_PER_TRANSACTION):
         with catalogue.write() as connection:
@@ -427,14 +430,16 @@ def _new_rows(
         seq, decision, digest = present.get(item_id, (0, None, None))
         if decision == answers[item_id] and digest == known[item_id].blob_sha256:
             continue
-        rows.append({
-            "request_id": request_id,
-            "item_id": item_id,
-            "seq": seq + 1,
-            "version": version,
-            "blob_sha256": known[item_id].blob_sha256,
-            "body": answers[item_id].to_json(),
-            "by": reviewers.get(item_id, by),
-            "at": now,
-        })
+        rows.append(
+            {
+                "request_id": request_id,
+                "item_id": item_id,
+                "seq": seq + 1,
+                "version": version,
+                "blob_sha256": known[item_id].blob_sha256,
+                "body": answers[item_id].to_json(),
+                "by": reviewers.get(item_id, by),
+                "at": now,
+            }
+        )
     return rows

@@ -112,7 +112,7 @@ def _parser() -> Lark:
     grammar = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
     # The basic lexer: an operator word is an operator wherever it stands. A contextual one would take the "and"
     # of "and budget" for a plain word, because no operator can stand there.
-    return Lark(grammar, parser="lalr", lexer="basic", maybe_placeholders=False)
+    return Lark(grammar, parser="lalr", lexer="basic", maybe_placeholders=False, propagate_positions=True)
 
 
 # -- what the parser did not expect, in plain words
@@ -363,8 +363,8 @@ def _day(text: str | None, column: int) -> date | None:
 
 
 def _start(found: Tree[Token]) -> int:
-    token = next(found.scan_values(lambda value: isinstance(value, Token)))
-    return (token.start_pos or 0) + 1
+    """Return the column a piece begins at, its opening parenthesis included."""
+    return found.meta.start_pos + 1
 
 
 def _words(atom: Tree[Token]) -> list[q.Term]:

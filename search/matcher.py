@@ -239,6 +239,7 @@ def snippets(
         last = at
         while last + 1 < len(merged) and merged[last + 1][1] <= end:
             last += 1
+        begin, end = _word_borders(text, begin, end, merged[at][0], merged[last][1])
         found.append(_excerpt(text, begin, end, merged[at : last + 1], marks))
         at = last + 1
     return found
@@ -253,6 +254,16 @@ def _merged(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((first, after))
     return merged
+
+
+def _word_borders(text: str, begin: int, end: int, first: int, after: int) -> tuple[int, int]:
+    """Draw an excerpt in to white space, so that no word before or after the places is cut."""
+    if begin and not text[begin - 1].isspace():
+        space = next((n for n in range(begin, first) if text[n].isspace()), None)
+        begin = first if space is None else space + 1
+    if end < len(text) and not text[end].isspace():
+        end = next((n for n in range(end - 1, after - 1, -1) if text[n].isspace()), after)
+    return begin, end
 
 
 def _excerpt(text: str, begin: int, end: int, places: list[tuple[int, int]], marks: tuple[str, str]) -> str:

@@ -92,14 +92,14 @@ def _log(
     counts: Counts,
 ) -> int:
     """Write the search log's row, and its number and counts (never its words) into the audit log."""
-    s = t.searches.c
     with catalogue.write() as connection:
+        seq = _next(connection, request_id)
         audit.append(
             connection,
             action="searched",
             actor=by,
             request_id=request_id,
-            search=(seq := _next(connection, request_id)),
+            search=seq,
             documents=counts.documents,
             families=counts.families,
             distinct=counts.distinct,
@@ -107,21 +107,24 @@ def _log(
         connection.execute(
             t.searches.insert(),
             {
-                s.request_id.key: request_id,
-                s.seq.key: seq,
-                s.at.key: canonical.now_text(),
-                s.by.key: by,
-                s.query.key: query,
-                s.parsed.key: q.to_text(node),
-                s.index_state.key: canonical.dumps(asdict(index)),
-                s.documents.key: counts.documents,
-                s.families.key: counts.families,
+                "request_id": request_id,
+                "seq": seq,
+                "at": canonical.now_text(),
+                "by": by,
+                "query": query,
+                "parsed": q.to_text(node),
+                "index_state": canonical.dumps(asdict(index)),
+                "documents": counts.documents,
+                "families": counts.families,
             },
         )
     return seq
 
 
 def _next(connection: sa.Connection, request_id: str) -> int:
+    """Return the next number of the request's log; PostgreSQL has to be told that nobody else counts now."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("LOCK TABLE searches IN EXCLUSIVE MODE"))
     s = t.searches.c
     last = connection.scalar(sa.select(sa.func.max(s.seq)).where(s.request_id == request_id))
     return (last or 0) + 1

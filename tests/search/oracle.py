@@ -77,7 +77,9 @@ def label_fits(leaf: q.Leaf, value: str) -> bool:
     return len(found) == len(terms) and all(term_fits(t, w) for t, w in zip(terms, found, strict=True))
 
 
-def matches(node: q.Node, document: IndexDocument, everything: Sequence[IndexDocument], field: str = "") -> bool:
+def matches(
+    node: q.Node, document: IndexDocument, everything: Sequence[IndexDocument], field: str = ""
+) -> bool:
     match node:
         case q.And():
             return all(matches(child, document, everything, field) for child in node.children)
@@ -120,7 +122,9 @@ def search(node: q.Node, everything: Sequence[IndexDocument]) -> list[str]:
     return sorted(document.item_id for document in everything if matches(node, document, everything))
 
 
-def spots(node: q.Node, document: IndexDocument, everything: Sequence[IndexDocument], field: str = "") -> set[object]:
+def spots(
+    node: q.Node, document: IndexDocument, everything: Sequence[IndexDocument], field: str = ""
+) -> set[object]:
     """Every place that counts as an occurrence: (item, field, first token, after the last); none below NOT."""
     match node:
         case q.And() | q.Or():
@@ -137,7 +141,9 @@ def spots(node: q.Node, document: IndexDocument, everything: Sequence[IndexDocum
         case q.Field(name="family"):
             return spots(node.child, document, everything)
         case q.Field():
-            return set() if node.name in q.LABEL_FIELDS else spots(node.child, document, everything, node.name)
+            return (
+                set() if node.name in q.LABEL_FIELDS else spots(node.child, document, everything, node.name)
+            )
     fields = [field] if field else ["subject", "body", "filename", "participants"]
     return {
         (document.item_id, name, *place)

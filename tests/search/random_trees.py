@@ -19,7 +19,9 @@ KINDS = ("email", "file", "message")
 
 texts = st.lists(st.sampled_from(WORDS), max_size=7).flatmap(
     lambda chosen: st.lists(
-        st.sampled_from((" ", "-", "@", ".\n", "_", "’", "\x00", " ⟨")), min_size=len(chosen), max_size=len(chosen)
+        st.sampled_from((" ", "-", "@", ".\n", "_", "’", "\x00", " ⟨")),
+        min_size=len(chosen),
+        max_size=len(chosen),
     ).map(lambda gaps: "".join(word + gap for word, gap in zip(chosen, gaps, strict=True)))
 )
 short_texts = st.lists(st.sampled_from(WORDS[:10]), max_size=2).map(" ".join)
@@ -37,7 +39,9 @@ def collections(draw: st.DrawFn) -> list[list[IndexDocument]]:
             number += 1
             order = draw(st.integers(0, 15))
             top = f"{order:x}{number:03d}"
-            members = [top] + [f"{draw(st.integers(0, 15)):x}{number:03d}c{n}" for n in range(draw(st.integers(0, 2)))]
+            members = [top] + [
+                f"{draw(st.integers(0, 15)):x}{number:03d}c{n}" for n in range(draw(st.integers(0, 2)))
+            ]
             batch += [
                 _document(draw, item, top, None if item == top else draw(st.sampled_from(members[:place])))
                 for place, item in enumerate(members)
@@ -109,9 +113,15 @@ labels = st.one_of(
         ),
     ),
 )  # fmt: skip
-ranges = st.tuples(days, days).filter(any).map(
-    lambda pair: q.DateRange(*(sorted(pair) if all(pair) else pair), ZONE)  # type: ignore[type-var]
+ranges = (
+    st.tuples(days, days)
+    .filter(any)
+    .map(
+        lambda pair: q.DateRange(*(sorted(pair) if all(pair) else pair), ZONE)  # type: ignore[type-var]
+    )
 )
 no_family = _trees(st.one_of(leaves, leaves, text_fields, labels, ranges), 4)
-nodes = _trees(st.one_of(leaves, leaves, text_fields, labels, ranges, st.builds(q.Field, st.just("family"), no_family)))
+nodes = _trees(
+    st.one_of(leaves, leaves, text_fields, labels, ranges, st.builds(q.Field, st.just("family"), no_family))
+)
 """Any tree that the language can say."""

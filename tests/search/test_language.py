@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from records.errors import UsageError
+from search import tree as q
+from search.language import MAX_DEPTH, QuerySyntaxError, depth, leaves, parse, suggest
+from search.tree import And, DateRange, Field, Not, Or, Phrase, Prefix, Word, to_text
+from tests.search.random_trees import ZONE, nodes
+
+PACIFIC = ZoneInfo(ZONE)
+
+
+def w(*words: str) -> Phrase:
+    return Phrase(tuple(Prefix(x[:-1]) if x.endswith("*") else Word(x) for x in words))
+
+
+READ = [
+    ("budget", Word("budget")),
+    ("  BUDGET  ", Word("budget")),
+    ("Café", Word("cafe")),
+    ("budg*", Prefix("budg")),
+    ("bus route", w("bus", "route")),
+    ('"bus route"', w("bus", "route")),
+    ("“bus route”", w("bus", "route")),
+    ('"bus" route', w("bus", "route")),
+    ("bus rout* change", w("bus", "rout*", "change")),
+    ('"bus rout*"', w("bus", "rout*")),
+    ("ann.lee@example.org", w("ann", "lee", "example", "org")),
+    ("a*@example.org", w("a*", "example", "org")),
+    ("re-entry", w("re", "entry")),
+    ("Smith - Jones", w("smith", "jones")),
+    ("http://x.org/a", w("http", "x", "org", "a")),
+    ("12:30", w("12", "30")),
+    ("AT&T", w("at", "t")),
+    ("#12", Word("12")),
+    ("50%", Word("50")),
+    ("w/o", w("w", "o")),
+    ('"w/5"', w("w", "5")),
+    ('"and"', Word("and")),
+    ('"profit and loss"', w("profit", "and", "loss")),
+    ('"a" "or" b', w("a", "or", "b")),
+    ("android", Word("android")),
+    ("notes", Word("notes")),
+    ("subject", Word("subject")),
+    ("a and b", And((Word("a"), Word("b")))),
+    ("a AND b And c", And((Word("a"), Word("b"), Word("c")))),
+    ("a or b", Or((Word("a"), Word("b")))),
+    ("not a", Not(Word("a"))),
+    ("not not a", Not(Not(Word("a")))),
+    ("not a b", Not(w("a", "b"))),
+    ("a and not b", And((Word("a"), Not(Word("b"))))),
+    ("not a or b", Or((Not(Word("a")), Word("b")))),
+    ("(a or b) and c", And((Or((Word("a"), Word("b"))), Word("c")))),
+    ("(a and b) and c", And((And((Word("a"), Word("b"))), Word("c")))),
+    ("((a))", Word("a")),
+    ("bus route and budget", And((w("bus", "route"), Word("budget")))),
+    ("subject:budget", Field("subject", Word("budget"))),
+    ("Subject:Budget", Field("subject", Word("budget"))),
+    ("subject: budget", Field("subject", Word("budget"))),
+    ('subject:"a b"', Field("subject", w("a", "b"))),
+    ("subject:(a or b)", Field("subject", Or((Word("a"), Word("b"))))),
+    ("subject:(not a)", Field("subject", Not(Word("a")))),
+    ("subject contains (a b)", Field("subject", w("a", "b"))),
+    ('SUBJECT CONTAINS "a b"', Field("subject", w("a", "b"))),
+    ("from:ann@x.org", Field("from", w("ann", "x", "org"))),
+    ("attachment:(a and b)", Field("attachment", And((Word("a"), Word("b"))))),
+    ("family:(from:ann and b)", Field("family", And((Field("from", Word("ann")), Word("b"))))),
+    ("family:(attachment:a)", Field("family", Field("attachment", Word("a")))),
+    ("custodian:ann-lee", Field("custodian", w("ann", "lee"))),
+    ("kind:(email or message)", Field("kind", Or((Word("email"), Word("message"))))),
+    ("has:ocr_pending", Field("has", w("ocr", "pending"))),
+    ("sent:2026-01-31", DateRange(date(2026, 1, 31), date(2026, 1, 31), ZONE)),
+    ("SENT:2026-01-01..2026-06-30", DateRange(date(2026, 1, 1), date(2026, 6, 30), ZONE)),
+    ("sent:2026-01-01..", DateRange(date(2026, 1, 1), None, ZONE)),
+    ("sent:..2026-06-30", DateRange(None, date(2026, 6, 30), ZONE)),
+    ("sent:>=2026-01-01", DateRange(date(2026, 1, 1), None, ZONE)),
+    ("sent:>2026-01-01", DateRange(date(2026, 1, 2), None, ZONE)),
+    ("sent:<=2026-01-01", DateRange(None, date(2026, 1, 1), ZONE)),
+    ("sent:<2026-01-01", DateRange(None, date(2025, 12, 31), ZONE)),
+    ("x" * 300, Phrase((Word("x" * 256), Word("x" * 44)))),
+    ("x" * 300 + "*", Phrase((Word("x" * 256), Prefix("x" * 44)))),
+]
+
+
+@pytest.mark.parametrize(("text", "node"), READ, ids=range(len(READ)))
+def test_reads(text: str, node: q.Node) -> None:
+    assert parse(text, PACIFIC) == node
+    assert parse(to_text(node), PACIFIC) == node
+
+
+REFUSED = [
+    ("", 1, "empty"),
+    (" \t ", 1, "empty"),
+    ("---", 1, "no letter or digit"),
+    ('""', 1, "no letter or digit"),
+    ('a and "!!"', 7, "no letter or digit"),
+    ("and a", 1, "both sides"),
+    ("a and", 3, "AND needs something after it"),
+    ("a or ", 3, "OR needs something after it"),
+    ("(a) and not", 9, "NOT needs something after it"),
+    ("a and or b", 7, "both sides"),
+    ("a not b", 3, "AND NOT or OR NOT"),
+    ("(a", 1, "not closed"),
+    ("a and (b or (c)", 7, "not closed"),
+    ("a)", 2, "not opened"),
+    ("()", 2, "nothing between"),
+    ("x and (y or )", 13, "missing before the closing"),
+    ('"a b', 1, "quotation mark is not closed"),
+    ('a and b "', 9, "quotation mark is not closed"),
+    ("a (b)", 3, "write AND or OR between"),
+    ("subject:a b", 1, "write AND or OR between"),
+    ("subject:", 9, "needs a word"),
+    ("subject:and", 9, "both sides"),
+    ("subject contains ()", 19, "nothing between"),
+    ("the subject contains budget", 5, "a field or a phrase"),
+    ("sbject:a", 1, "did you mean subject:?"),
+    ("qqq:a", 1, "no such field"),
+    ("subject:(from:a)", 1, "only words"),
+    ("attachment:(sent:2026-01-01)", 1, "only words"),
+    ("family:(family:a)", 1, "inside another"),
+    ("kind:emial", 1, "kind: is one of email, message"),
+    ("has:(attachment or wings)", 1, "has: is one of attachment, date, text, ocr_pending"),
+    ("sent:january", 1, "write a day as"),
+    ("sent:2026", 1, "write a day as"),
+    ("sent:", 1, "write a day as"),
+    ("sent:..", 1, "write a day as"),
+    ("sent contains (a)", 1, "write a day as"),
+    ("sent:2026-02-30", 1, "no such day"),
+    ("sent:2026-02-01..2026-01-01", 1, "ends before it begins"),
+    ("sent:<0001-01-01", 1, "no day beyond"),
+    ("*ple", 1, "beginning of a word"),
+    ("a *", 3, "beginning of a word"),
+    ("a**", 3, "beginning of a word"),
+    ("ap*le", 3, "may only end a word"),
+    ("app?e", 4, "one unknown character"),
+    ('"are you sure?"', 14, "one unknown character"),
+    ("p12==", 4, "one digit"),
+    ("apply~", 6, "other forms"),
+    ("12~~24", 3, "range of numbers"),
+    ("ba%nana", 3, "spelled alike"),
+    ("#smith", 1, "sound alike"),
+    ("fast&", 5, "same meaning"),
+    ("a w/5 b", 3, "w/N (words near one another)"),
+    ("a not w/5 b", 3, "AND NOT or OR NOT"),
+    ("a pre/5 b", 3, "pre/N"),
+    ("a /s b", 3, "w/N"),
+    ("xfirstword and a", 1, "xfirstword"),
+    ("a & b", 3, "write AND"),
+    ("a || b", 3, "write OR"),
+    ("a -draft", 3, "write AND NOT"),
+    ("negligen!", 9, "no wildcard"),
+    ("(" * 50 + "a" + ")" * 50, 20, "nested deeper than 20"),
+    ("not " * 30 + "a", 77, "nested deeper than 20"),
+]
+
+
+@pytest.mark.parametrize(("text", "column", "words"), REFUSED, ids=range(len(REFUSED)))
+def test_refuses_in_plain_words_at_the_column(text: str, column: int, words: str) -> None:
+    with pytest.raises(QuerySyntaxError) as caught:
+        parse(text, PACIFIC)
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(f"column {caught.value.column}: ")
+    assert caught.value.column == column
+    assert isinstance(caught.value, UsageError)
+
+
+def test_mixed_operators_are_refused_with_both_readings() -> None:
+    with pytest.raises(QuerySyntaxError) as caught:
+        parse("a or b and not c or d e", PACIFIC)
+    assert caught.value.readings == ('a OR (b AND NOT c) OR "d e"', '(a OR b) AND (NOT c OR "d e")')
+    assert all(reading in str(caught.value) for reading in caught.value.readings)
+    for reading in caught.value.readings:
+        assert to_text(parse(reading, PACIFIC)) == reading
+
+
+def test_limits_are_exact() -> None:
+    assert leaves(parse(" or ".join(["a"] * 1000), PACIFIC)) == 1000
+    assert leaves(parse(" ".join(["a"] * 1000), PACIFIC)) == 1000
+    for text in (" or ".join(["a"] * 1001), " ".join(["a"] * 1001)):
+        with pytest.raises(QuerySyntaxError, match="more than 1,000 words"):
+            parse(text, PACIFIC)
+    deep: q.Node = Word("a")
+    for n in range(MAX_DEPTH - 1):
+        deep = And((deep, Word("b"))) if n % 2 else Or((deep, Word("b")))
+    assert depth(deep) == MAX_DEPTH
+    assert parse(to_text(deep), PACIFIC) == deep
+    with pytest.raises(QuerySyntaxError, match="nested deeper than 20"):
+        parse(to_text(Not(deep)), PACIFIC)
+
+
+@given(nodes)
+def test_the_normal_form_reads_back_as_the_same_tree(node: q.Node) -> None:
+    assert parse(to_text(node), PACIFIC) == node
+
+
+PIECES = ("a", "bus", "and", "OR", "not", "(", ")", '"', "“", "*", "subject:", "sent:", "2026-01-01", "..", ">=",
+          "contains", "kind:", "email", "family:", "w/5", "&", "-", "?", "é", "\u0301", "\x00", "\ud800", ":", "//")  # fmt: skip
+
+
+@given(st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES), max_size=14).map(" ".join),
+                 st.lists(st.sampled_from(PIECES), max_size=14).map("".join)))  # fmt: skip
+def test_anything_is_read_or_refused_at_a_column_of_it(text: str) -> None:
+    try:
+        node = parse(text, PACIFIC)
+    except QuerySyntaxError as error:
+        assert 1 <= error.column <= len(text) + 1
+    else:
+        assert parse(to_text(node), PACIFIC) == node
+    repaired = suggest(text, PACIFIC)
+    assert repaired is None or parse(repaired, PACIFIC)
+
+
+@pytest.mark.parametrize(
+    ("text", "repaired"),
+    [
+        ('"bus route', '"bus route"'),
+        ("(a or b", "(a or b)"),
+        ("a and", "a"),
+        ("or a", "a"),
+        ("a & b", "a AND b"),
+        ("a | b", "a OR b"),
+        ("negligen!", "negligen*"),
+        ("bus -draft", "bus AND NOT draft"),
+        ("sbject:bus", "subject:bus"),
+        ("a and b or c", None),
+        ("*ple", None),
+        ("a w/5 b", None),
+        ("fine", None),
+        ("", None),
+    ],
+)
+def test_offers_the_obvious_repair_only(text: str, repaired: str | None) -> None:
+    assert suggest(text, PACIFIC) == repaired

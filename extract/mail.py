@@ -23,7 +23,7 @@ from typing import BinaryIO, ClassVar
 
 import fast_mail_parser as fast
 
-from extract import charsets, headers, markup
+from extract import charsets, headers, markup, sniff
 from extract.protocol import ExtractContext
 from extract.smime import content_of_signed, envelope_kind
 from records.errors import ItemError
@@ -32,6 +32,7 @@ from records.moments import mail_moment
 from records.vocabulary import Kind, Reason, WarningCode
 
 _MAIL_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
+_BODY_TYPES = frozenset({"text/plain", "text/html"})
 _SMIME_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _HEAD_LINE = re.compile(rb"[!-9;-~]{1,120}[ \t]*:")
 _KNOWN = re.compile(
@@ -101,7 +102,7 @@ class MailReader:
 
     def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
         """Accept what is labelled as mail, and what begins like mail whatever its label."""
-        if media_type in _MAIL_TYPES:
+        if media_type in _MAIL_TYPES and not head.startswith(sniff.BINARY_STARTS):
             return 100
         suffix = name.rpartition(".")[2].lower() if name else ""
         if suffix == "emlx" and _EMLX.match(head):
@@ -191,7 +192,9 @@ def _tree(data: bytes, reader: str, warnings: set[WarningCode]) -> Node:
     if reader == "stdlib":
         return _std_tree(data, warnings)
     try:
-        return _from_fast(fast.parse_email_tree(data, mode="lazy"))
+        return _from_fast(fast.parse_email_tree(data, mode="lazy"), _has_bare_newlines(data))
+    except _UnfaithfulError:
+        return _std_tree(data, warnings)
     except (fast.ParseError, RecursionError):
         if reader == "fast":
             raise
@@ -199,21 +202,37 @@ def _tree(data: bytes, reader: str, warnings: set[WarningCode]) -> Node:
         return _std_tree(data, warnings)
 
 
-def _from_fast(part: fast.PyLazyMimePart) -> Node:
+class _UnfaithfulError(Exception):
+    """The quick reader would give other bytes than the file holds."""
+
+
+def _has_bare_newlines(data: bytes) -> bool:
+    """Tell whether lines end in a bare line feed, as stored mail often has it."""
+    at = data.find(b"\n")
+    return at >= 0 and data[at - 1 : at] != b"\r"
+
+
+def _from_fast(part: fast.PyLazyMimePart, bare: bool) -> Node:  # noqa: FBT001 - private
     """Copy a part; a ``DecodeError`` of any leaf sends the whole message to the other reader."""
     media_type = part.content_type.lower()
-    children = [] if part.is_message else [_from_fast(child) for child in part.children]
+    children = [] if part.is_message else [_from_fast(child, bare) for child in part.children]
     node = Node(media_type, content=part.content, children=children)
+    quoted = False
     for name, values in part.headers.items():
         lower = name.lower()
         if lower == "content-type":
             node.type_field = values[0]
         elif lower == "content-disposition":
             node.disposition = (part.disposition or "").strip().lower()
+        elif lower == "content-transfer-encoding":
+            quoted = bare and values[0].strip().lower() == "quoted-printable"
         elif lower == "content-id":
             node.content_id = (part.content_id or "").strip()
     if "name" in node.type_field.lower() or node.disposition:
         node.name = part.filename
+    if quoted and (node.name or node.disposition == "attachment" or media_type not in _BODY_TYPES):
+        # It ends decoded lines in CRLF whatever the file has: right for a body, another hash for a file.
+        raise _UnfaithfulError
     return node
 
 
@@ -337,7 +356,7 @@ class _Gathering:
             if inner is not None:
                 self._signed(inner, path)
                 return
-        if part.media_type in ("text/plain", "text/html") and _is_body(part, is_root=is_root):
+        if part.media_type in _BODY_TYPES and _is_body(part, is_root=is_root):
             self._body(part, path)
         elif is_root and not part.content:
             return

@@ -190,7 +190,7 @@ _TEXT_TYPES = frozenset({
     "message/external-body", "message/partial", "image/svg+xml", "application/sql", "application/x-sh",
     "application/yaml", "application/rss+xml",
 })  # fmt: skip
-_BINARY_STARTS = (
+BINARY_STARTS = (
     b"%PDF", b"{\\rtf", b"\xd0\xcf\x11\xe0", b"PK\x03\x04", b"\x1f\x8b", b"\x89PNG", b"\xff\xd8\xff",
     b"GIF8", b"MZ", b"\x7fELF", b"BM", b"II*\0", b"MM\0*", b"%!PS", b"Rar!",
     b"7z\xbc\xaf", b"BZh", b"\xfd7zXZ", b"RIFF", b"OggS", b"ID3",
@@ -214,7 +214,7 @@ def is_texty(head: bytes) -> bool:
 
 def text_score(media_type: str | None, name: str | None, head: bytes) -> int | None:
     """Return how sure it is that a file is plain text, CSV, HTML, XML or JSON; None when it is not."""
-    if head.startswith(_BINARY_STARTS) and not (
+    if head.startswith(BINARY_STARTS) and not (
         head.startswith((b"MZ", b"BM", b"ID3")) and is_texty(head[:512])
     ):
         return None

@@ -29,6 +29,9 @@ from records.vocabulary import Reason
 HEAD = 4096
 """Bytes that ``score`` is shown."""
 
+CERTAIN = 100
+"""A score nobody can beat: what the label says and the bytes confirm."""
+
 MEMORY_HEADROOM = 192 << 20
 """Memory of the interpreter and the libraries themselves, above what one item may use."""
 
@@ -160,6 +163,8 @@ def choose(
         score = reader.score(media_type, name, head)
         if score is not None and score > highest:
             best, highest = reader, score
+            if score >= CERTAIN:
+                break
     return best
 
 

@@ -30,7 +30,11 @@ def storable(text: str) -> str:
     """
     if text.isascii():
         return text
-    return unicodedata.normalize("NFC", os.fsencode(text).decode("utf-8", "backslashreplace"))
+    try:
+        named = os.fsencode(text).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold and no file system does
+        named = text.encode("utf-8", "backslashreplace").decode()
+    return unicodedata.normalize("NFC", named)
 
 
 def is_system_name(name: str) -> bool:

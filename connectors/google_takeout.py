@@ -212,8 +212,8 @@ class GoogleTakeout(FileConnector):
     ) -> Iterator[_Made]:
         digest = hashlib.sha256(cut.data)
         message = _parsed(cut) if cut.whole else None
-        stated = message.get("message_id") if message else None
-        if isinstance(stated, str) and stated:
+        stated = _text(message, "message_id") if message else None
+        if stated:
             stated = storable(stated)
             again = seen.count(prefix_of(hashlib.sha256(b"id " + stated.encode()).digest()))
             key = f"{stated}:{again}" if again else stated
@@ -516,7 +516,7 @@ def _group(export: _Export, folder: str) -> _Group:
     stated = _json_of(info) if info is not None else None
     if isinstance(stated, dict):
         if isinstance(stated.get("name"), str):
-            facts["group_name"] = stated["name"]
+            facts["group_name"] = _clean(stated["name"])
         members = stated.get("members")
         if isinstance(members, list):
             people = [_person(member) for member in members if isinstance(member, dict)]
@@ -563,7 +563,12 @@ def _parsed(cut: Cut) -> dict[str, Any] | None:
 
 def _text(message: Mapping[str, Any], name: str) -> str | None:
     value = message.get(name)
-    return value if isinstance(value, str) else None
+    return _clean(value) if isinstance(value, str) else None
+
+
+def _clean(text: str) -> str:
+    """Return text that any store takes: no NUL, no half of a surrogate pair."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _names(export: _Export, folder: str, message: Mapping[str, Any]) -> Iterator[tuple[str | None, str]]:
@@ -607,7 +612,7 @@ def gmail_facts(head: bytes, end: int) -> Facts:
         labels = gmail_labels(stated)
         out = io.StringIO()
         csv.writer(out, lineterminator="").writerow(labels)
-        metadata["labels"] = out.getvalue()
+        metadata["labels"] = _clean(out.getvalue())
         if _DRAFTS & set(labels):
             warnings = (WarningCode.DRAFT,)
     return metadata, warnings

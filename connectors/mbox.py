@@ -86,7 +86,8 @@ def starts_like_mbox(head: bytes) -> bool:
 
 _OTHER_SUFFIXES = (
     ".eml", ".emlx", ".msg", ".pst", ".jpg", ".jpeg", ".png", ".gif", ".pdf", ".doc", ".docx", ".xls",
-    ".xlsx", ".ppt", ".pptx", ".html", ".htm", ".xml", ".json", ".csv", ".ics", ".vcf", ".mp3", ".mp4", ".mov", ".zip",
+    ".xlsx", ".ppt", ".pptx", ".html", ".htm", ".xml", ".json", ".csv", ".ics", ".vcf", ".mp3", ".mp4",
+    ".mov", ".zip",
 )  # fmt: skip
 
 

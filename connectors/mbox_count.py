@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import BinaryIO
 
 _DAYS = {b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"}
 _MONTHS = {b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"}
 _LINE = 1 << 16  # a longer line is read in pieces: an attachment may be one line of a gigabyte
+_EMPTY = (b"\n", b"\r\n")
 _LENGTH_NAMES = {b"Content-Length:", b"Content-length:", b"content-length:"}
 _TEXT_BYTES = frozenset(range(33, 127)) - {ord(":")}
 
@@ -15,57 +17,108 @@ def count_messages(stream: BinaryIO, *, can_seek: bool) -> int | None:
     """Count messages, and what stands before the first one as one more.
 
     Args:
-        stream: The mbox from its start.
+        stream: The mbox from its start, with a buffered ``readline``.
         can_seek: Whether a ``Content-Length`` may be tried out by going there. Where it cannot and it would
             matter, the answer is None: unknown.
     """
-    messages = 0
+    scan = _Scan(stream, can_seek=can_seek)
+    line = scan.first()
     text_before = False
-    previous_empty = True
-    offset = 0
-    length: int | None = None
-    in_header = False
-    doubt_until = -1
-    line = stream.readline(_LINE).removeprefix(b"\xef\xbb\xbf")
-    if can_seek:
-        offset = stream.tell() - len(line)
-    following = stream.readline(_LINE)
-    at_start = True
+    while line and not scan.separates(line):
+        text_before = text_before or line not in _EMPTY
+        line = scan.next(line)
+    messages = 0
     while line:
-        empty = at_start and line in {b"\n", b"\r\n"}
-        after = offset - doubt_until  # a length that fits needs no empty line
-        if (
-            at_start
-            and (previous_empty or 0 <= after <= 2)
-            and line.startswith(b"From ")
-            and _separates(line, following)
-        ):
-            if offset < doubt_until:
-                return None
-            messages += 1
-            in_header, length = True, None
-        elif not messages:
-            text_before = text_before or not empty
-        elif in_header and empty:
-            in_header = False
-            if length is not None and can_seek:
-                end = _fitting_end(stream, offset + len(line) + length)
-                if end is not None:
-                    stream.seek(end)
-                    offset, line, following = end, stream.readline(_LINE), stream.readline(_LINE)
-                    previous_empty = at_start = True
-                    continue
-                stream.seek(offset + len(line) + len(following))
-            elif length is not None:
-                doubt_until = offset + len(line) + length
-        elif in_header and length is None and line[:15] in _LENGTH_NAMES:
-            stated = line[15:].strip()
-            length = int(stated) if stated.isdigit() and len(stated) < 16 else None
-        previous_empty = empty
-        offset += len(line)
-        at_start = line.endswith(b"\n")
-        line, following = following, stream.readline(_LINE)
+        messages += 1
+        if not scan.header():
+            return None
+        line = scan.next_from_line()
+        while line and not scan.separates(line):
+            line = scan.next_from_line()
     return messages + (1 if text_before else 0)
+
+
+class _Scan:
+    """The lines, with what was read ahead of them."""
+
+    def __init__(self, stream: BinaryIO, *, can_seek: bool) -> None:
+        self._stream = stream
+        self._can_seek = can_seek
+        self._lines = iter(partial(stream.readline, _LINE), b"")
+        self._older = self._previous = b"\n"
+        self._ahead = b""
+
+    def first(self) -> bytes:
+        return next(self._lines, b"").removeprefix(b"\xef\xbb\xbf")
+
+    def next(self, line: bytes) -> bytes:
+        """Go on after ``line``."""
+        self._older, self._previous = self._previous, line
+        ahead, self._ahead = self._ahead, b""
+        return ahead or next(self._lines, b"")
+
+    def next_from_line(self) -> bytes:
+        """Go on to a line that starts with the word From after an empty line; empty at the end."""
+        older, previous = self._older, self._previous
+        if self._ahead:
+            line, self._ahead = self._ahead, b""
+            if self._stands_alone(older, previous, line):
+                return line
+            older, previous = previous, line
+        for line in self._lines:
+            if line[:5] == b"From " and self._stands_alone(older, previous, line):
+                self._older, self._previous = older, previous
+                return line
+            older, previous = previous, line
+        return b""
+
+    def _stands_alone(self, older: bytes, previous: bytes, line: bytes) -> bool:
+        """Say whether ``previous`` is an empty line, not the end of one that was read in pieces."""
+        self._older, self._previous = older, previous
+        return line[:5] == b"From " and previous in _EMPTY and older.endswith(b"\n")
+
+    def separates(self, line: bytes) -> bool:
+        """Say whether ``line`` starts a message; then the one after it is read as its header."""
+        if not self._stands_alone(self._older, self._previous, line):
+            return False
+        self._ahead = self._ahead or next(self._lines, b"")
+        if _separates(line, self._ahead):
+            return True
+        self._older, self._previous = self._previous, line
+        return False
+
+    def header(self) -> bool:
+        """Read a header; follow its Content-Length. False when that cannot be tried and would matter."""
+        line, self._ahead = self._ahead, b""
+        length: int | None = None
+        while line and line not in _EMPTY:
+            if length is None and line[:15] in _LENGTH_NAMES:
+                stated = line[15:].strip()
+                length = int(stated) if stated.isdigit() and len(stated) < 16 else None
+            line = next(self._lines, b"")
+        self._older, self._previous = b"\n", line
+        if length is None or not line:
+            return True
+        if not self._can_seek:
+            return self._read_through(length)
+        here = self._stream.tell()
+        end = _fitting_end(self._stream, here + length)
+        self._stream.seek(here if end is None else end)
+        if end is not None:
+            self._previous = b"\n"
+        return True
+
+    def _read_through(self, length: int) -> bool:
+        """Read the body of a stated length; False when a separator seems to stand inside."""
+        read = 0
+        while read < length and (line := next(self._lines, b"")):
+            if self._stands_alone(self._older, self._previous, line):
+                return False
+            self._older, self._previous = self._previous, line
+            read += len(line)
+        if read - length <= 2 and self._previous.endswith(b"\n"):
+            self._older = self._previous = b"\n"  # a length that fits needs no empty line
+        return True
 
 
 def _fitting_end(stream: BinaryIO, end: int) -> int | None:

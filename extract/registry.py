@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from extract.archives import GzipReader, ZipReader
 from extract.calendar import CalendarReader
+from extract.google_chat import GoogleChatReader
 from extract.mail import MailReader
 from extract.plain import TextReader
 from extract.protocol import Extractor
@@ -15,6 +16,7 @@ from extract.worker_main import choose as _choose
 EXTRACTORS: tuple[Extractor, ...] = (
     MailReader(),
     SmsReader(),
+    GoogleChatReader(),
     CalendarReader(),
     ZipReader(),
     GzipReader(),

@@ -47,7 +47,7 @@ def confirm(home: Home, request_id: str, item_id: str, series: str, *, by: str, 
     """
     home.request(request_id)
     flag = confirm_flag(home.catalogue, request_id, item_id, None if series == "none" else series, by, why)
-    return {"request_id": request_id, "item_id": item_id, "series_id": flag.series_id, "seq": flag.seq}
+    return {"request_id": request_id, "item_id": item_id, "series_id": flag.said.series_id, "seq": flag.seq}
 
 
 def freezes(home: Home) -> list[dict[str, Any]]:

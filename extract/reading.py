@@ -1,8 +1,8 @@
 """The extract step: reads what was collected, stores texts and children, a slice of families at a time.
 
-Each family is read to its depth before its rows are written, and the reading of its top item is written last:
-a top item without a reading is unfinished, so a resumed attempt first drops what a killed one left of it. The
-bytes of a child are in the evidence before anything parses them.
+Each family is read to its depth before its rows are written, and the reading of its top item is written
+last: a top item without a reading is unfinished, so a resumed attempt first drops what a killed one left
+of it. The bytes of a child are in the evidence before anything parses them.
 """
 
 from __future__ import annotations
@@ -510,9 +510,15 @@ def text_state(made: Extraction, kind: Kind) -> tuple[TextState, Failure | None]
         return TextState.NOT_SEARCHABLE, made.failure
     if made.needs_ocr_pages:
         return TextState.PENDING, Failure(Reason.NEEDS_OCR)
-    if kind in _SPEAKS and made.fields is not None:
+    if kind in _SPEAKS and _says_something(made.fields):
         return TextState.SEARCHABLE, None
     return TextState.NOT_SEARCHABLE, Failure(Reason.NO_TEXT)
+
+
+def _says_something(fields: Fields | None) -> bool:
+    return fields is not None and bool(
+        fields.subject or fields.sender or fields.to or fields.cc or fields.bcc or fields.participants
+    )
 
 
 def _facts(metadata: Mapping[str, str], warnings: Iterable[WarningCode]) -> str:

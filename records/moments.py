@@ -18,7 +18,7 @@ EDGE = timedelta(hours=24)
 """How near a window's edge an assumed zone leaves the day in doubt."""
 
 _SPACES = re.compile(r"\s+")
-_MONTHS = {
+_SHORT_MONTHS = {
     name: number
     for number, name in enumerate(
         ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1
@@ -67,7 +67,13 @@ def _plain_moment(found: re.Match[str], stated: str) -> Moment:
     day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
     try:
         local = datetime(
-            int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute), int(second or 0), tzinfo=UTC
+            int(year),
+            _SHORT_MONTHS[month.lower()],
+            int(day),
+            int(hour),
+            int(minute),
+            int(second or 0),
+            tzinfo=UTC,
         )
         offset = timedelta(hours=int(hours), minutes=int(minutes))
         at = local - offset if sign == "+" else local + offset

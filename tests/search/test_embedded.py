@@ -1,0 +1,330 @@
+from __future__ import annotations
+
+import fcntl
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import apsw
+import pytest
+
+from records.errors import AccessError, AlreadyRunning, CheckFailed, Incomplete, Retryable, UsageError
+from search import embedded
+from search.embedded import SHARDS, EmbeddedEngine, fts_expression, shard_of
+from search.folding import ANALYZER
+from search.language import parse
+from search.protocol import Counts, Hit, IndexDocument, IndexState, SearchEngine, TooManyWords
+from search.tree import And, Node, Not, Prefix, Word
+from tests.search.district import BATCHES, EVERYTHING, document
+
+PACIFIC = ZoneInfo("America/Los_Angeles")
+ALL = Not(Word("nothing"))
+
+
+def read(query: str) -> Node:
+    return parse(query, PACIFIC)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[EmbeddedEngine]:
+    engine = EmbeddedEngine(tmp_path / "index")
+    yield engine
+    engine.close()
+
+
+def filled(engine: EmbeddedEngine) -> EmbeddedEngine:
+    for batch_id, documents in BATCHES.items():
+        engine.upsert(batch_id, documents)
+    return engine
+
+
+def ids(engine: EmbeddedEngine, query: str) -> list[str]:
+    return [hit.item_id for hit in engine.search(read(query))]
+
+
+def test_an_index_that_was_never_made_is_empty(engine: EmbeddedEngine) -> None:
+    assert isinstance(engine, SearchEngine)
+    assert engine.state() == IndexState(0, 0, ANALYZER, "embedded")
+    assert engine.count(ALL) == Counts(0, 0, 0)
+    assert engine.search(ALL) == []
+    assert [found.hits for found in engine.terms([ALL, ALL])] == [(), ()]
+    assert list(engine.vocabulary("a")) == []
+    engine.drop()
+    engine.create()
+    engine.create()
+    assert engine.state().documents == 0
+
+
+def test_state_and_hits(engine: EmbeddedEngine) -> None:
+    filled(engine)
+    assert engine.state() == IndexState(13, 3, ANALYZER, "embedded")
+    assert engine.search(Word("deep")) == [Hit("n2y", "n2", "okafor", "mail-2", "n2y")]
+    assert engine.count(read("bus route change")) == Counts(2, 2, 1)
+    assert sorted(path.name for path in engine.folder.glob("*.sqlite")) == ["shard-01.sqlite", "shard-02.sqlite"]
+
+
+def test_pages_follow_one_another_in_item_order_without_a_wall(engine: EmbeddedEngine) -> None:
+    filled(engine)
+    seen: list[str] = []
+    while page := engine.search(ALL, after=seen[-1] if seen else None, limit=4):
+        seen += [hit.item_id for hit in page]
+    assert seen == sorted(one.item_id for one in EVERYTHING)
+
+
+def test_a_batch_again_replaces_what_it_put_there(engine: EmbeddedEngine) -> None:
+    filled(engine)
+    before = {query: ids(engine, query) for query in ("bus", "route", "not zebra", "attachment:budget")}
+    filled(engine)
+    assert {query: ids(engine, query) for query in before} == before
+    assert engine.state().documents == 13
+    assert engine.upsert("b000001", [document("m1", text="only this now")]) == 1
+    assert engine.state() == IndexState(8, 3, ANALYZER, "embedded")
+    assert ids(engine, "monday") == ["n1"]
+    assert ids(engine, "only") == ["m1"]
+    assert ids(engine, "family:map") == []
+    assert dict(engine.vocabulary("map")) == {}
+    assert dict(engine.vocabulary("on")) == {"only": 1}
+    assert engine.upsert("b000001", []) == 0
+    assert engine.state() == IndexState(7, 3, ANALYZER, "embedded")
+    assert ids(engine, "f*") == ["f1", "n1", "n2"]  # its neighbour in the shard is untouched
+
+
+def test_documents_are_read_as_a_stream(engine: EmbeddedEngine) -> None:
+    def stream() -> Iterator[IndexDocument]:
+        for n in range(1_203):
+            yield document(f"d{n:04d}", text=f"word{n} common")
+
+    assert engine.upsert("b000001", stream()) == 1_203
+    assert engine.count(Word("common")) == Counts(1_203, 1_203, 1_203)
+    assert ids(engine, "word1202") == ["d1202"]
+
+
+def test_a_stream_that_fails_leaves_the_batch_as_it_was(engine: EmbeddedEngine) -> None:
+    filled(engine)
+
+    def failing() -> Iterator[IndexDocument]:
+        yield from (document(f"d{n}", text="half") for n in range(1_000))
+        raise CheckFailed("a text is damaged")
+
+    with pytest.raises(CheckFailed, match="a text is damaged"):
+        engine.upsert("b000001", failing())
+    with pytest.raises(CheckFailed):
+        engine.upsert("b000129", failing())
+    assert engine.state().documents == 13
+    assert ids(engine, "half") == []
+    assert ids(engine, "map") == ["m1a"]
+
+
+def test_a_child_may_come_before_its_parent(engine: EmbeddedEngine) -> None:
+    engine.upsert(
+        "b1",
+        [
+            document("c", family="p", parent="p", text="inner"),
+            document("p", text="outer"),
+            document("o", family="o", parent="elsewhere", text="inner"),
+        ],
+    )
+    assert ids(engine, "attachment:inner") == ["p"]
+    assert ids(engine, "family:inner and outer") == ["p"]
+
+
+def test_an_item_twice_is_refused(engine: EmbeddedEngine) -> None:
+    with pytest.raises(CheckFailed, match="item d1 is in its batch twice"):
+        engine.upsert("b1", [document("d1"), document("d1")])
+    engine.upsert("b1", [document("d1")])
+    with pytest.raises(CheckFailed, match="another batch"):
+        engine.upsert("b65", [document("d1")])
+    assert engine.state().documents == 1
+
+
+def test_vocabulary_counts_documents_over_all_shards(engine: EmbeddedEngine) -> None:
+    filled(engine)
+    assert list(engine.vocabulary("BUDG")) == [("budget", 3), ("budgets", 1)]
+    assert dict(engine.vocabulary("ro")) == {"route": 7, "routes": 1}
+    assert len(list(engine.vocabulary(""))) == len(
+        {word for one in EVERYTHING for text in embedded._texts(one) for word in embedded.fold(text).split()}
+    )
+
+
+def test_a_prefix_beyond_the_limit_is_refused_with_its_count(engine: EmbeddedEngine) -> None:
+    words = [f"p{n:05d}" for n in range(16_384)]
+    engine.upsert("b1", [document("d1", text=" ".join(words[:9_000])), document("d0", text="other")])
+    engine.upsert("b2", [document("d2", text=" ".join(words[8_000:]))])
+    assert engine.count(Prefix("p")).documents == 2  # exactly the limit
+    engine.upsert("b3", [document("d3", subject="PX")])
+    assert engine.count(Prefix("p0")).documents == 2
+    for ask in (engine.count, engine.search):
+        with pytest.raises(TooManyWords, match="16,385 different words") as caught:
+            ask(And((Word("other"), Not(Prefix("p")))))
+        assert caught.value.words == 16_385
+    found = list(engine.terms([Word("other"), Prefix("p"), Word("px")]))
+    assert [len(one.hits) for one in found] == [1, 0, 1]
+    assert [bool(one.problem) for one in found] == [False, True, False]
+    assert ids(engine, "custodian:l*") == ["d0", "d1", "d2", "d3"]  # a label is no word of the index
+
+
+def test_batches_spread_over_at_most_64_shards() -> None:
+    assert [shard_of(f"b{n:06d}") for n in range(1, 65)] == [*range(1, 64), 0]
+    assert {shard_of(f"batch-{n}-x") for n in range(2_000)} == set(range(SHARDS))
+    assert shard_of("x") == shard_of("x") < SHARDS
+
+
+def test_what_fts5_can_say_is_one_expression() -> None:
+    assert fts_expression(read("subject:(a b* or not not c)"), None) is None
+    assert fts_expression(read("subject:(a b*)"), None) == '{subject} : "a" + "b"*'
+    assert fts_expression(read("from:a and not (to:b or cc:c)"), None) == (
+        '(({c_from} : "a")) NOT ((({c_to} : "b") OR ({c_cc} : "c")))'
+    )
+    assert fts_expression(read("not a"), None) is None
+    assert fts_expression(read("family:a"), None) is None
+    assert fts_expression(read("a and sent:2026-01-01"), None) is None
+
+
+def test_a_query_of_a_thousand_leaves_runs(engine: EmbeddedEngine) -> None:
+    filled(engine)
+    assert ids(engine, " or ".join([f"w{n}" for n in range(999)] + ["deep"])) == ["n2y"]
+    assert ids(engine, " and ".join(["bus"] * 1000)) == ids(engine, "bus")
+    assert ids(engine, " or ".join(f"subject:w{n}" for n in range(1000))) == []
+    assert ids(engine, " or ".join(f"(w{n} and not has:text)" for n in range(500))) == []
+    assert ids(engine, " or ".join(f"family:w{n}" for n in range(300))) == []
+
+
+def test_drop_deletes_and_the_index_can_be_made_again(engine: EmbeddedEngine) -> None:
+    filled(engine)
+    other = EmbeddedEngine(engine.folder)
+    assert ids(other, "deep") == ["n2y"]
+    engine.drop()
+    assert not engine.folder.exists()
+    assert ids(other, "deep") == []
+    engine.upsert("b000002", [document("new", text="deep")])
+    assert ids(other, "deep") == ["new"]  # it does not read from the deleted file
+    other.close()
+
+
+def test_drop_waits_for_nobody_who_writes(engine: EmbeddedEngine) -> None:
+    filled(engine)
+    with (engine.folder / "shard-01.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(AlreadyRunning):
+            engine.drop()
+        assert ids(engine, "deep") == ["n2y"]
+    engine.drop()
+
+
+def test_an_index_of_another_token_rule_is_refused(engine: EmbeddedEngine) -> None:
+    filled(engine)
+    engine.close()
+    connection = apsw.Connection(str(engine.folder / "shard-01.sqlite"))
+    connection.execute("UPDATE meta SET value = 'older' WHERE name = 'analyzer'")
+    connection.close()
+    for ask in (engine.create, engine.state, lambda: engine.upsert("b1", [])):
+        with pytest.raises(UsageError, match="reindex"):
+            ask()
+    engine.drop()
+    assert engine.upsert("b1", [document("d1")]) == 1
+
+
+def test_a_damaged_shard_is_named_and_can_be_dropped(engine: EmbeddedEngine) -> None:
+    filled(engine)
+    engine.close()
+    (engine.folder / "shard-02.sqlite").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    with pytest.raises(CheckFailed, match="rebuild it with reindex"):
+        engine.count(Word("bus"))
+    engine.drop()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(AccessError):
+        EmbeddedEngine(tmp_path / "file" / "index").create()
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (apsw.FullError, Incomplete),
+        (apsw.IOError, Incomplete),
+        (apsw.CorruptError, CheckFailed),
+        (apsw.CantOpenError, AccessError),
+        (apsw.ReadOnlyError, AccessError),
+        (apsw.BusyError, Retryable),
+    ],
+)
+def test_errors_of_the_library_say_what_to_do(raised: type[Exception], expected: type[Exception]) -> None:
+    with pytest.raises(expected), embedded._translated():
+        raise raised("secret words")
+
+
+def test_writers_of_many_threads_lose_nothing(engine: EmbeddedEngine) -> None:
+    """Batches 1, 65 and 129 want the same shard."""
+
+    def write(number: int) -> int:
+        return EmbeddedEngine(engine.folder).upsert(
+            f"b{number}", [document(f"d{number}-{n}", text="shared") for n in range(50)]
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(write, (1, 65, 129, 2, 66, 3))) == [50] * 6
+    assert engine.count(Word("shared")) == Counts(300, 300, 300)
+
+
+def test_a_reader_in_another_thread_has_its_own_connections(engine: EmbeddedEngine) -> None:
+    filled(engine)
+    found: list[list[str]] = []
+
+    def look() -> None:
+        found.append(ids(engine, "deep"))
+        engine.close()
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [["n2y"]] * 4
+
+
+def _endless(folder: Path, ready: int) -> None:
+    def stream() -> Iterator[IndexDocument]:
+        yield from (document(f"k{n}", text="killed " * 50) for n in range(3_000))
+        os.write(ready, b"x")
+        signal.pause()
+
+    EmbeddedEngine(folder).upsert("b000001", stream())
+
+
+def test_a_kill_while_writing_leaves_the_batch_absent_or_as_it_was(engine: EmbeddedEngine) -> None:
+    spawn = multiprocessing.get_context("fork")
+    engine.create()
+    for before in ([], ["m1a"]):
+        reading, ready = os.pipe()
+        child = spawn.Process(target=_endless, args=(engine.folder, ready))
+        child.start()
+        assert os.read(reading, 1) == b"x"
+        child.kill()
+        child.join()
+        os.close(reading)
+        os.close(ready)
+        assert ids(engine, "killed") == []
+        assert ids(engine, "map") == before
+        filled(engine)  # the lock died with its process
+        assert ids(engine, "map") == ["m1a"]
+
+
+def test_an_engine_survives_a_fork(engine: EmbeddedEngine) -> None:
+    filled(engine)
+    assert ids(engine, "deep") == ["n2y"]
+    child = multiprocessing.get_context("fork").Process(target=_check_in_child, args=(engine,))
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    assert ids(engine, "deep") == ["n2y"]
+
+
+def _check_in_child(engine: EmbeddedEngine) -> None:
+    assert ids(engine, "deep") == ["n2y"]

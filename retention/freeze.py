@@ -150,7 +150,12 @@ def register(catalogue: Catalogue) -> list[FreezeRow]:
     with catalogue.read() as connection:
         return [
             FreezeRow(
-                row.request_id, row.from_at, row.until_at, row.authority, row.items or 0, row.contents or 0
+                row.request_id,
+                row.from_at,
+                row.until_at,
+                row.authority,
+                row.item_count or 0,
+                row.content_count or 0,
             )
             for row in connection.execute(query)
         ]

@@ -124,8 +124,8 @@ def _row(raw: dict[str, str]) -> Series:
 def load(catalogue: Catalogue) -> tuple[Series, ...]:
     """Return the schedules in force: each imported one that was put in force, built-in rows for the rest.
 
-    Rules of law (holds, floors) always stay. Order: by schedule name, then as ``schedule.csv`` has them, or
-    by series id where imported.
+    Rules of law (holds, floors) always stay. Order: the rows of ``schedule.csv`` as they stand, then
+    the imported ones by schedule name and series id.
     """
     with catalogue.read() as connection:
         return load_in(connection)
@@ -142,4 +142,4 @@ def load_in(connection: sa.Connection) -> tuple[Series, ...]:
             sa.select(r.body).where(r.schedule_id == schedule_id).order_by(r.series_id)
         )
         out += [Series.from_json(body) for (body,) in bodies]
-    return tuple(sorted(out, key=lambda row: row.schedule))
+    return tuple(out)

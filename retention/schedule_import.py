@@ -211,7 +211,7 @@ _BULLET = re.compile(r"^[•●▪◦·\uf0b7\uf0a7o–-]\s+")
 class _Open:
     """A series while its rows are put together."""
 
-    first: RawRow
+    rows: list[RawRow]
     dan: str
     revision: str
     title: list[str] = field(default_factory=list)
@@ -220,6 +220,8 @@ class _Open:
     designation: list[str] = field(default_factory=list)
 
     def add(self, row: RawRow, *, is_first: bool) -> None:
+        if not is_first:
+            self.rows.append(row)
         title = row.title if is_first or (row.title and not self._body) else ""
         if title:
             self.title += title.split("\n")
@@ -302,7 +304,7 @@ class _Assembler:
         if dan in self.series:
             self._refuse(row, "the number occurs a second time; the first row stands")
             return
-        self._open = _Open(row, dan, revision)
+        self._open = _Open([row], dan, revision)
         self._open.add(row, is_first=True)
 
     def take_loose(self, page: int, line: str) -> None:
@@ -330,13 +332,13 @@ class _Assembler:
             if not there
         ]
         if missing:
-            row = done.first
             why = f"the row has no {' and no '.join(missing)}"
-            self.unplaced.append(Unplaced(row.page, row.table, row.row, row.cells, why))
+            self.unplaced += [Unplaced(row.page, row.table, row.row, row.cells, why) for row in done.rows]
             return
         self.series[done.dan] = self._series(done, title)
 
     def _series(self, done: _Open, title: str) -> Series:
+        first = done.rows[0]
         statement = parse_statement(" ".join(done.retention))
         archival, essential, record_class = read_designation(" ".join(done.designation))
         if statement.retention.not_confirmed or statement.disposition == "not confirmed":
@@ -350,7 +352,7 @@ class _Assembler:
             dan=done.dan,
             revision=done.revision,
             title=title,
-            category=": ".join(done.first.heading),
+            category=": ".join(first.heading),
             summary=_paragraphs(done.description),
             cutoff_event=statement.cutoff_event,
             retention_text=statement.retention_text,
@@ -360,7 +362,7 @@ class _Assembler:
             essential=essential,
             record_class=record_class,
             source=f"imported file, SHA-256 {self._sha256[:16]}…"
-            + (f", page {done.first.page}" if done.first.page else f", table {done.first.table}"),
+            + (f", page {first.page}" if first.page else f", table {first.table}"),
             confidence=VERIFIED,
         )
 

@@ -99,8 +99,8 @@ def split_header(cells: tuple[str, ...]) -> tuple[str, ...] | None:
     """Take the header's words off the head of a row's cells.
 
     Returns:
-        What is left of each cell: nothing for a plain header, the text of a row where the ruling between
-        header and row is missing (a row that goes on from the page before); None when the row begins with no header.
+        What is left of each cell: nothing for a plain header, the text of a row where the ruling between the
+        two is missing (a row that goes on from the page before); None when the row begins with no header.
     """
     if len(cells) != len(_HEADER):
         return None
@@ -342,7 +342,7 @@ def _docx_rows(table: Any, number: int, headings: _Headings) -> Iterator[RawRow]
             table=number,
             row=at,
             cells=tuple(_clean(cell.text) for cell in cells),
-            title=_docx_title(cells[1]) if len(cells) > 1 else "",
+            title=_docx_title(cells[1]) if len(cells) > 1 and first is not above else "",
             heading=headings.path,
             goes_on=above is not None and first is above,
         )
@@ -394,7 +394,8 @@ def main(path: str) -> int:
     except MemoryError:
         answer = {"error": "memory"}
     except Exception as error:  # noqa: BLE001 - the boundary: parsers of hostile files raise anything
-        answer = {"error": "password" if "password" in type(error).__name__.lower() else "damaged"}
+        names = {type(told).__name__.lower() for told in (error, error.__context__, *error.args)}
+        answer = {"error": "password" if any("password" in name for name in names) else "damaged"}
     json.dump(answer, sys.stdout)
     return 0
 

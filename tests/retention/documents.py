@@ -94,10 +94,14 @@ def _pdf_cells(row: Row) -> list[object]:
     ]
 
 
-def pdf_table(rows: list[list[object]], *, header: bool = True, widths: tuple[int, ...] = (90, 330, 170, 110)) -> Table:
+def pdf_table(
+    rows: list[list[object]], *, header: bool = True, widths: tuple[int, ...] = (90, 330, 170, 110)
+) -> Table:
     head = [[Paragraph(cell, _BOLD) for cell in HEADER]] if header else []
     table = Table(head + rows, colWidths=widths, repeatRows=1 if header else 0, splitInRow=1)
-    table.setStyle(TableStyle([("GRID", (0, 0), (-1, -1), 0.5, colors.black), ("VALIGN", (0, 0), (-1, -1), "TOP")]))
+    table.setStyle(
+        TableStyle([("GRID", (0, 0), (-1, -1), 0.5, colors.black), ("VALIGN", (0, 0), (-1, -1), "TOP")])
+    )
     return table
 
 
@@ -118,7 +122,10 @@ def pdf(
     story += [history, PageBreak()]
     for heading, rows in sections:
         story += [Paragraph(part, _BOLD) for part in heading.split("|")]
-        story += [Paragraph("What the activity is, in a sentence.", page_no), pdf_table([_pdf_cells(r) for r in rows])]
+        story += [
+            Paragraph("What the activity is, in a sentence.", page_no),
+            pdf_table([_pdf_cells(r) for r in rows]),
+        ]
         story += [Spacer(1, 12)]
     story += extra or []
     options = {"encrypt": encrypt} if encrypt else {}

@@ -25,6 +25,7 @@ RETRIES = 3
 PATIENCE = timedelta(days=90)
 """How long a question waits; then it is asked again, three times. It is never answered by the clock."""
 
+BATCHES = "{{ batches }}"
 DECIDED, STOP = "Decisions are in", "Stop"
 APPROVE, REJECT = "Approve", "Reject"
 
@@ -57,6 +58,12 @@ def step(function: str, **given: Any) -> dict[str, Any]:
 
     context = get_current_context()
     return run_step(function, context["params"]["request_id"], context["run_id"], **given)
+
+
+def step_on_batches(function: str, batch_ids: list[str]) -> dict[str, Any]:
+    """Run one step on a group of batches, and say in the map's label which."""
+    get_current_context()["batches"] = f"{batch_ids[0]} ({len(batch_ids)})"  # type: ignore[typeddict-unknown-key]
+    return step(function, batch_ids=batch_ids)
 
 
 def answer_of(response: dict[str, Any]) -> dict[str, str]:
@@ -111,19 +118,17 @@ def records_request() -> None:
 
     @task_group(group_id="batch")
     def batch(batch_ids: list[str]) -> None:
-        label = "{{ task.op_kwargs['batch_ids'] | first }} ({{ task.op_kwargs['batch_ids'] | length }})"
-
-        @task(multiple_outputs=False, map_index_template=label)
+        @task(multiple_outputs=False, map_index_template=BATCHES)
         def collect(batch_ids: list[str]) -> dict[str, Any]:
-            return step("collect", batch_ids=batch_ids)
+            return step_on_batches("collect", batch_ids)
 
-        @task(multiple_outputs=False, map_index_template=label)
+        @task(multiple_outputs=False, map_index_template=BATCHES)
         def extract(batch_ids: list[str]) -> dict[str, Any]:
-            return step("extract", batch_ids=batch_ids)
+            return step_on_batches("extract", batch_ids)
 
-        @task(multiple_outputs=False, map_index_template=label)
+        @task(multiple_outputs=False, map_index_template=BATCHES)
         def index(batch_ids: list[str]) -> dict[str, Any]:
-            return step("index", batch_ids=batch_ids)
+            return step_on_batches("index", batch_ids)
 
         collect(batch_ids) >> extract(batch_ids) >> index(batch_ids)
 

@@ -1,7 +1,7 @@
 """A whole request of a fictional district, by a real Airflow run: ``make demo``, ``make demo-ui``.
 
-Everything a records office does, in the order it does it, with the commands it would type. The person who decides
-and approves is played by the generator's truth table and by this file; everything else is the real thing.
+Everything a records office does, in the order it does it, with the commands it would type. The person who
+decides and approves is played by the generator's truth table and by this file; all else is the real thing.
 """
 
 from __future__ import annotations
@@ -74,18 +74,9 @@ class Folders:
     """
 
     top: Path
-
-    @property
-    def district(self) -> Path:
-        return self.top / "district"
-
-    @property
-    def home(self) -> Path:
-        return self.top / "home"
-
-    @property
-    def desk(self) -> Path:
-        return self.top / "desk"
+    district: Path
+    home: Path
+    desk: Path
 
 
 def prepare(top: Path) -> Folders:
@@ -95,13 +86,12 @@ def prepare(top: Path) -> Folders:
         DemoError: The folder holds something that is not a demonstration's.
     """
     if top.exists() and any(top.iterdir()) and not (top / MARKER).is_file():
-        raise DemoError(
-            f"{top} is not empty and was not made by a demonstration; name another folder with --home"
-        )
+        raise DemoError(f"{top} was not made by a demonstration; name another folder with --home")
     shutil.rmtree(top, ignore_errors=True)
-    folders = Folders(top.resolve())
+    top = top.resolve()
+    folders = Folders(top, top / "district", top / "home", top / "desk")
     folders.desk.mkdir(parents=True)
-    (folders.top / MARKER).write_text("made by `make demo`; the next one removes this folder\n", "utf-8")
+    (top / MARKER).write_text("made by `make demo`; the next one removes this folder\n", "utf-8")
     return folders
 
 
@@ -130,13 +120,8 @@ class Desk:
         """
         typed = shlex.join(["daylight", *(_short(argument, self.folders.top) for argument in arguments)])
         console.print(f"   [dim]$ {typed}[/dim]" + (f" [dim]> {into.name}[/dim]" if into else ""))
-        done = subprocess.run(
-            [*self._command, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.folders.top,
-        )
+        command = [*self._command, *map(str, arguments)]
+        done = subprocess.run(command, cwd=self.folders.top, capture_output=True, text=True, check=False)
         if done.returncode:
             raise DemoError(f"`{typed}` ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
         if into is not None:
@@ -149,23 +134,25 @@ def _short(argument: str | Path, top: Path) -> str:
     return str(argument.relative_to(top)) if isinstance(argument, Path) else argument
 
 
+def example(module: str, *arguments: str | Path) -> dict[str, Any]:
+    """Run one of the example programs and return the JSON object it prints.
+
+    Raises:
+        DemoError: It failed; with its own words.
+    """
+    command = [sys.executable, "-m", f"examples.{module}", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DemoError(f"examples.{module} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+    made: dict[str, Any] = json.loads(done.stdout)
+    return made
+
+
 def make_district(folders: Folders, items: int, seed: int) -> None:
     """Make the district's sources, request files and truth table."""
-    done = subprocess.run(
-        [sys.executable, "-m", "examples.district", "--items", str(items), "--seed", str(seed)]
-        + ["--out", str(folders.district)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise DemoError(f"the district could not be made: {done.stderr.strip()[-2000:]}")
-    made = json.loads(done.stdout)
-    tell(
-        f"{made['items']:,} records in {len(made['by_source'])} places: mailboxes, an old mbox, text messages, two "
-        "personal accounts as their owners handed them over, shared folders."
-    )
+    made = example("district", "--items", str(items), "--seed", str(seed), "--out", folders.district)
+    tell(f"{made['items']:,} records in {len(made['by_source'])} places: mailboxes, an old mbox, texts,")
+    tell("two personal accounts as their owners handed them over, shared folders")
 
 
 class Progress:
@@ -189,22 +176,20 @@ class Progress:
 
     def _collected(self) -> str:
         at = status(self._home, self._request_id)
-        items, batches = at["items"], at["batches"]
-        of = f" of {items['expected']:,}" if items["expected"] is not None else ""
-        words = f"{items['found']:,}{of} records collected, {at['items_per_s']:,.0f} a second"
-        words += f"; {batches['done']} of {batches['planned']} batches searchable"
-        return words + (f"; about {at['seconds_left']:.0f} s left" if at["seconds_left"] else "")
+        found, expected, batches = at["items"]["found"], at["items"]["expected"], at["batches"]
+        searchable = f"{batches['done']} of {batches['planned']} batches searchable"
+        if expected is not None and found >= expected:
+            return f"all {found:,} records collected, reading and indexing: {searchable}"
+        of = "" if expected is None else f" of {expected:,}"
+        left = f", about {at['seconds_left']:.0f} s left" if at["seconds_left"] else ""
+        return f"{found:,}{of} records collected, {at['items_per_s']:,.0f} a second{left}; {searchable}"
 
 
 def _stage(view: RunView) -> str:
     """Return the words for the last stage that has begun."""
-    begun = [
-        task.task_id for task in view.tasks if task.state not in (None, "scheduled", "skipped", "removed")
-    ]
-    order = list(STAGES)
-    if not begun:
-        return ""
-    return STAGES[max((name for name in begun if name in STAGES), key=order.index)]
+    waiting = {None, "scheduled", "skipped", "upstream_failed", "removed"}
+    begun = {task.task_id for task in view.tasks if task.state not in waiting}
+    return next((words for task_id, words in reversed(STAGES.items()) if task_id in begun), "")
 
 
 def follow(airflow: AirflowApi, run_id: str, progress: Progress) -> Question | None:
@@ -219,9 +204,7 @@ def follow(airflow: AirflowApi, run_id: str, progress: Progress) -> Question | N
             return view.questions[0]
         if view.state == "failed":
             failed = sorted({task.task_id for task in view.tasks if task.state == "failed"})
-            raise DemoError(
-                f"the run failed at {', '.join(failed)}; Airflow's logs lie in the home's airflow/logs"
-            )
+            raise DemoError(f"the run failed at {', '.join(failed)}; see airflow/logs in the home")
     return None
 
 
@@ -255,17 +238,13 @@ def show_ledger(ledger: dict[str, Any]) -> None:
     found, stored, failed, excluded = (
         sum(scope[name] for scope in scopes) for name in ("found", "stored", "failed", "excluded")
     )
-    tell(
-        f"found {found:,} = stored {stored:,} + failed {failed:,} + excluded {excluded:,}, in {len(scopes)} places"
-    )
     text = ledger["text"]
+    tell(f"found {found:,} = stored {stored:,} + failed {failed:,} + excluded {excluded:,}")
     tell(
-        f"text: stored {text['stored']:,} with attachments = searchable {text['searchable']:,} + not searchable "
-        f"{text['not_searchable']:,} + waits for OCR {text['pending']:,}"
+        f"text, attachments included: stored {text['stored']:,} = searchable {text['searchable']:,} "
+        f"+ not searchable {text['not_searchable']:,} + waits for OCR {text['pending']:,}"
     )
-    tell(
-        "the ledger balances" if ledger["balanced"] else "THE LEDGER DOES NOT BALANCE: see `daylight ledger`"
-    )
+    tell("the ledger balances" if ledger["balanced"] else "THE LEDGER DOES NOT BALANCE")
 
 
 def decide(desk: Desk, request_id: str) -> None:
@@ -276,28 +255,8 @@ def decide(desk: Desk, request_id: str) -> None:
     desk.daylight("sheet", request_id, "--out", folders.desk / "coding-sheet.xlsx")
     desk.daylight("sheet", request_id, "--out", sheet)
     desk.daylight("items", request_id, "--no-text", into=items)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "examples.decide",
-            sheet,
-            items,
-            folders.district / "truth.jsonl",
-            REQUEST,
-            filled,
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise DemoError(f"the sheet could not be filled in: {done.stderr.strip()[-2000:]}")
-    made = json.loads(done.stdout)
-    tell(
-        f"{made['planned'] + made['unplanned']:,} records decided in the sheet, by a person played by the demo"
-    )
+    made = example("decide", sheet, items, folders.district / "truth.jsonl", REQUEST, filled)
+    tell(f"{made['planned'] + made['unplanned']:,} records decided in the sheet, by a person the demo plays")
     (taken,) = desk.daylight("decide", request_id, filled, "--by", PRO_NAME)
     tell(f"{taken['applied']:,} decisions taken in, {len(taken['refused'])} rows refused")
 
@@ -424,15 +383,11 @@ def _stop(_signal: int, _frame: object) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run as a command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.demo", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m examples.demo")
     parser.add_argument("--home", type=Path, default=ROOT / "demo-home", help="folder to use; made anew")
     parser.add_argument("--items", type=int, default=3000, help="records of the district")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same district")
-    parser.add_argument(
-        "--keep-running", action="store_true", help="leave Airflow and the pages open at the end"
-    )
+    parser.add_argument("--keep-running", action="store_true", help="leave Airflow and the pages open")
     args = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)  # so that everything started is stopped then, too
     try:

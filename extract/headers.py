@@ -32,6 +32,11 @@ _SIMPLE = re.compile(
 )
 
 
+_ANY_ADDRESS = re.compile(r"[^\s<>()\",;:]+@[^\s<>()\",;:]+")
+_WORD = re.compile(r"\w+")
+_BRACKETS = {'"': '"', "(": ")", "<": ">"}
+
+
 def split(data: bytes) -> tuple[bytes, int]:
     """Return the header block of a message without the blank line, and where its body begins."""
     if data.startswith((b"\n", b"\r\n")):
@@ -158,8 +163,8 @@ def _encoded_bytes(encoding: str, text: str) -> bytes | None:
 def addresses(values: list[str] | None) -> tuple[Address, ...]:
     """Read an address field: the usual spellings by one pattern, everything else by the standard library.
 
-    What is no address stays as a name without one, so that it can still be found. An empty group
-    (``undisclosed-recipients:;``) gives its name.
+    What is no address stays as a name without one, so that it can still be found; so does the name of a
+    group (``undisclosed-recipients:;``).
     """
     if not values:
         return ()
@@ -188,17 +193,56 @@ def _name(name: str) -> str:
 
 
 def _hard_addresses(value: str) -> tuple[Address, ...]:
-    people = []
-    for name, address in getaddresses([value]):
-        name, address = _name(name), one_line(address)
-        if "@" not in address and not name:
-            name, address = _name(address), ""
-        if name or address:
-            people.append(Address(name, address))
-    if not people:
-        stated = one_line(decoded(value))
-        return (Address(stated, ""),) if stated else ()
+    """Read groups, comments and broken spellings, one piece at a time; no word of the field is lost."""
+    people: list[Address] = []
+    for piece in _pieces(value):
+        found = _SIMPLE.fullmatch(piece)
+        if found is not None:
+            people.extend(_addresses(piece))
+            continue
+        parsed = [(_name(name), one_line(address)) for name, address in getaddresses([piece])]
+        kept = set(_WORD.findall(" ".join(text for pair in parsed for text in pair)))
+        stated = _name(piece)
+        if "@" in piece and kept.issuperset(_WORD.findall(stated)):
+            people.extend(Address(name, address) for name, address in parsed if name or address)
+        else:
+            people.append(_salvaged(piece))
     return tuple(people)
+
+
+def _salvaged(piece: str) -> Address:
+    """Take the one address out of a broken spelling; every other word is the name."""
+    found = _ANY_ADDRESS.search(piece)
+    if found is None:
+        return Address(_name(piece).strip('"').strip(), "")
+    rest = piece[: found.start()].rstrip(" <") + " " + piece[found.end() :].lstrip(" >")
+    return Address(_name(rest).strip('"').strip(), found.group())
+
+
+def _pieces(value: str) -> list[str]:
+    """Split at commas, semicolons and behind the name of a group, outside quotes, comments and brackets."""
+    pieces: list[str] = []
+    start = depth = 0
+    closing = ""
+    escaped = False
+    for at, character in enumerate(value):
+        if escaped:
+            escaped = False
+        elif character == "\\" and closing:
+            escaped = True
+        elif closing:
+            if character == "(" and closing == ")":
+                depth += 1
+            elif character == closing:
+                depth -= 1
+                closing = closing if depth > 0 else ""
+        elif character in _BRACKETS:
+            closing, depth = _BRACKETS[character], 1
+        elif character in ",;:":
+            pieces.append(value[start:at])
+            start = at + 1
+    pieces.append(value[start:])
+    return [stripped for piece in pieces if (stripped := piece.strip())]
 
 
 def file_name(type_field: str, disposition: str) -> str:

@@ -215,6 +215,8 @@ def _has_bare_newlines(data: bytes) -> bool:
 def _from_fast(part: fast.PyLazyMimePart, bare: bool) -> Node:  # noqa: FBT001 - private
     """Copy a part; a ``DecodeError`` of any leaf sends the whole message to the other reader."""
     media_type = part.content_type.lower()
+    if part.content is None and not part.children:
+        raise _UnfaithfulError  # no usable boundary: what it holds would be lost
     children = [] if part.is_message else [_from_fast(child, bare) for child in part.children]
     node = Node(media_type, content=part.content, children=children)
     quoted = False
@@ -340,7 +342,7 @@ class _Gathering:
                 plain = f"{plain.rstrip()}\n\n{text}" if plain.strip() else text
         if self.failure is None and "-----BEGIN PGP MESSAGE-----" in plain and _ARMOR.search(plain):
             self.failure = Failure(Reason.ENCRYPTED, "pgp_inline")
-        return plain
+        return plain if plain.strip() else ""
 
     def _parts(self, node: Node, path: str) -> None:
         for number, part in enumerate(node.children, 1):

@@ -11,6 +11,7 @@ import binascii
 import re
 from typing import BinaryIO, ClassVar
 
+from extract import sniff
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import Child, Extraction, Failure
@@ -67,7 +68,9 @@ class CmsReader:
         content = content_of_signed(data)
         if content is None:
             return Extraction(metadata={"cms": "detached_signature"})
-        media_type = "message/rfc822" if _has_headers(content) else "application/octet-stream"
+        media_type = "text/plain" if sniff.is_texty(content[:4096]) else "application/octet-stream"
+        if _has_headers(content):
+            media_type = "message/rfc822"
         kind_of = Kind.EMAIL if media_type == "message/rfc822" else Kind.FILE
         return Extraction(
             metadata={"cms": "signed"},

@@ -399,7 +399,7 @@ class _Process:
 
     def _reap(self) -> tuple[int, int]:
         """Collect the dead process: its exit code and the most memory it ever held."""
-        until = time.monotonic() + 2.0
+        until = time.monotonic() + 0.5
         while True:
             try:
                 pid, status, usage = os.wait4(self.pid, os.WNOHANG)

@@ -70,14 +70,19 @@ class Home:
         r, v = t.requests.c, t.request_versions.c
         with self.catalogue.read() as connection:
             row = connection.execute(
-                sa.select(r.version, r.state, r.due_on, v.body, v.terms)
+                sa.select(r.version, r.state, r.due_on, v.body, v.terms_csv)
                 .join(t.request_versions, (v.request_id == r.request_id) & (v.version == r.version))
                 .where(r.request_id == request_id)
             ).first()
         if row is None:
             raise UsageError(f"there is no request {request_id}; `daylight status` lists what there is")
         return OpenRequest(
-            request_id, row.version, row.state, row.due_on, Request.model_validate_json(row.body), row.terms
+            request_id,
+            row.version,
+            row.state,
+            row.due_on,
+            Request.model_validate_json(row.body),
+            row.terms_csv,
         )
 
     def close(self) -> None:

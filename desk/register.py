@@ -16,6 +16,7 @@ from records.errors import UsageError
 from records.ledger import ledger
 from records.vocabulary import Awaits
 from retention.freeze import freeze, thaw
+from search.terms import read_terms
 
 
 def open_request(home: Home, path: Path, *, by: str) -> tuple[str, str]:
@@ -74,7 +75,7 @@ def enter(home: Home, request: Request, terms: str, *, by: str) -> str:
                 "request_id": request_id,
                 "version": 1,
                 "body": canonical.dumps(request.model_dump(mode="json", by_alias=True)),
-                "terms": terms,
+                **term_columns(terms),
                 "at": now,
                 "by": by,
                 "why": "opened",
@@ -83,6 +84,17 @@ def enter(home: Home, request: Request, terms: str, *, by: str) -> str:
         freeze(connection, request_id, now)
         audit.append(connection, action="opened", actor=by, request_id=request_id, version=1)
     return request_id
+
+
+def term_columns(csv_text: str) -> dict[str, str]:
+    """Return a term list as the columns of ``request_versions`` keep it.
+
+    Raises:
+        SettingsError: It has no column ``term``.
+    """
+    listed = read_terms(csv_text.encode("utf-8")).terms if csv_text else ()
+    rows = [{"line": term.line, "term": term.term, "note": term.note} for term in listed]
+    return {"terms": canonical.dumps(rows), "terms_csv": csv_text}
 
 
 def _next_id(connection: sa.Connection, request: Request) -> str:

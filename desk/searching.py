@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from desk.batch import batch_runner
 from desk.home import Home, OpenRequest
 from desk.items import short_time
+from desk.register import term_columns
 from records import audit, canonical
 from records import tables as t
 from records.errors import AccessError, UsageError
@@ -176,7 +177,7 @@ def _adopt(home: Home, found: OpenRequest, data: bytes, by: str) -> int:
                 "request_id": found.request_id,
                 "version": version,
                 "body": found.as_json(),
-                "terms": data.decode("utf-8-sig", "replace"),
+                **term_columns(data.decode("utf-8-sig", "replace")),
                 "at": canonical.now_text(),
                 "by": by,
                 "why": "another term list",

@@ -348,6 +348,17 @@ class Standalone(AirflowApi):
         return self.folder / "standalone.log"
 
     @property
+    def process_id(self) -> int:
+        """The id of Airflow's first process, which is also that of its session.
+
+        Raises:
+            UsageError: It is not running.
+        """
+        if self._process is None:
+            raise UsageError("Airflow is not running for this home")
+        return self._process.pid
+
+    @property
     def password(self) -> str:
         """The password of this user, for a person who opens Airflow in a browser."""
         return self._password

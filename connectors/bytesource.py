@@ -190,6 +190,7 @@ class GuardedStream(io.RawIOBase):
         super().__init__()
         self._stream = stream
         self._also = also
+        self._fault: ItemError | None = None
 
     def readable(self) -> bool:
         """Say yes."""
@@ -207,13 +208,21 @@ class GuardedStream(io.RawIOBase):
         return len(got)
 
     def read(self, size: int = -1) -> bytes:
-        """Read like a buffered file: ``size`` bytes, fewer only at the end."""
-        if size is None or size < 0:
-            pieces = []
-            while piece := self._guarded(CHUNK):
+        """Read like a buffered file: ``size`` bytes, fewer only at the end.
+
+        What came out before a fault is given out first; the next call raises.
+        """
+        pieces = []
+        left = size if size is not None and size >= 0 else None
+        try:
+            while left != 0 and (piece := self._guarded(CHUNK if left is None else left)):
                 pieces.append(piece)
-            return b"".join(pieces)
-        return self._guarded(size)
+                left = None if left is None else left - len(piece)
+        except ItemError as err:
+            if not pieces:
+                raise
+            self._fault = err
+        return b"".join(pieces)
 
     def close(self) -> None:
         """Close the stream, and what was opened for it."""
@@ -224,8 +233,13 @@ class GuardedStream(io.RawIOBase):
         super().close()
 
     def _guarded(self, size: int) -> bytes:
+        if self._fault is not None:
+            fault, self._fault = self._fault, None
+            raise fault
         try:
-            return self._stream.read(size)
+            once = getattr(self._stream, "read1", None)  # read() loses what it had when a gz is cut
+            data: bytes = self._stream.read(size) if once is None else once(size)
+            return data
         except EOFError as err:
             raise ItemError(Reason.TRUNCATED, "stream_cut") from err
         except (zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as err:

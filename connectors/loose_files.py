@@ -55,7 +55,7 @@ class LooseFiles(FileConnector):
             ItemError: The folder cannot be read.
         """
         del scope
-        if not os.path.isdir(self._path):
+        if os.path.isfile(self._path):
             return Expected(1, "folder walk")
         if not os.access(self._path, os.R_OK | os.X_OK):
             raise ItemError(Reason.UNREADABLE, "folder")
@@ -187,6 +187,8 @@ def walk(root: str, first: str, before: str) -> Iterator[tuple[str, os.DirEntry[
         ItemError: ``root`` itself cannot be read.
     """
     if not os.path.isdir(root):
+        if not os.path.lexists(root):
+            raise ItemError(Reason.UNREADABLE, "scope_gone")
         folder, name = os.path.split(root)
         yield from ((entry.name, entry) for entry in _sorted(folder or ".") if entry.name == name)
         return

@@ -46,6 +46,7 @@ _DATED = re.compile(
 _BARE = re.compile(rb"From -[ \t]*\r?\n")
 _HEADER = re.compile(rb"[!-9;-~]+[ \t]*:|>From ")
 _EMPTY = re.compile(rb"\r?\n")
+_EMPTY_LINES = re.compile(rb"(?:\r?\n)*+")
 _LENGTH = re.compile(rb"[ \t]*(\d{1,15})[ \t]*\r?\n")
 _LENGTH_NAMES = (b"\nContent-Length:", b"\nContent-length:", b"\ncontent-length:")
 
@@ -81,7 +82,14 @@ def is_separator(lines: bytes) -> bool:
 
 def starts_like_mbox(head: bytes) -> bool:
     """Say whether the first 4,096 bytes of a file are those of an mbox."""
-    return is_separator(head.removeprefix(BOM).lstrip(b"\r\n"))
+    head = head.removeprefix(BOM)
+    return is_separator(head[_blank(head) :])
+
+
+def _blank(data: bytes) -> int:
+    """Return how many bytes of empty lines ``data`` starts with."""
+    found = _EMPTY_LINES.match(data)
+    return found.end() if found else 0
 
 
 _OTHER_SUFFIXES = (
@@ -134,9 +142,9 @@ class _Splitter:
         at = len(BOM) if self._buffer.startswith(BOM) else 0
         while True:
             rest = self._buffer[at - self._base :]
-            blank = len(rest) - len(rest.lstrip(b"\r\n"))
+            blank = _blank(rest)
             at += blank
-            if blank < len(rest) or self._eof:
+            if blank + 1 < len(rest) or self._eof:  # one byte may be half of a line end
                 break
             self._more(at)
         self._fill(at, _LOOK_AHEAD)
@@ -194,9 +202,9 @@ class _Splitter:
                     search = candidate
                     continue
                 search = candidate - 1
-            keep = max(start - 1, 0) if self._end() - start <= 2 * CHUNK else max(start, search - 4)
-            keep = max(keep, self._base)
-            self._more(keep)
+            small = self._end() - start <= max(2 * CHUNK, _HEADER_BYTES)
+            keep = start - 1 if small else max(start, search - 4)
+            self._more(max(keep, self._base))
 
     def _after_empty_line(self, start: int, offset: int) -> bool:
         return self._content_end(start, offset) < offset

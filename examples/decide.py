@@ -2,8 +2,8 @@
 
 ``python -m examples.decide SHEET.csv ITEMS.jsonl TRUTH.jsonl NAME OUT.csv``. The sheet is what ``daylight
 sheet`` wrote as CSV, the items are what ``daylight items --no-text`` prints. A top item is known by its
-source and native key; a child by its place among its parent's children and its name. A demo needs a person who
-decides: this one decides as the generator planned, and says *not responsive* to everything nobody planned.
+source and native key; a child by its place among its parent's children and its name. A demo needs a person
+who decides: this one decides as planned, and says *not responsive* to everything nobody planned.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ BUS_TERMS = (
     ),
     Term('"Larkspur Lane stop"', "the stop that moves", phrase("larkspur lane stop")),
     Term(
-        "stop consolidation NOT budget",
+        '"stop consolidation" AND NOT budget',
         "planner's word; the budget memo is another matter",
         both(phrase("stop consolidation"), without(phrase("budget"))),
     ),

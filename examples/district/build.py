@@ -28,6 +28,7 @@ from examples.district.truth import Piece, Top, TruthTable
 SMALLEST, LARGEST = 200, 1_000_000
 CROWDED = 500
 """Below this size a planted message lies in one mailbox only, to leave room for ordinary ones."""
+LOCKED_MEMBERS = 1
 QUIET_AT = pacific(QUIET.year, QUIET.month, QUIET.day, 9)
 
 
@@ -156,19 +157,23 @@ class _Builder:
             self._open(stack)
             self._spread()
             self._last_mails()
+            self._locked_member()
             for store in self._stores.values():
                 store.close()
         for export in self._exports.values():
             export.end_mail()
         self._texts()
         self._files()
+        self._chats()
         for export in self._exports.values():
             export.close()
 
     def _make_plan(self, items: int) -> _Plan:
         planted = self._planter
         fixed = sum(len(m.boxes) * m.repeats for m in planted.mails) + len(planted.texts) + len(planted.files)
-        fixed += len(planted.last_mails) + len(_export_files(self._people))
+        fixed += len(planted.last_mails) + len(_export_files(self._people)) + LOCKED_MEMBERS
+        fixed += sum(1 + len(m.files) for talk in _talks(self._people) for m in talk.messages)
+        fixed -= sum(len(talk.attached) for talk in _talks(self._people))
         bulk = items - fixed
         if bulk < 0:
             raise AssertionError(f"{fixed} planted items leave no room in {items}")
@@ -368,6 +373,46 @@ class _Builder:
         for step in steps:
             self._file(step)
 
+    def _chats(self) -> None:
+        """Write the conversations: each message is an item, and so is each file that one names."""
+        for talk in _talks(self._people):
+            export = self._exports[talk.place]
+            data, objects = takeout.chat_file(talk.group, talk.messages)
+            export.add_file(f"{talk.folder}/messages.json", data)
+            there = {p.name for p in talk.attached}
+            for message, (key, raw) in zip(talk.messages, objects, strict=True):
+                self._truth.add(
+                    Top(
+                        export.source,
+                        "Google Chat",
+                        key,
+                        "chat",
+                        None,
+                        f"c-{key}",
+                        message.at,
+                        hashlib.sha256(raw).hexdigest(),
+                        len(raw),
+                        words=message.text or "",
+                        participants=f"{message.writer.name} {message.writer.email}",
+                        tags=("chat", *(("deleted",) if message.text is None else ())),
+                    )
+                )
+                for original, exported in message.files:
+                    if exported not in there:
+                        lost = f"{talk.folder}/{original}#{key}"
+                        self._failed(export.source, "Google Chat", lost, "file", original, "not_in_export")
+
+    def _locked_member(self) -> None:
+        store = self._stores["maintenance"]
+        assert isinstance(store, MailZip)
+        placed = store.add_locked()
+        self._failed(store.source, placed.scope, placed.native_key, "email", placed.name, "encrypted")
+
+    def _failed(self, source: Source, scope: str, key: str, kind: str, name: str | None, reason: str) -> None:
+        """Write the row of an item that is found and cannot be had."""
+        state = ("failed", reason)
+        self._truth.add(Top(source, scope, key, kind, name, f"x-{key}", collection=state, tags=("failed",)))
+
     def _file(self, step: FileStep) -> None:
         source, piece = self._places[step.place], step.piece
         if step.place in self._exports:
@@ -409,7 +454,7 @@ def _planted_top(step: MailStep, source: Source, placed: Placed) -> Top:
         "email",
         placed.name,
         step.group,
-        None if step.in_doubt else step.known_at,
+        step.known_at,
         placed.sha256,
         placed.size,
         step.subject,
@@ -419,6 +464,7 @@ def _planted_top(step: MailStep, source: Source, placed: Placed) -> Top:
         children=step.pieces,
         answers=step.answers,
         tags=step.tags,
+        kept=step.in_doubt,
     )
 
 
@@ -439,55 +485,92 @@ def _loose(root: Path, path: str, data: bytes) -> tuple[str, str]:
     return unicodedata.normalize("NFC", path), hashlib.sha256(data).hexdigest()
 
 
-def _export_files(people: People) -> list[tuple[str, str, Piece]]:
-    """Return what an export holds beside mail and documents: chats, its own pages."""
-    chief, driver, board, other = (
-        people.office["principal_cf"],
-        people.office["dispatch"],
-        people.board[0],
-        people.board[1],
-    )
-    talks = {
-        "takeout-01": (
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """A conversation of an export and the files around it."""
+
+    place: str
+    group: str
+    owner: Person
+    messages: tuple[takeout.Chat, ...]
+    attached: tuple[Piece, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        return f"Takeout/Google Chat/Groups/{self.group}"
+
+
+def _talks(people: People) -> tuple[_Talk, ...]:
+    chief, driver = people.office["principal_cf"], people.office["dispatch"]
+    board, other = people.board[0], people.board[1]
+    chat = takeout.Chat
+    map_ = documents.photo_file("File-map.jpg", ["Larkspur Lane stop"], ("found_only_after_ocr", "chat_file"))
+    return (
+        _Talk(
+            "takeout-01",
             "DM Qx7pAAAAE",
-            [
-                (driver, pacific(2026, 2, 25, 7, 1), "does the bus route change also count for the late bus"),
-                (chief, pacific(2026, 2, 25, 7, 3), "no, mornings only — Guten Morgen übrigens"),
-            ],
-        ),
-        "takeout-02": (
-            "DM Zt4kAAAAE",
-            [
-                (other, pacific(2026, 3, 19, 22, 0), "three parents now ask about Brannock"),
-                (board, pacific(2026, 3, 19, 22, 4), "I wrote to the office, let us wait"),
-            ],
-        ),
-    }
-    out: list[tuple[str, str, Piece]] = []
-    for place, (group, messages) in talks.items():
-        owner = chief if place == "takeout-01" else board
-        both = [messages[0][0], messages[1][0]]
-        base = f"Takeout/Google Chat/Groups/{group}"
-        words = "\n".join(f"{p.name} {p.email} {text}" for p, _, text in messages)
-        members = "\n".join(f"{p.name} {p.email}" for p in both)
-        files = (
-            (f"{base}/messages.json", takeout.chat_file(group, messages), words, ("chat",)),
-            (f"{base}/group_info.json", takeout.members_file(both), members, ("chat",)),
+            chief,
             (
-                "Takeout/Google Chat/Users/User 10293847/user_info.json",
-                takeout.user_file(owner, [group]),
-                owner.name,
-                ("chat",),
+                chat(driver, pacific(2025, 10, 1, 7, 0), "is there a bus route change coming, then?"),
+                chat(
+                    driver,
+                    pacific(2026, 2, 25, 7, 1),
+                    "does the bus route change also count for the late bus",
+                ),
+                chat(chief, pacific(2026, 2, 25, 7, 3), "no, mornings only — Guten Morgen übrigens"),
+                chat(driver, pacific(2026, 2, 25, 7, 4), None),
+                chat(
+                    driver,
+                    pacific(2026, 2, 25, 7, 9),
+                    "the map, and the list",
+                    (("map.jpg", "File-map.jpg"), ("list.docx", "File-list.docx")),
+                ),
             ),
-        )
-        for path, data, text, tags in files:
-            out.append(
-                (place, path, Piece(path.rsplit("/", 1)[-1], "application/json", data, words=text, tags=tags))
-            )
+            (map_,),
+        ),
+        _Talk(
+            "takeout-02",
+            "DM Zt4kAAAAE",
+            board,
+            (
+                chat(other, pacific(2026, 3, 19, 22, 0), "three parents now ask about Brannock"),
+                chat(board, pacific(2026, 3, 19, 22, 4), "I wrote to the office, let us wait"),
+            ),
+        ),
+    )
+
+
+def _export_files(people: People) -> list[tuple[str, str, Piece]]:
+    """Return what an export holds beside mail, chats and documents: who took part, its own pages."""
+    out: list[tuple[str, str, Piece]] = []
+    for talk in _talks(people):
+        both = list({m.writer.id: m.writer for m in talk.messages}.values())
         page = takeout.browser_file(("Mail", "Google Chat", "Drive"))
         scaffold = ("excluded", "export_scaffolding")
+        files = (
+            (
+                f"{talk.folder}/group_info.json",
+                takeout.members_file(both),
+                "\n".join(f"{p.name} {p.email}" for p in both),
+            ),
+            (
+                "Takeout/Google Chat/Users/User 10293847/user_info.json",
+                takeout.user_file(talk.owner, [talk.group]),
+                talk.owner.name,
+            ),
+        )
+        for path, data, words in files:
+            name = path.rsplit("/", 1)[-1]
+            out.append(
+                (talk.place, path, Piece(name, "application/json", data, words=words, tags=("chat_facts",)))
+            )
+        out += [(talk.place, f"{talk.folder}/{p.name}", p) for p in talk.attached]
         out.append(
-            (place, takeout.BROWSER, Piece("archive_browser.html", "text/html", page, collection=scaffold))
+            (
+                talk.place,
+                takeout.BROWSER,
+                Piece("archive_browser.html", "text/html", page, collection=scaffold),
+            )
         )
     return out
 

@@ -308,10 +308,13 @@ def cut_zip(name: str, rng: random.Random) -> Piece:
 
 
 def corrupt_docx(name: str, rng: random.Random) -> Piece:
-    """Make a file that calls itself DOCX and starts like a ZIP, but is noise."""
-    return Piece(
-        name, DOCX, b"PK\x03\x04\x14\x00\x06\x00" + rng.randbytes(3000), text=CORRUPT, tags=("broken",)
-    )
+    """Make a DOCX whose text part is noise: its directory is whole, the part cannot be unpacked."""
+    data = bytearray(word_file(name, ["Report", "Nobody will read this again."]).data)
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        info = packed.getinfo("word/document.xml")
+    start = info.header_offset + 30 + len(info.filename)
+    data[start : start + info.compress_size] = rng.randbytes(info.compress_size)
+    return Piece(name, DOCX, bytes(data), text=CORRUPT, tags=("broken",))
 
 
 def garbage_pdf(name: str, rng: random.Random) -> Piece:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import random
 import re
 import zipfile
 from collections import Counter
@@ -19,6 +20,9 @@ from typing import IO, Protocol
 
 from examples.district.asks import Source
 from examples.district.documents import ZIP_TIME
+
+ENCRYPTED, FLAGS_AT = 0x1, 6
+"""Flag of a member, and where the flags stand in its local header (APPNOTE 4.3.7, 4.4.4)."""
 
 _FROM_LINE = re.compile(rb"^(>*From )", re.MULTILINE)
 
@@ -154,6 +158,20 @@ class MailZip:
             hashlib.sha256(raw).hexdigest(),
             len(raw),
         )
+
+    def add_locked(self) -> Placed:
+        """Write a member that asks for a password: it is found, and cannot be had."""
+        self._count += 1
+        member = f"Mailbox/Inbox/{self._count:06}.eml"
+        self._zip.writestr(zipfile.ZipInfo(member, ZIP_TIME), random.Random(member).randbytes(400))
+        info, file = self._zip.getinfo(member), self._zip.fp
+        assert file is not None
+        info.flag_bits |= ENCRYPTED
+        end = file.tell()
+        file.seek(info.header_offset + FLAGS_AT)
+        file.write(info.flag_bits.to_bytes(2, "little"))
+        file.seek(end)
+        return Placed(self._name, f"{self._name}!{member}", f"{self._count:06}.eml", "", 0)
 
     def close(self) -> None:
         """Write the directory of the zip."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -68,19 +69,45 @@ def _info(name: str) -> zipfile.ZipInfo:
     return info
 
 
-def chat_file(group: str, messages: Sequence[tuple[Person, datetime, str]]) -> bytes:
-    """Return a ``messages.json``; times are UTC words with U+202F before AM or PM."""
-    rows = [
-        {
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """One message of a conversation.
+
+    Attributes:
+        text: None for one its writer deleted: a tombstone.
+        files: Pairs of the name its sender gave and the name in the export.
+    """
+
+    writer: Person
+    at: datetime
+    text: str | None
+    files: tuple[tuple[str, str], ...] = ()
+
+
+def chat_file(group: str, messages: Sequence[Chat]) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """Return a ``messages.json``, and each message's id and exact bytes within it.
+
+    Times are UTC in words, with U+202F before AM or PM.
+    """
+    objects: list[tuple[str, bytes]] = []
+    for n, message in enumerate(messages):
+        person = message.writer
+        row: dict[str, object] = {
             "creator": {"name": person.name, "email": person.email, "user_type": "Human"},
-            "created_date": _words(at),
-            "text": text,
+            "created_date": _words(message.at),
             "topic_id": f"t{n:04}",
             "message_id": f"{group}/t{n:04}/t{n:04}",
         }
-        for n, (person, at, text) in enumerate(messages)
-    ]
-    return json.dumps({"messages": rows}, ensure_ascii=False, indent=2).encode()
+        if message.text is None:
+            row["message_state"] = "DELETED"
+        else:
+            row["text"] = message.text
+        if message.files:
+            row["attached_files"] = [{"original_name": a, "export_name": b} for a, b in message.files]
+        text = json.dumps(row, ensure_ascii=False, indent=2).replace("\n", "\n    ")
+        objects.append((f"{group}/t{n:04}/t{n:04}", text.encode()))
+    joined = b",\n    ".join(data for _, data in objects)
+    return b'{\n  "messages": [\n    ' + joined + b"\n  ]\n}", objects
 
 
 def members_file(people: Sequence[Person]) -> bytes:

@@ -92,6 +92,7 @@ class Top:
     Attributes:
         at: Trustworthy time, or None.
         plain: Known to hold no term: the matcher is spared.
+        kept: Its zone is assumed and a window's edge is near: kept by every request.
     """
 
     source: Source
@@ -113,6 +114,7 @@ class Top:
     answers: Mapping[str, Answer] = field(default_factory=dict)
     tags: Sequence[str] = ()
     plain: bool = False
+    kept: bool = False
 
 
 class TruthTable:
@@ -171,7 +173,7 @@ class TruthTable:
         self._file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     def _state(self, ask: Ask, top: Top) -> State:
-        if top.collection == STORED and not ask.covers(top.at):
+        if top.collection == STORED and not top.kept and not ask.covers(top.at):
             return ("excluded", "outside_window")
         return top.collection
 

@@ -158,17 +158,10 @@ def _scopes(connection: sa.Connection, request_id: str) -> tuple[ScopeLedger, ..
 
 def _children(connection: sa.Connection, request_id: str) -> dict[str, int]:
     i, r = t.items.c, t.readings.c
-    states: Counter[str] = Counter(
-        dict(
-            connection.execute(
-                sa.select(i.state, sa.func.count())
-                .where(i.request_id == request_id, i.level > 0)
-                .group_by(i.state)
-            )
-            .tuples()
-            .all()
-        )
+    rows = connection.execute(
+        sa.select(i.state, sa.func.count()).where(i.request_id == request_id, i.level > 0).group_by(i.state)
     )
+    states: Counter[str] = Counter({row[0]: row[1] for row in rows})
     short = connection.execute(
         sa.select(sa.func.coalesce(sa.func.sum(r.expected_children - r.children), 0)).where(
             r.request_id == request_id, r.expected_children > r.children
@@ -238,4 +231,4 @@ def _exceptions(connection: sa.Connection, request_id: str) -> dict[str, int]:
         .where(i.request_id == request_id, i.state == CollectionState.FAILED)
         .group_by(i.reason)
     )
-    return dict(sorted(rows.tuples().all()))
+    return {row[0]: row[1] for row in sorted(rows.all())}

@@ -67,18 +67,16 @@ class Bench:
                     **changes,
                 },
             )
-            connection.execute(
-                t.request_versions.insert(),
-                {
-                    "request_id": self.request_id,
-                    "version": 1,
-                    "body": canonical.dumps({"custodians": CUSTODIANS}),
-                    "terms": "[]",
-                    "at": "2026-09-08T15:00:00.000000Z",
-                    "by": "pro",
-                    "why": "opened",
-                },
-            )
+            version = {
+                "request_id": self.request_id,
+                "version": 1,
+                "body": canonical.dumps({"custodians": CUSTODIANS}),
+                "at": "2026-09-08T15:00:00.000000Z",
+                "by": "pro",
+                "why": "opened",
+            }
+            words = {column.name: "[]" for column in t.request_versions.c if column.name.startswith("terms")}
+            connection.execute(t.request_versions.insert(), version | words)
 
     def add(
         self,

@@ -101,7 +101,7 @@ class GateReport:
     checks: tuple[Check, ...]
 
     @property
-    def passed(self) -> bool:
+    def ok(self) -> bool:
         """Whether nothing was found."""
         return not self.findings
 

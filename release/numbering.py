@@ -44,7 +44,7 @@ def check_prefix(prefix: str) -> str:
 def prefix_from(request_id: str) -> str:
     """Return the prefix a request gets when none is set: its id in capitals, closed with a hyphen."""
     body = _OTHER.sub("-", request_id.upper()).strip("-")[:24].strip("-")
-    if not body or not body[0].isalpha():
+    if not body or not body[0].isalpha() or body == DRAFT_PREFIX.rstrip("-"):
         body = f"R{body}"
     return check_prefix(f"{body}-")
 
@@ -94,8 +94,7 @@ def allocate(
     lock(connection)
     n = t.numbers.c
     rows_there = connection.execute(
-        sa
-        .select(n.item_id, n.number)
+        sa.select(n.item_id, n.number)
         .where(n.request_id == request_id, n.installment == installment)
         .order_by(n.number)
     )

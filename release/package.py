@@ -413,7 +413,7 @@ def _pass_gate(
     building: Path, catalogue: Catalogue, store: EvidenceStore, request_id: str, plan: Mapping[str, Any]
 ) -> None:
     report = gate(building, catalogue, store, request_id, shown=shown_in(plan["context"]))
-    if not report.passed:
+    if not report.ok:
         named = "; ".join(f"{f.check} in {f.where} ({f.what})" for f in report.findings[:10])
         raise CheckFailed(
             f"the leak gate found {len(report.findings)} things that must not be there: {named}"

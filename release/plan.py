@@ -29,7 +29,18 @@ from release.selection import NotProduced, Role, Selection, load_selection, prod
 FORMAT = 1
 _IN = 400  # values of one IN list
 
-RETENTION_KEYS = ("dan", "title", "cut_off", "retention", "disposition", "archival")
+RETENTION_KEYS = (
+    "authority",
+    "title",
+    "schedule",
+    "version",
+    "cutoff_event",
+    "cutoff_on",
+    "retention_text",
+    "disposition",
+    "archival",
+    "confidence",
+)
 """What of a confirmed retention flag goes into a bundle, where the flag's body states it."""
 
 

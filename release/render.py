@@ -19,6 +19,7 @@ from release.bag import BagWriter
 from release.context import WORKING_COPY
 from release.keys import SigningKey
 from release.page import index_page
+from release.plan import RETENTION_KEYS
 from release.selection import Role
 from release.sheets import csv_bytes, plain
 
@@ -56,9 +57,7 @@ LOG_COLUMNS = (
     "treatment", "exemption_code", "exemption_citation", "explanation", "privilege_basis", "attorney",
     "reviewer", "decided_at", "rule_or_human", "family_numbers", "bundle",
 )  # fmt: skip
-RETENTION_COLUMNS = (
-    "number", "series", "dan", "title", "cut_off", "retention", "disposition", "archival", "confirmed_at",
-)  # fmt: skip
+RETENTION_COLUMNS = ("number", "series", *RETENTION_KEYS, "confirmed_at")
 
 
 @dataclass(frozen=True, slots=True)

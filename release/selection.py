@@ -211,9 +211,9 @@ def select(
     going = {
         m.item_id: Role(result)
         for m in ordered
-        if isinstance(result := outcome[m.item_id], Role) and m.item_id not in produced
+        if isinstance(result := outcome.get(m.item_id), Role) and m.item_id not in produced
     }
-    waiting = {m.item_id: r for m in ordered if isinstance(r := outcome[m.item_id], NotProduced)}
+    waiting = {m.item_id: r for m in ordered if isinstance(r := outcome.get(m.item_id), NotProduced)}
     return Selection(going, waiting, _states(ordered, standings, produced, going))
 
 

@@ -367,7 +367,8 @@ def _signature(root: Path, fingerprint: str | None, report: Report) -> list[str]
         report.notes.append(
             "No fingerprint was given: this shows that the bundle is whole and was signed by the key "
             f"{own}, not whose key that is. A bundle that somebody changed and signed anew with "
-            "a key of their own passes too. Ask the records office for its fingerprint and run again with --fingerprint."
+            "a key of their own passes too. Ask the records office for its fingerprint and run again "
+            "with --fingerprint."
         )
     elif re.sub(r"[\s:]", "", fingerprint).lower() != own:
         return ["the bundle was signed by another key than the fingerprint given"]

@@ -1,18 +1,68 @@
 from __future__ import annotations
 
+import os
+import shutil
+from dataclasses import replace
+
 import pytest
 
-from tests.release.world import World, new_world
+from release.keys import home_key
+from tests.release.scenario import full_scenario
+from tests.release.world import new_world
+
+
+@pytest.fixture(autouse=True)
+def _fast_disk(request, monkeypatch):
+    """A test survives no power cut; those marked otherwise watch what is synced."""
+    if "real_fsync" not in request.fixturenames:
+        monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture
-def world(tmp_path):
+def real_fsync():
+    """Asks for the disk as it is."""
+
+
+@pytest.fixture(scope="session")
+def opened_home(tmp_path_factory):
+    """A home with one open, empty request; copied for each test, since making the tables takes a while."""
+    home = tmp_path_factory.mktemp("opened") / "home"
+    world = new_world(home)
+    world.store.close()
+    world.catalogue.close()
+    return home
+
+
+@pytest.fixture
+def world(tmp_path, opened_home):
+    shutil.copytree(opened_home, tmp_path / "home")
     made = new_world(tmp_path / "home")
     yield made
     made.store.close()
     made.catalogue.close()
 
 
+@pytest.fixture(scope="session")
+def full_home(tmp_path_factory, opened_home):
+    """The full scenario, with what it knows; copied for each test."""
+    home = tmp_path_factory.mktemp("full") / "home"
+    shutil.copytree(opened_home, home)
+    scenario = full_scenario(new_world(home))
+    scenario.world.store.close()
+    scenario.world.catalogue.close()
+    return scenario
+
+
 @pytest.fixture
-def empty_world(world) -> World:
-    return world
+def scenario(tmp_path, full_home):
+    home = tmp_path / "home"
+    shutil.copytree(full_home.world.home, home)
+    opened = new_world(home)
+    old = full_home.world
+    opened = replace(
+        opened, count=old.count, segments=old.segments, decided=old.decided, top=dict(old.top),
+        levels=dict(old.levels),
+    )  # fmt: skip
+    yield replace(full_home, world=opened, key=home_key(home))
+    opened.store.close()
+    opened.catalogue.close()

@@ -138,7 +138,7 @@ def long_date_moment(text: str | None, zone: ZoneInfo) -> Moment:
     """Read an English long date such as ``Tuesday, March 4, 2025 at 6:20:34 PM UTC`` (Google Takeout).
 
     Args:
-        text: As stated, or None; the space before AM or PM may be U+202F. Without AM or PM it is a 24-hour clock.
+        text: As stated, or None; the space before AM or PM may be U+202F. Without either, 24-hour clock.
         zone: Applied when it names no zone (then the basis is ``assumed_zone``).
     """
     if text is None or not text.strip():

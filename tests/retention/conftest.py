@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from records import canonical
@@ -14,6 +16,7 @@ from records import tables as t
 from records.catalogue import Catalogue
 from records.evidence import EvidenceStore
 from records.ids import child_item_id, item_id
+from tests.servers.postgres import postgres
 
 REQUEST = "R-2026-001"
 CUSTODIANS = [
@@ -39,6 +42,24 @@ def catalogue(tmp_path: Path, empty: Path):
     (tmp_path / "catalogue").mkdir()
     shutil.copy(empty, tmp_path / "catalogue" / "c.sqlite")
     made = Catalogue(f"sqlite:///{tmp_path}/catalogue/c.sqlite")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def server():
+    with postgres() as address:
+        yield address
+
+
+@pytest.fixture
+def on_postgres(server: str):
+    """A catalogue on a PostgreSQL of its own."""
+    name = f"d{uuid.uuid4().hex}"
+    with psycopg.connect(server.replace("+psycopg", "") + "/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    made = Catalogue(f"{server}/{name}")
+    made.migrate()
     yield made
     made.close()
 

@@ -177,34 +177,35 @@ class _Splitter:
 
     def _following(self, start: int, *, preamble: bool) -> int:
         """Find the separator that ends the message at ``start``, or the end of the file."""
-        search, length_seen = start, False
+        search, length_seen = start, preamble
         while True:
             found = self._buffer.find(b"\nFrom ", max(search - self._base, 0))
-            if not length_seen and not preamble:
-                limit = found if found >= 0 else len(self._buffer)
-                if found >= 0 or self._eof or self._end() - start >= _HEADER_BYTES:
-                    length_seen = True
-                    by_length = self._by_content_length(start, limit)
-                    if by_length is not None:
-                        return by_length
-            if found < 0:
-                if self._eof:
-                    return self._end()
-                search = max(start, self._end() - 5)
-            else:
-                candidate = self._base + found + 1
-                if self._end() - candidate >= _LOOK_AHEAD or self._eof:
-                    place = candidate - self._base
-                    if self._after_empty_line(start, candidate) and is_separator(
-                        self._buffer[place : place + _LOOK_AHEAD]
-                    ):
-                        return candidate
-                    search = candidate
+            candidate = self._base + found + 1
+            if found >= 0 and (self._eof or self._end() - candidate >= _LOOK_AHEAD):
+                search = candidate
+                if not self._separates(start, candidate):
                     continue
-                search = candidate - 1
-            small = self._end() - start <= max(2 * CHUNK, _HEADER_BYTES)
-            keep = start - 1 if small else max(start, search - 4)
+                by_length = None if length_seen else self._by_content_length(start, found)
+                return candidate if by_length is None else by_length
+            if found < 0 and self._eof:
+                by_length = None if length_seen else self._by_content_length(start, len(self._buffer))
+                return self._end() if by_length is None else by_length
+            search = candidate - 1 if found >= 0 else max(start, self._end() - 5)
+            keep = start - 1
+            if self._end() - start > max(2 * CHUNK, _HEADER_BYTES):
+                if (
+                    not length_seen
+                    and (by_length := self._by_content_length(start, len(self._buffer))) is not None
+                ):
+                    return by_length
+                length_seen, keep = True, max(start, search - 4)
             self._more(max(keep, self._base))
+
+    def _separates(self, start: int, candidate: int) -> bool:
+        place = candidate - self._base
+        return self._after_empty_line(start, candidate) and is_separator(
+            self._buffer[place : place + _LOOK_AHEAD]
+        )
 
     def _after_empty_line(self, start: int, offset: int) -> bool:
         return self._content_end(start, offset) < offset

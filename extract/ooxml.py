@@ -30,13 +30,13 @@ class Found:
 
     Attributes:
         hidden: Something is there that an ordinary view does not show.
-        pictures: It carries pictures.
+        pictures: File names of the pictures it carries; Tika puts them into the text.
         sheets: Names of its sheets in order, hidden ones too.
         cut: Its directory is missing: the end of the file was lost.
     """
 
     hidden: bool = False
-    pictures: bool = False
+    pictures: frozenset[str] = frozenset()
     sheets: tuple[str, ...] = ()
     cut: bool = False
 
@@ -59,7 +59,9 @@ def look(data: bytes) -> Found:
             hidden = any(_hides(archive, name) for name in names)
         return Found(
             hidden=hidden,
-            pictures=any("/media/" in name or name.startswith("Pictures/") for name in names),
+            pictures=frozenset(
+                name.rpartition("/")[2] for name in names if "/media/" in name or name.startswith("Pictures/")
+            ),
             sheets=tuple(_sheet_name(sheet) for sheet in sheets),
         )
 

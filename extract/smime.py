@@ -28,6 +28,7 @@ _KINDS = {
     _AUTH_ENVELOPED: "enveloped",
 }
 _PEM = re.compile(rb"-----BEGIN [A-Z0-9 ]+-----(.*?)-----END", re.DOTALL)
+_BASE64 = re.compile(rb"\s*M[A-Za-z0-9+/\r\n]{8}")  # a SEQUENCE begins with 0x30
 _TYPES = frozenset({
     "application/pkcs7-mime", "application/x-pkcs7-mime", "application/pkcs7-signature",
     "application/x-pkcs7-signature", "application/pgp-encrypted", "application/pgp-signature",
@@ -127,7 +128,7 @@ def _binary(data: bytes) -> bytes:
         return data
     found = _PEM.search(data)
     body = found.group(1) if found else data
-    if not found and not data[:64].strip().startswith(b"MI"):
+    if not found and not _BASE64.match(data):
         return data
     try:
         return base64.b64decode(b"".join(body.split()))

@@ -30,10 +30,12 @@ REGION = "US"
 """Where numbers without a country code belong."""
 
 _START = re.compile(rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?<(sms|mms|call)[\s/>]")
-_REFERENCE = re.compile(rb"&#(?:(\d{5})|[xX]([0-9A-Fa-f]{4}));")
+_REFERENCE = re.compile(rb"&#(?:(\d{1,8})|[xX]([0-9A-Fa-f]{1,7}));")
 _PAIR = re.compile(
-    rb"&#(?:(\d{5})|[xX]([dD][89abAB][0-9A-Fa-f]{2}));&#(?:(\d{5})|[xX]([dD][c-fC-F][0-9A-Fa-f]{2}));"
+    rb"&#(?:(55(?:29[6-9]|[3-9]\d\d)|56(?:[0-2]\d\d|3[01]\d))|[xX]([dD][89abAB][0-9A-Fa-f]{2}));"
+    rb"&#(?:(56(?:3[2-9]\d|[4-9]\d\d)|57(?:[0-2]\d\d|3[0-3]\d|34[0-3]))|[xX]([dD][c-fC-F][0-9A-Fa-f]{2}));"
 )
+_ILLEGAL = bytes((*range(9), 11, 12, *range(14, 32)))
 _ABSENT = frozenset({"", "null", "(Unknown)"})
 _ME = "insert-address-token"
 _STATES = {
@@ -91,7 +93,7 @@ def join_surrogates(data: bytes) -> tuple[bytes, bool]:
     """Return XML in which each pair of references to surrogate halves is one reference.
 
     Returns:
-        The bytes, and whether a lone half was replaced by U+FFFD.
+        The bytes, and whether a lone half, or another reference XML forbids, was replaced by U+FFFD.
     """
     if b"&#" not in data:
         return data, False
@@ -100,19 +102,24 @@ def join_surrogates(data: bytes) -> tuple[bytes, bool]:
 
     def replaced(found: re.Match[bytes]) -> bytes:
         nonlocal lone
-        if 0xD800 <= _number(found.group(1), found.group(2)) <= 0xDFFF:
-            lone = True
-            return b"&#65533;"
-        return found.group()
+        if _is_character(_number(found.group(1), found.group(2))):
+            return found.group()
+        lone = True
+        return b"&#65533;"
 
     return _REFERENCE.sub(replaced, data), lone
 
 
+def _is_character(code: int) -> bool:
+    """Tell whether XML 1.0 allows a character (production 2)."""
+    if code < 32:
+        return code in (9, 10, 13)
+    return code < 0xD800 or 0xE000 <= code < 0xFFFE or 0x10000 <= code < 0x110000
+
+
 def _joined(found: re.Match[bytes]) -> bytes:
     high, low = _number(found.group(1), found.group(2)), _number(found.group(3), found.group(4))
-    if 0xD800 <= high <= 0xDBFF and 0xDC00 <= low <= 0xDFFF:
-        return b"&#%d;" % (0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
-    return found.group()
+    return b"&#%d;" % (0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
 
 
 def _number(decimal: bytes | None, hexadecimal: bytes | None) -> int:
@@ -124,6 +131,9 @@ def _parse(data: bytes) -> etree._Element:
     try:
         element = etree.fromstring(data, parser)
     except etree.XMLSyntaxError:
+        legal = data.translate(None, _ILLEGAL)  # control characters as they stand, seen in bodies
+        if legal != data:
+            return _parse(legal)
         cut = not data.rstrip().endswith(b">")
         raise ItemError(Reason.TRUNCATED if cut else Reason.CORRUPT, "xml") from None
     except ValueError:

@@ -215,6 +215,10 @@ def _pdf(data: bytes, text: str, facts: dict[str, str], stated: dict[str, list[s
 
 def _document(data: bytes, text: str, facts: dict[str, str], stated: dict[str, list[str]]) -> Extraction:
     found = ooxml.look(data) if data.startswith(b"PK") else ooxml.NOTHING
+    if found.pictures and found.pictures.issuperset(
+        line.strip() for line in text.split("\n") if line.strip()
+    ):
+        text = ""  # nothing but the names of its pictures
     if found.sheets:
         facts["sheets"] = "; ".join(found.sheets)
     if (

@@ -9,6 +9,7 @@ import ctypes
 import mmap
 import os
 import time
+from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from extract.protocol import ExtractContext
@@ -94,7 +95,7 @@ def foreign_answer() -> Extraction:
     """Write something else into the result pipe, as code that was taken over could."""
     for descriptor in range(3, 20):
         try:
-            if "pipe" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            if "pipe" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
                 os.write(descriptor, b"\0" * 7 + b"\x05hello")
         except OSError:
             continue
@@ -109,15 +110,17 @@ def close_the_pipe() -> Extraction:
 
 
 def environment() -> Extraction:
-    open_files = sorted(int(n) for n in os.listdir("/proc/self/fd"))
+    open_files = list(Path("/proc/self/fd").iterdir())
     return Extraction(
         text="\n".join(f"{k}={v}" for k, v in sorted(os.environ.items())), pages=len(open_files)
     )
 
 
 FAULTS = {fault.__name__: fault for fault in (
-    hang_in_python, hang_in_native_code, segfault, abort, leave, bomb_in_python, bomb_in_native_code, bomb_of_text,
-    bomb_of_children, bomb_of_child_bytes, recursion, panic, item_error, plain_error, surrogate, foreign_answer,
+    hang_in_python, hang_in_native_code, segfault, abort, leave, bomb_in_python, bomb_in_native_code,
+    bomb_of_text,
+    bomb_of_children, bomb_of_child_bytes, recursion, panic, item_error, plain_error, surrogate,
+    foreign_answer,
     close_the_pipe, environment,
 )}  # fmt: skip
 

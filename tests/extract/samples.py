@@ -52,9 +52,11 @@ NESTED = mail(
     b"--A--\r\n"
     b"--B\r\nContent-Type: message/rfc822\r\n\r\n" + INNER + b"\r\n"
     b'--B\r\nContent-Type: application/pdf; name="plan.pdf"\r\nContent-Disposition: attachment;\r\n'
-    b' filename="plan.pdf"\r\nContent-Transfer-Encoding: base64\r\n\r\n' + base64.encodebytes(b"%PDF-1.4 bytes\r\n")
+    b' filename="plan.pdf"\r\nContent-Transfer-Encoding: base64\r\n'
+    b'\r\n' + base64.encodebytes(b"%PDF-1.4 bytes\r\n")
     + b"\r\n--B\r\nContent-Type: image/png\r\nContent-ID: <img1@x>\r\nContent-Disposition: inline\r\n"
-    b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 20) + b"\r\n--B--\r\n",
+    b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(b"\x89PNG\r\n"
+    b"\x1a\n" + b"\0" * 20) + b"\r\n--B--\r\n",
 )  # fmt: skip
 
 
@@ -152,7 +154,8 @@ def docx_with_sheet() -> bytes:
     """Return a document with a workbook embedded in it."""
     source, buffer = zipfile.ZipFile(io.BytesIO(plain_docx())), io.BytesIO()
     relation = (
-        b'<Relationship Id="rIdE1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/package" '
+        b'<Relationship Id="rIdE1" '
+        b'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/package" '
         b'Target="embeddings/sheet.xlsx"/></Relationships>'
     )
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
@@ -161,11 +164,15 @@ def docx_with_sheet() -> bytes:
             if name == "word/_rels/document.xml.rels":
                 data = data.replace(b"</Relationships>", relation)
             elif name == "[Content_Types].xml":
-                sheet = b'<Default Extension="xlsx" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"/>'
+                sheet = (
+                    b'<Default Extension="xlsx" ContentType='
+                    b'"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"/>'
+                )
                 data = data.replace(b"</Types>", sheet + b"</Types>")
             elif name == "word/document.xml":
                 thing = (
-                    b'<w:p><w:r><w:object xmlns:o="urn:schemas-microsoft-com:office:office"><o:OLEObject Type="Embed" '
+                    b"<w:p><w:r><w:object "
+                    b'xmlns:o="urn:schemas-microsoft-com:office:office"><o:OLEObject Type="Embed" '
                     b'ProgID="Excel.Sheet.12" ShapeID="s1" DrawAspect="Content" ObjectID="_1" r:id="rIdE1" '
                     b'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"/></w:object></w:r></w:p>'
                 )
@@ -290,7 +297,7 @@ def pdf_with_attachments() -> bytes:
 
 
 def locked_office() -> bytes:
-    """Return the start of an encrypted Office file: a compound file whose directory names the locked package."""
+    """Return the start of an encrypted Office file: its directory names the locked package."""
     directory = b"".join(
         name.encode("utf-16-le").ljust(64, b"\0") + len(name).to_bytes(2, "little") + b"\2" + b"\0" * 61
         for name in ("Root Entry", "EncryptionInfo", "EncryptedPackage")
@@ -308,12 +315,14 @@ CALENDAR = (
 )
 
 SMS = (
-    b'<sms protocol="0" address="+14255550102" date="1772471700000" type="1" subject="null" body="Bus is late '
+    b'<sms protocol="0" address="+14255550102" date="1772471700000" type="1" subject="null" body="Bus '
+    b"is late "
     b'&#55357;&#56833;&#10;second line" read="1" status="-1" contact_name="Lee Okafor" />'
 )
 
 MMS = (
-    b'<mms date="1772471700000" msg_box="1" m_type="132" address="+14255550102~+14255550103" sub="Group" m_id="id1" '
+    b'<mms date="1772471700000" msg_box="1" m_type="132" address="+14255550102~+14255550103" '
+    b'sub="Group" m_id="id1" '
     b'contact_name="Lee, Kim"><parts>'
     b'<part seq="-1" ct="application/smil" name="null" text="&lt;smil/&gt;"/>'
     b'<part seq="0" ct="text/plain" chset="106" text="photo caption"/>'
@@ -323,7 +332,10 @@ MMS = (
     b'<addr address="(425) 555-0103" type="130" charset="106"/></addrs></mms>'
 )
 
-CALL = b'<call number="4255550102" duration="42" date="1772471700000" type="2" presentation="1" contact_name="(Unknown)"/>'
+CALL = (
+    b'<call number="4255550102" duration="42" date="1772471700000" type="2" presentation="1" '
+    b'contact_name="(Unknown)"/>'
+)
 
 
 def gz(data: bytes, name: str | None = None) -> bytes:

@@ -128,7 +128,8 @@ def test_named_text_is_an_attachment_and_unnamed_text_is_body(reader: str) -> No
 @BOTH
 def test_a_message_that_is_one_file(reader: str) -> None:
     data = mail(
-        f'From: a@example.org\n{DATE}Content-Type: application/pdf; name="s.pdf"\nContent-Transfer-Encoding: base64',
+        f'From: a@example.org\n{DATE}Content-Type: application/pdf; name="s.pdf"\n'
+        f"Content-Transfer-Encoding: base64",
         base64.encodebytes(b"%PDF-").decode(),
     )
     got = read(data, reader)
@@ -184,7 +185,8 @@ class TestBody:
     def test_charsets(self, reader: str, declared: str, raw: bytes, text: str, guessed: bool) -> None:
         body = base64.encodebytes(raw).decode()
         data = mail(
-            f"From: a@example.org\n{DATE}Content-Type: text/plain; charset={declared}\nContent-Transfer-Encoding: base64",
+            f"From: a@example.org\n{DATE}Content-Type: text/plain; charset={declared}\n"
+            f"Content-Transfer-Encoding: base64",
             body,
         )
         got = read(data, reader)
@@ -195,7 +197,8 @@ class TestBody:
     def test_charset_of_html_may_stand_in_the_page(self, reader: str) -> None:
         data = mail(
             f"From: a@example.org\n{DATE}Content-Type: text/html",
-            b"<meta http-equiv=Content-Type content='text/html; charset=windows-1251'><p>\xcf\xf0\xe8\xe2\xe5\xf2</p>",
+            b"<meta http-equiv=Content-Type content='text/html; "
+            b"charset=windows-1251'><p>\xcf\xf0\xe8\xe2\xe5\xf2</p>",
         )
         assert read(data, reader).text == "Привет"
 
@@ -300,7 +303,8 @@ class TestFields:
     def test_people_in_other_fields_can_be_found(self) -> None:
         got = read(
             mail(
-                f"From: a@example.org\nTo: b@example.org\nReply-To: Desk <d@example.org>\nSender: a@example.org\n{DATE}"
+                f"From: a@example.org\nTo: b@example.org\nReply-To: Desk <d@example.org>\nSender: "
+                f"a@example.org\n{DATE}"
             )
         )
         assert [p.address for p in got.fields.participants] == [
@@ -314,7 +318,8 @@ class TestFields:
         index = "Adprz/yHEjRWeBI0VngSNFZ4EjRWeAAALLQQAAQw4hA="
         got = read(
             mail(
-                f"From: a@b.org\nThread-Index: {index}\nX-GM-THRID: 123\nReferences: <a@b>\n\t<c@d>\nIn-Reply-To: <c@d>\n{DATE}"
+                f"From: a@b.org\nThread-Index: {index}\nX-GM-THRID: 123\nReferences: <a@b>\n\t<c@d>\n"
+                f"In-Reply-To: <c@d>\n{DATE}"
             )
         )
         assert got.fields.thread_key == "12345678123456781234567812345678"
@@ -387,8 +392,9 @@ class TestDefects:
         assert (got.text.strip(), got.warnings) == ("just words", (WarningCode.MIME_DEFECT,))
 
     def test_quoted_printable_files_keep_their_line_ends(self) -> None:
-        text = "From: a@b.org\nContent-Type: multipart/mixed; boundary=B\n\n--B\nContent-Type: text/csv; name=a.csv\n"
-        data = f"{text}Content-Transfer-Encoding: quoted-printable\n\na,b=20\nc,d\n--B--\n".encode()
+        top = "From: a@b.org\nContent-Type: multipart/mixed; boundary=B\n\n--B\n"
+        data = f"{top}Content-Type: text/csv; name=a.csv\nContent-Transfer-Encoding: quoted-printable\n\n"
+        data = (data + "a,b=20\nc,d\n--B--\n").encode()
         assert read(data).children[0].data == b"a,b \nc,d"
         assert read(data.replace(b"\n", b"\r\n")).children[0].data == b"a,b \r\nc,d"
 

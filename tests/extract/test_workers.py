@@ -141,9 +141,8 @@ def test_surrogates_become_replacement_characters() -> None:
 def test_containers_below_the_deepest_level_give_no_children() -> None:
     roomy = Limits(depth=2)
     with Worker(REGISTRY) as worker:
-        shallow, deep = worker.submit([
-            job(1, "bomb_of_children", limits=roomy, depth=1), job(2, "bomb_of_children", limits=roomy, depth=2)
-        ])  # fmt: skip
+        jobs = [job(n, "bomb_of_children", limits=roomy, depth=n) for n in (1, 2)]
+        shallow, deep = worker.submit(jobs)
     assert (len(shallow.extraction.children), shallow.extraction.failure) == (50, None)
     assert (deep.extraction.children, deep.extraction.failure) == ((), Failure(Reason.BOMB, "depth"))
 

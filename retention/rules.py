@@ -112,6 +112,22 @@ class Match:
     because: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    """The words of a sign after its first, and the sign."""
+
+    rest: tuple[str, ...]
+    sign: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Starts:
+    """What can start with one word: signs of that word alone, and phrases."""
+
+    alone: tuple[str, ...]
+    phrases: tuple[_Phrase, ...]
+
+
 class Signs:
     """Finds a fixed set of words and phrases in a text, in one pass over its words."""
 
@@ -121,47 +137,56 @@ class Signs:
         Args:
             signs: Words or phrases, lower case; ``*`` at the end of a word stands for any rest of it.
         """
-        self._whole: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-        self._stems: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        self._whole: dict[str, list[_Phrase]] = {}
+        self._stems: dict[str, list[_Phrase]] = {}
         for sign in sorted(set(signs)):
             first, *rest = sign.split(" ")
             table = self._stems if first.endswith("*") else self._whole
-            table.setdefault(first.rstrip("*"), []).append((tuple(rest), sign))
+            table.setdefault(first.rstrip("*"), []).append(_Phrase(tuple(rest), sign))
         self._lengths = sorted({len(stem) for stem in self._stems})
-        self._memo: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {}
+        self._memo: dict[str, _Starts | None] = {}
 
     def find(self, words: list[str]) -> frozenset[str]:
         """Return the signs that occur in a list of folded words."""
         found: set[str] = set()
         memo = self._memo
-        for at, word in enumerate(words):
-            starts = memo.get(word)
-            if starts is None:
+        for at, word in enumerate(words, 1):
+            try:
+                starts = memo[word]
+            except KeyError:
                 starts = self._starting(word)
-            for rest, sign in starts:
-                if _follows(words, at + 1, rest):
-                    found.add(sign)
+            if starts is None:
+                continue
+            found.update(starts.alone)
+            for phrase in starts.phrases:
+                if _follows(words, at, phrase.rest):
+                    found.add(phrase.sign)
         return frozenset(found)
 
-    def _starting(self, word: str) -> tuple[tuple[tuple[str, ...], str], ...]:
-        """Return the signs that can start with a word; words repeat, so the answer is kept."""
+    def _starting(self, word: str) -> _Starts | None:
+        """Return what can start with a word; words repeat, so the answer is kept."""
         if len(self._memo) >= _MEMO_WORDS:
             self._memo.clear()
         starts = list(self._whole.get(word, ()))
         for length in self._lengths:
             if len(word) >= length:
                 starts += self._stems.get(word[:length], ())
-        self._memo[word] = tuple(starts)
+        made = _Starts(
+            tuple(phrase.sign for phrase in starts if not phrase.rest),
+            tuple(phrase for phrase in starts if phrase.rest),
+        )
+        self._memo[word] = made if starts else None
         return self._memo[word]
 
 
 def _follows(words: list[str], at: int, rest: tuple[str, ...]) -> bool:
-    if len(words) < at + len(rest):
-        return False
-    return all(
-        words[at + n].startswith(want[:-1]) if want.endswith("*") else words[at + n] == want
-        for n, want in enumerate(rest)
-    )
+    for want in rest:
+        if at >= len(words):
+            return False
+        if words[at] != want and not (want[-1] == "*" and words[at].startswith(want[:-1])):
+            return False
+        at += 1
+    return True
 
 
 def words_of(text: str) -> list[str]:
@@ -182,6 +207,7 @@ class Rules:
     roles: Mapping[str, frozenset[str]]
     _signs: Signs = field(init=False, repr=False, compare=False)
     _role_signs: Signs = field(init=False, repr=False, compare=False)
+    _classes: dict[str, frozenset[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         every = {sign for rule in self.rules for sign in rule.signs | rule.unless}
@@ -194,8 +220,12 @@ class Rules:
         """Return the classes a role belongs to; ``stated`` for any role, nothing for an empty one."""
         if not role.strip():
             return frozenset()
-        found = self._role_signs.find(words_of(role))
-        return frozenset({"stated", *(name for name, signs in self.roles.items() if signs & found)})
+        known = self._classes.get(role)
+        if known is None:
+            found = self._role_signs.find(words_of(role))
+            known = frozenset({"stated", *(name for name, signs in self.roles.items() if signs & found)})
+            self._classes[role] = known  # a request has as many roles as custodians
+        return known
 
     def match(self, item: ItemFacts, *, as_child: bool = False) -> Match | None:
         """Return the first rule that applies, or None.
@@ -214,8 +244,10 @@ class Rules:
         own = self.role_classes(item.custodian_role)
         anybody = own.union(*(self.role_classes(role) for role in item.participant_roles))
         domain_words = frozenset(word for domain in item.domains for word in words_of(domain))
+        anywhere = frozenset().union(*found.values())
         for rule in self.rules:
-            if as_child and not rule.own:
+            hopeless = rule.signs and not rule.domains and rule.signs.isdisjoint(anywhere)
+            if hopeless or (as_child and not rule.own):
                 continue
             because = _applies(rule, item, found, len(text_words), own, anybody, domain_words)
             if because is not None:

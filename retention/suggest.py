@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -85,7 +85,7 @@ class Suggestion:
 
     def to_json(self) -> str:
         """Return canonical JSON, as ``retention_flags.body`` keeps it; days as ``YYYY-MM-DD``."""
-        raw = asdict(self)
+        raw = {name: getattr(self, name) for name in self.__slots__}
         for key in ("cutoff_on", "earliest_on"):
             raw[key] = raw[key].isoformat() if raw[key] else None
         return canonical.dumps(raw)
@@ -522,9 +522,10 @@ def _write(catalogue: Catalogue, request_id: str, made: Sequence[Suggestion]) ->
                 else:
                     answered.add(item_id)
         fresh = [
-            _row(request_id, s, 0, BY_RULES)
-            for s in made
-            if there.get(s.item_id) != s.to_json() and not (s.item_id in answered and s.item_id in there)
+            row
+            for row in (_row(request_id, suggestion, 0, BY_RULES) for suggestion in made)
+            if there.get(row["item_id"]) != row["body"]
+            and not (row["item_id"] in answered and row["item_id"] in there)
         ]
         for ids in chunked([row["item_id"] for row in fresh if row["item_id"] in there], 500):
             connection.execute(

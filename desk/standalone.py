@@ -386,7 +386,9 @@ class Standalone(AirflowApi):
             AccessError: It ended, or was not ready in time; the message names its log.
         """
         self._take_lock()
-        _end_session(self._left_behind(), environment=str(self.folder))
+        left = self._left_behind()
+        if left is not None and _belongs(left, self.folder):
+            _end_session(left)
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
         with self.log_path.open("ab") as log:
@@ -406,7 +408,7 @@ class Standalone(AirflowApi):
     def stop(self) -> None:
         """Stop Airflow and every process of its session; harmless when it is not running."""
         if self._process is not None:
-            _end_session(self._process.pid, environment=str(self.folder))
+            _end_session(self._process.pid)
             self._process.wait()
             self._process = None
             (self.folder / "session.json").unlink(missing_ok=True)
@@ -537,37 +539,35 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _session_members(sid: int, environment: str) -> list[psutil.Process]:
-    """Return the living processes of a session that belong to this Airflow.
-
-    Tasks have process groups of their own, so the group alone is not enough; and a number may have been given
-    to a stranger since, so the environment is looked at too. Members are threads of one family: one that has
-    overwritten its environment still shares the session with the leader that was started here.
-    """
+def _session_members(sid: int) -> list[psutil.Process]:
+    """Return the living processes of a session; tasks have process groups of their own, so a group is less."""
     members = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if os.getsid(process.pid) == sid and process.status() != psutil.STATUS_ZOMBIE:
                 members.append(process)
-    ours = False
-    for process in members:
+    return members
+
+
+def _belongs(sid: int, folder: Path) -> bool:
+    """Say whether a session is that of this home's Airflow: its number may have gone to a stranger since.
+
+    One member that says so is enough: parts that show a title of their own have overwritten their environment.
+    """
+    for process in _session_members(sid):
         with contextlib.suppress(psutil.Error, OSError):
-            ours = ours or process.environ().get("AIRFLOW_HOME") == environment
-    return members if ours else []
+            if process.environ().get("AIRFLOW_HOME") == str(folder):
+                return True
+    return False
 
 
-def _end_session(sid: int | None, *, environment: str) -> None:
+def _end_session(sid: int) -> None:
     """End a session: SIGTERM to its group, ten seconds, then SIGKILL whatever still carries its id."""
-    if sid is None:
-        return
-    members = _session_members(sid, environment)
-    if not members:
-        return
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(sid, signal.SIGTERM)
-    psutil.wait_procs(members, timeout=STOP_GRACE_S)
+    psutil.wait_procs(_session_members(sid), timeout=STOP_GRACE_S)
     for _ in range(50):  # a process that was being started while we looked turns up in the next round
-        left = _session_members(sid, environment)
+        left = _session_members(sid)
         if not left:
             return
         for process in left:

@@ -1,0 +1,206 @@
+"""The Dag under a real scheduler and through the REST API: questions, refusals, an end, nothing leaked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from desk.home import Home
+from desk.standalone import DAG_ID, AirflowApi, RunView, Standalone
+from records import tables as t
+from records.errors import AccessError, AlreadyRunning, SettingsError, UsageError
+from tests.dags import small
+
+pytestmark = [pytest.mark.dag, pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(900)]
+
+LIMIT_S = 420
+"""Of one run up to its next question; about 45 s on a quiet machine."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("scheduler")
+
+
+@pytest.fixture(scope="module")
+def airflow(place):
+    with Standalone(place / "home") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def request_id(place, airflow):
+    return small.open_request(place / "home", place / "sources")
+
+
+def until(airflow: AirflowApi, run_id: str, task_id: str | None) -> RunView:
+    """Follow a run to a question, or (None) to its end."""
+    stop_at = time.monotonic() + LIMIT_S
+    for view in airflow.watch(run_id, every_s=1.0):
+        if view.questions:
+            assert view.questions[0].task_id == task_id
+            return view
+        assert time.monotonic() < stop_at, view
+        assert view.finished or view.state in ("queued", "running")
+    assert task_id is None, [(x.task_id, x.state) for x in view.tasks if x.state not in ("success", None)]
+    return view
+
+
+def states(view: RunView) -> dict[str, set[str | None]]:
+    out: dict[str, set[str | None]] = {}
+    for task in view.tasks:
+        out.setdefault(task.task_id, set()).add(task.state)
+    return out
+
+
+def audit_entries(home: Path, action: str) -> list[dict]:
+    opened = Home.open(home)
+    try:
+        with opened.catalogue.read() as connection:
+            rows = connection.execute(t.audit.select().order_by(t.audit.c.seq)).all()
+        return [entry for row in rows if (entry := json.loads(row.entry))["action"] == action]
+    finally:
+        opened.close()
+
+
+def test_a_run_from_its_trigger_to_its_bundle(place, airflow, request_id):
+    home = place / "home"
+    viewer = AirflowApi(airflow.url, "viewer", json.loads(airflow_passwords(airflow))["viewer"])
+
+    for conf in ({}, {"request_id": "nonsense"}, {"request_id": request_id, "search_only": "perhaps"}):
+        with pytest.raises(SettingsError, match="Airflow refuses this"):
+            airflow.trigger(DAG_ID, conf)
+
+    run_id = airflow.trigger(DAG_ID, {"request_id": request_id})
+    asking = until(airflow, run_id, "review")
+    assert asking.questions[0].options == ("Decisions are in", "Stop")
+    assert asking.questions[0].subject == f"Request {request_id}: are the decisions in?"
+
+    # A second run of the same request is refused, at once and by name, while this one waits.
+    second = until(airflow, airflow.trigger(DAG_ID, {"request_id": request_id}), None)
+    assert second.state == "failed"
+    assert states(second)["open"] == {"failed"}
+    assert [task.try_number for task in second.tasks if task.task_id == "open"] == [1]
+
+    taken = small.decide(home, place, request_id)
+    assert (taken["applied"], taken["refused"]) == (6, [])
+
+    with pytest.raises(AccessError, match="403"):
+        viewer.answer(run_id, "review", ["Decisions are in"])
+    with pytest.raises(SettingsError, match="400"):
+        airflow.answer(run_id, "review", ["Approve"])
+    airflow.answer(run_id, "review", ["Decisions are in"])
+    with pytest.raises(UsageError, match="does not ask"):
+        airflow.answer(run_id, "review", ["Stop"])
+
+    until(airflow, run_id, "approve")
+    bundles = home / "requests" / request_id / "bundles"
+    assert not list(bundles.glob("installment-*"))  # nothing is packaged before the approval
+    airflow.answer(run_id, "approve", ["Approve"])
+    ended = until(airflow, run_id, None)
+    assert ended.state == "success"
+    assert set().union(*states(ended).values()) == {"success"}
+    assert [path.name for path in bundles.glob("installment-*")] == ["installment-01"]
+
+    answers = audit_entries(home, "answered")
+    assert [(e["step"], e["answer"], e["actor"], e["request"]) for e in answers] == [
+        ("review", "Decisions are in", "pro", request_id),
+        ("approve", "Approve", "pro", request_id),
+    ]
+    viewer.close()
+
+
+def airflow_passwords(airflow: Standalone) -> str:
+    return (airflow.folder / "passwords.json").read_text("utf-8")
+
+
+def test_a_search_only_run_asks_nobody_and_collects_nothing_twice(airflow, request_id):
+    """Nothing is left to collect: the map is empty, and what follows it still runs."""
+    view = until(airflow, airflow.trigger(DAG_ID, {"request_id": request_id, "search_only": True}), None)
+    assert view.state == "success"
+    found = states(view)
+    assert {name for name, seen in found.items() if seen == {"success"}} == {
+        "open", "plan", "reconcile", "terms", "flag", "go_on", "finish",
+    }  # fmt: skip
+    assert found["review"] == {"skipped"}
+    assert found["package"] == {"skipped"}
+
+
+def test_stop_ends_the_run_and_releases_nothing(place, airflow, request_id):
+    run_id = airflow.trigger(DAG_ID, {"request_id": request_id})
+    until(airflow, run_id, "review")
+    airflow.answer(run_id, "review", ["Stop"])
+    view = until(airflow, run_id, None)
+    assert view.state == "success"
+    found = states(view)
+    assert found["record_review"] == found["finish"] == {"success"}
+    assert found["draft"] == found["gate"] == found["approve"] == found["package"] == {"skipped"}
+    assert audit_entries(place / "home", "answered")[-1]["answer"] == "Stop"
+
+
+def test_one_airflow_at_a_time_for_a_home(place, airflow):
+    with pytest.raises(AlreadyRunning, match="another process runs Airflow"), Standalone(place / "home"):
+        pass
+    assert airflow.run_state(airflow.trigger(DAG_ID, {"request_id": "1999-0001"})) in ("queued", "running")
+
+
+def test_everything_listens_on_loopback_only(airflow):
+    listening = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) == os.getsid(airflow.process_id):
+                listening |= {c.laddr.ip for c in process.net_connections("inet") if c.status == "LISTEN"}
+    assert listening == {"127.0.0.1"}
+
+
+def test_secrets_are_for_their_owner_only(airflow):
+    for name in ("secrets.json", "passwords.json", "session.json"):
+        assert (airflow.folder / name).stat().st_mode & 0o777 == 0o600, name
+    assert airflow.folder.stat().st_mode & 0o777 == 0o700
+    logs = b"".join(path.read_bytes() for path in airflow.folder.rglob("*.log"))
+    assert airflow.password.encode() not in logs
+
+
+def test_nothing_of_the_request_reached_airflow(airflow, request_id):
+    """Database and logs of every run above, the failed ones too; and the words do lie where they belong."""
+    assert small.leaks(airflow.folder) == []
+    assert small.leaks(airflow.home / "catalogue") != []
+
+
+def test_what_a_killed_owner_left_running_is_stopped_by_the_next(tmp_path):
+    script = (
+        "import sys, pathlib, time\n"
+        "from desk.standalone import Standalone\n"
+        "with Standalone(pathlib.Path(sys.argv[1])) as a:\n"
+        "    print(a.process_id, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    left = int(owner.stdout.readline())
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    assert psutil.pid_exists(left)
+    with Standalone(tmp_path) as again:
+        assert again.process_id != left
+        mine = again.process_id
+        assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
+    assert [
+        p.pid for p in psutil.process_iter() if _session(p.pid) in (left, mine) and p.status() != "zombie"
+    ] == []
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None

@@ -394,8 +394,9 @@ def _looked_for(expected: _Expected, watch: Watch) -> dict[str, int]:
 
 
 def _files(root: Path, findings: list[Finding]) -> Iterator[tuple[Path, str]]:
-    for folder, _, names in os.walk(root):
-        for name in sorted(names):
+    for folder, folders, names in os.walk(root):
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        for name in sorted([*names, *links]):
             path = Path(folder) / name
             shown = path.relative_to(root).as_posix()
             if stat.S_ISREG(path.lstat().st_mode):

@@ -48,9 +48,15 @@ _BASE64_LINE = re.compile(rb"(?m)^[A-Za-z0-9+/]{40,76}={0,2}\r?$")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\r\n]{64,}={0,2}")
 
 
+_FORMAT = dict.fromkeys(c for c in range(0x110000) if unicodedata.category(chr(c)) == "Cf")
+"""Characters that nobody sees, such as the soft hyphen: they would cut a word in two."""
+
+
 def words(text: str) -> list[str]:
     """Return the words of a text, folded."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text.translate(_FORMAT))
+    return _WORD.findall(text.casefold())
 
 
 class Watch:

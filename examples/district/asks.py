@@ -45,6 +45,8 @@ Test = Callable[[Tokens], bool]
 
 def fold(text: str) -> list[str]:
     """Return tokens: letters and digits after NFKD and casefold, marks and format characters removed."""
+    if text.isascii():
+        return _TOKEN.findall(text.lower())
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return _TOKEN.findall(
         "".join(c for c in plain if unicodedata.category(c)[0] != "M" and unicodedata.category(c) != "Cf")

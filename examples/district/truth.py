@@ -178,8 +178,9 @@ class TruthTable:
         return top.collection
 
     def _details(self, row: dict[str, Any], top: Top, asks: list[Ask]) -> None:
-        fields = Fields(top.subject, top.words, top.name or "", top.participants, top.kind)
-        _plant(row, fields, top.ocr_words, asks)
+        if not top.plain:
+            fields = Fields(top.subject, top.words, top.name or "", top.participants, top.kind)
+            _plant(row, fields, top.ocr_words, asks)
         row["children"] = [_child(piece, asks) for piece in top.children]
         for ask in asks:
             if _hit_in_family(row, ask.name):

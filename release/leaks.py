@@ -48,7 +48,12 @@ _BASE64_LINE = re.compile(rb"(?m)^[A-Za-z0-9+/]{40,76}={0,2}\r?$")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\r\n]{64,}={0,2}")
 
 
-_FORMAT = dict.fromkeys(c for c in range(0x110000) if unicodedata.category(chr(c)) == "Cf")
+_FORMAT = dict.fromkeys(
+    code
+    for block in (range(0x10000), range(0x11000, 0x14000), range(0x1B000, 0x1E000), range(0xE0000, 0xE0080))
+    for code in block
+    if unicodedata.category(chr(code)) == "Cf"
+)
 """Characters that nobody sees, such as the soft hyphen: they would cut a word in two."""
 
 

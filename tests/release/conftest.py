@@ -53,16 +53,16 @@ def full_home(tmp_path_factory, opened_home):
     return scenario
 
 
+def opened_copy(old, home):
+    """A scenario with a home of its own."""
+    shutil.copytree(old.world.home, home)
+    known = {name: getattr(old.world, name) for name in ("count", "segments", "decided", "top", "levels")}
+    return replace(old, world=replace(new_world(home), **known), key=home_key(home))
+
+
 @pytest.fixture
 def scenario(tmp_path, full_home):
-    home = tmp_path / "home"
-    shutil.copytree(full_home.world.home, home)
-    opened = new_world(home)
-    old = full_home.world
-    opened = replace(
-        opened, count=old.count, segments=old.segments, decided=old.decided, top=dict(old.top),
-        levels=dict(old.levels),
-    )  # fmt: skip
-    yield replace(full_home, world=opened, key=home_key(home))
-    opened.store.close()
-    opened.catalogue.close()
+    made = opened_copy(full_home, tmp_path / "home")
+    yield made
+    made.world.store.close()
+    made.world.catalogue.close()

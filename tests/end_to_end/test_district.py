@@ -41,7 +41,17 @@ class Done:
 
 def make_district(folder: Path, seed: int, count: int = 300) -> None:
     subprocess.run(
-        [sys.executable, "-m", "examples.district", "--items", str(count), "--seed", str(seed), "--out", folder],
+        [
+            sys.executable,
+            "-m",
+            "examples.district",
+            "--items",
+            str(count),
+            "--seed",
+            str(seed),
+            "--out",
+            folder,
+        ],
         check=True,
         capture_output=True,
     )
@@ -176,5 +186,7 @@ def test_from_decisions_to_a_verified_bundle(done, tmp_path):
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
     return {
-        str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
     }

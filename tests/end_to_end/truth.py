@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-TEXT_OF_STATE = {"failed": None, "excluded": None}
-
 
 def load(path: Path) -> list[dict[str, Any]]:
     with path.open(encoding="utf-8") as file:
@@ -62,7 +60,7 @@ def _states(row: dict[str, Any], collection: dict[str, Any], item: dict[str, Any
         return
     text = row["text"]
     if item["text_state"] != text["state"]:
-        yield f"text {item['text_state']}/{reason}, truth {text['state']}/{text['reason']} {row['tags'] if 'tags' in row else ''}"
+        yield f"text {item['text_state']}/{reason}, truth {text['state']}/{text['reason']}"
     elif text["reason"] not in {None, "needs_ocr", "no_text"} and reason != text["reason"]:
         yield f"text reason {reason}, truth {text['reason']}"
 

@@ -36,9 +36,14 @@ def test_a_late_attempt_cannot_commit(catalogue):
 
 def test_an_attempt_that_was_overtaken_while_it_wrote_rolls_back(catalogue):
     old = claim(catalogue, REQUEST, "b000001", Step.EXTRACT)
-    with pytest.raises(RuntimeError), old.commit() as connection:
-        connection.execute(t.freezes.insert(), {"request_id": "x", "from_at": "", "authority": ""})
-        raise RuntimeError
+
+    def write_and_fail() -> None:
+        with old.commit() as connection:
+            connection.execute(t.freezes.insert(), {"request_id": "x", "from_at": "", "authority": ""})
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
     with catalogue.read() as connection:
         assert connection.execute(t.freezes.select()).all() == []
 

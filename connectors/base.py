@@ -6,8 +6,9 @@ import os
 from typing import BinaryIO
 
 from connectors.bytesource import open_handle
-from records.errors import AccessError, SettingsError
+from records.errors import AccessError, ItemError, SettingsError
 from records.models import FoundItem, SourceContext
+from records.vocabulary import Reason
 
 
 class FileConnector:
@@ -40,6 +41,12 @@ class FileConnector:
             ItemError: The bytes cannot be had after all.
         """
         return open_handle(item.handle)
+
+
+def still_there(path: str) -> None:
+    """Raise ItemError (``unreadable``, ``scope_gone``) when a source's path went away after it was checked."""
+    if not os.path.lexists(path):
+        raise ItemError(Reason.UNREADABLE, "scope_gone")
 
 
 def check_access(source_id: str, path: str) -> None:

@@ -22,7 +22,7 @@ from email.header import decode_header
 from typing import Any, BinaryIO, ClassVar, cast
 
 from connectors import zips
-from connectors.base import FileConnector, check_access
+from connectors.base import FileConnector, check_access, still_there
 from connectors.bytesource import HELD, ByteSource, Handle, PlainSource, StreamSource, errno_code, whole
 from connectors.cursors import number_cursor, read_number
 from connectors.folders import is_system_name, open_head, storable
@@ -322,8 +322,11 @@ class _Export:
             raise ItemError(Reason.UNREADABLE, "scope_gone")
         return found
 
-    def of(self, product: str) -> Iterator[_File]:
-        return (file for file in self.files if file.product == product and not file.is_mbox)
+    def of(self, product: str) -> list[_File]:
+        found = [file for file in self.files if file.product == product and not file.is_mbox]
+        if not found:
+            raise ItemError(Reason.UNREADABLE, "scope_gone")
+        return found
 
     def raise_if_broken(self, key: str) -> None:
         if (error := self.broken.get(key)) is not None:
@@ -338,6 +341,8 @@ def _read_export(path: str) -> _Export:
     """List everything at ``path``: a zip with the other parts beside it, a pattern, or a folder."""
     archives: list[str] = []
     loose: list[tuple[str, str]] = []
+    if not _is_pattern(path):
+        still_there(path)
     if _is_pattern(path):
         archives = sorted(glob.glob(path))
     elif os.path.isdir(path):
@@ -415,7 +420,7 @@ def _members(path: str, prefix: str) -> Iterator[_File]:
             head = b""
             if member.problem is None and (not named_otherwise(member.name) or _chat_name(member.key)):
                 head = zips.read_head(archive, member, _HEAD)
-            mbox = not named_otherwise(member.name) and _is_mbox(member.name, head)
+            mbox = bool(head) and not named_otherwise(member.name) and _is_mbox(member.name, head)
             chat = _chat_name(member.key) and member.problem is None
             yield _File(prefix + member.key, path, member, mbox, chat, member.problem)
 

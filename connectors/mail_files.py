@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import BinaryIO, ClassVar, cast
 
 from connectors import zips
-from connectors.base import FileConnector
+from connectors.base import FileConnector, still_there
 from connectors.bytesource import (
     HELD,
     Handle,
@@ -100,6 +100,8 @@ class MailFiles(FileConnector):
             yield from _walk(base, "")
             return
         found = list(_file_scopes(base, only, only))
+        if not found and _broken_zip(self._path):
+            found = [Scope(storable(only), storable(only), "archive")]  # reading it says why it does not open
         yield from found or [Scope(ROOT, storable(only), "folder")]
 
     def count(self, scope: Scope) -> Expected:
@@ -161,6 +163,7 @@ class MailFiles(FileConnector):
         return folder or ".", name
 
     def _place(self, scope: Scope) -> _Place:
+        still_there(self._path)
         base = self._base()[0]
         if scope.key == ROOT:
             return _Place(base, "", None)
@@ -409,6 +412,17 @@ def _container(path: str, name: str, head: bytes) -> str | None:
     if starts_like_mbox(head):
         return "mbox" if not lower.endswith(".eml") or _has_two_messages(path) else None
     return None
+
+
+def _broken_zip(path: str) -> bool:
+    """Say whether a file starts as a zip and does not open."""
+    try:
+        if not zips.is_zip(open_head(path, 4).head):
+            return False
+        with zips.opened(path):
+            return False
+    except ItemError:
+        return True
 
 
 def _peek_gz(path: str) -> bytes:

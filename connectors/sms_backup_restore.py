@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, ClassVar
 
 from connectors import zips
-from connectors.base import FileConnector
+from connectors.base import FileConnector, still_there
 from connectors.bytesource import (
     ByteSource,
     Handle,
@@ -141,6 +141,7 @@ class SmsBackupRestore(FileConnector):
                 yield place.item(number_cursor(number), window)
 
     def _places(self) -> Iterator[_Place]:
+        still_there(self._path)
         for rel, path in _files(self._path):
             try:
                 head = open_head(path, _HEAD).head

@@ -198,14 +198,20 @@ MESSAGES = [
     },
     {"created_date": "Wednesday, March 5, 2025 at 6:20:34 AM UTC", "text": "no id"},
     {"created_date": "Wednesday, March 5, 2025 at 6:20:34 AM UTC", "text": "no id"},
-    {"message_state": "DELETED", "created_date": "Friday, March 7, 2025 at 1:00:00 AM UTC", "message_id": "sp/t1/m3"},
+    {
+        "message_state": "DELETED",
+        "created_date": "Friday, March 7, 2025 at 1:00:00 AM UTC",
+        "message_id": "sp/t1/m3",
+    },
 ]
 
 
 def takeout_files() -> tuple[dict[str, bytes], dict[str, bytes]]:
     """Return the files of an export, and the found items other than those files."""
     group = "Takeout/Google Chat/Groups/Space sp"
-    objects = [json.dumps(message, ensure_ascii=n % 2 == 0, indent=2).encode() for n, message in enumerate(MESSAGES)]
+    objects = [
+        json.dumps(message, ensure_ascii=n % 2 == 0, indent=2).encode() for n, message in enumerate(MESSAGES)
+    ]
     mails = [b"X-GM-THRID: 17\nX-Gmail-Labels: Inbox,Opened\n" + mail(n) for n in (1, 2, 2)]
     files = {
         "Takeout/Mail/Alle Nachrichten.mbox": mbox_bytes(mails),
@@ -243,7 +249,9 @@ def takeout_zips(root: Path) -> Built:
     root.mkdir(parents=True)
     files, found = takeout_files()
     for number in (1, 2):
-        with zipfile.ZipFile(root / f"takeout-20250304T182034Z-{number:03}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(
+            root / f"takeout-20250304T182034Z-{number:03}.zip", "w", zipfile.ZIP_DEFLATED
+        ) as archive:
             for n, (key, data) in enumerate(files.items()):
                 if n % 2 == number - 1:
                     archive.writestr(key, data)

@@ -67,7 +67,9 @@ def test_unknown_name_lists_the_known() -> None:
 
 @pytest.mark.parametrize("name", sorted(CONNECTORS))
 def test_missing_path_is_named_by_source_id(name: str, tmp_path: Path) -> None:
-    with pytest.raises(AccessError, match=r"^source s1: nothing at its path; check `path` in the request file$"):
+    with pytest.raises(
+        AccessError, match=r"^source s1: nothing at its path; check `path` in the request file$"
+    ):
         CONNECTORS[name](context(str(tmp_path / SECRET))).check()
     with pytest.raises(SettingsError, match=r"^source s1: needs `path`"):
         CONNECTORS[name](context(None)).check()

@@ -87,7 +87,9 @@ def length_target(lines: list[bytes], border: int) -> int | None:
     body = b"".join(rest)
     if length > len(body):
         return None
-    for skipped in ({b"": 0, b"\n": 1, b"\r\n": 2}[e] for e in (b"", b"\n", b"\r\n") if body[length:].startswith(e)):
+    for skipped in (
+        {b"": 0, b"\n": 1, b"\r\n": 2}[e] for e in (b"", b"\n", b"\r\n") if body[length:].startswith(e)
+    ):
         seen = 0
         for k in range(len(rest) + 1):
             if seen == length + skipped and (k == len(rest) or starts_message(lines, n + 1 + k)):
@@ -104,13 +106,29 @@ PIECES = st.sampled_from([
     b"text\r\n", b" folded\n", b"Content-Length: 6\n", b"Content-Length: 45\n", b"Content-Length: 5\r\n", b"12345\n",
     b"\xff\x00\n", b"no end", b"a" * 300 + b"\n", b"\r", b"From ", b": odd\n",
 ])  # fmt: skip
-FILES = st.builds(lambda bom, pieces: bom + b"".join(pieces), st.sampled_from([b"", b"", b"\xef\xbb\xbf"]), st.lists(PIECES, max_size=40))
+FILES = st.builds(
+    lambda bom, pieces: bom + b"".join(pieces),
+    st.sampled_from([b"", b"", b"\xef\xbb\xbf"]),
+    st.lists(PIECES, max_size=40),
+)
 MESSAGES = st.lists(
     st.builds(
         lambda mark, head, body, end: mark + head + b"\n" + b"".join(body) + end,
         st.sampled_from([b"From a@b Mon Jan  1 10:00:00 2024\n", b"From -\n"]),
-        st.sampled_from([b"Subject: x\n", b"A: 1\nContent-Length: 12\nB: 2\n", b"Content-Length: 0\n", b"Content-Length: 6\n"]),
-        st.lists(st.sampled_from([b"12345\n", b"\n", b"From -\n", b"X: y\n", b"From a@b Mon Jan  1 10:00:00 2024\n"]), max_size=6),
+        st.sampled_from(
+            [
+                b"Subject: x\n",
+                b"A: 1\nContent-Length: 12\nB: 2\n",
+                b"Content-Length: 0\n",
+                b"Content-Length: 6\n",
+            ]
+        ),
+        st.lists(
+            st.sampled_from(
+                [b"12345\n", b"\n", b"From -\n", b"X: y\n", b"From a@b Mon Jan  1 10:00:00 2024\n"]
+            ),
+            max_size=6,
+        ),
         st.sampled_from([b"", b"\n", b"\n\n"]),
     ),
     max_size=6,
@@ -169,7 +187,10 @@ def test_both_counts_agree(data: bytes) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.binary(max_size=600).map(lambda b: b.replace(b"\nFrom", b"\n")), max_size=5), st.sampled_from([64, 128]))
+@given(
+    st.lists(st.binary(max_size=600).map(lambda b: b.replace(b"\nFrom", b"\n")), max_size=5),
+    st.sampled_from([64, 128]),
+)
 def test_long_messages_slide_through_the_buffer(bodies: list[bytes], chunk: int) -> None:
     messages = [b"S: x\n\n" + body + b"\n" for body in bodies]
     data = mbox_bytes(messages)
@@ -279,7 +300,9 @@ def test_bytes_before_the_first_separator_are_an_item(tmp_path: Path) -> None:
     assert source.count(scope).count == 2
 
 
-@pytest.mark.parametrize(("content", "count"), [(b"", 0), (b"\n\n", 0), (b"\xef\xbb\xbf", 0), (b"just words\n", 1)])
+@pytest.mark.parametrize(
+    ("content", "count"), [(b"", 0), (b"\n\n", 0), (b"\xef\xbb\xbf", 0), (b"just words\n", 1)]
+)
 def test_an_mbox_with_no_message(tmp_path: Path, content: bytes, count: int) -> None:
     path = tmp_path / "x.mbox"
     path.write_bytes(content)
@@ -291,7 +314,11 @@ def test_an_mbox_with_no_message(tmp_path: Path, content: bytes, count: int) -> 
 
 def test_thunderbirds_deleted_mail_is_kept_and_marked(tmp_path: Path) -> None:
     path = tmp_path / "Inbox"
-    path.write_bytes(b"".join(b"From - \nX-Mozilla-Status: %s\n" % s + mail(n) + b"\n" for n, s in enumerate([b"0001", b"0009"])))
+    path.write_bytes(
+        b"".join(
+            b"From - \nX-Mozilla-Status: %s\n" % s + mail(n) + b"\n" for n, s in enumerate([b"0001", b"0009"])
+        )
+    )
     source = MailFiles(context(str(path)))
     (scope,) = source.scopes()
     assert [dict(value.metadata) for value in everything(source, scope)[0]] == [{}, {"expunged": "true"}]
@@ -310,7 +337,9 @@ def test_equal_messages_in_different_parts_get_the_ordinals_of_the_whole(tmp_pat
     assert sum(part.size_bytes for part in parts) == path.stat().st_size
     found = [value.native_key for part in reversed(parts) for value in source.items(part, ALWAYS)]
     assert sorted(found) == sorted(keyed(messages))
-    repeats = [v for part in parts for v in source.items(part, ALWAYS) if WarningCode.DUPLICATE_ENTRY in v.warnings]
+    repeats = [
+        v for part in parts for v in source.items(part, ALWAYS) if WarningCode.DUPLICATE_ENTRY in v.warnings
+    ]
     assert len(repeats) == 200 - 12
 
 
@@ -409,7 +438,12 @@ def test_a_large_mbox_in_a_zip(tmp_path: Path) -> None:
         archive.writestr("Old.gz", gzip.compress(mbox_bytes(messages[:3])))
     source = MailFiles(context(str(tmp_path)))
     folder, rest, inbox, old = source.scopes()
-    assert [s.key for s in (folder, rest, inbox, old)] == [".", "mail.zip", "mail.zip!Inbox", "mail.zip!Old.gz"]
+    assert [s.key for s in (folder, rest, inbox, old)] == [
+        ".",
+        "mail.zip",
+        "mail.zip!Inbox",
+        "mail.zip!Old.gz",
+    ]
     assert everything(source, inbox)[1] == keyed(messages)
     assert everything(source, old)[1] == keyed(messages[:3])
     assert [source.count(s).count for s in (folder, rest, inbox, old)] == [0, 0, 1_000, 3]

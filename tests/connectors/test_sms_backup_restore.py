@@ -19,11 +19,22 @@ from connectors.xml_elements import Element, ElementScanner, End, Root, attribut
 from records.errors import ItemError
 from records.models import NO_MOMENT, FailedItem, FoundItem, Part
 from records.vocabulary import Kind, Reason, WarningCode
-from tests.connectors.builders import ALWAYS, backup_bytes, context, encrypted_zip, everything, keyed, mms, sms
+from tests.connectors.builders import (
+    ALWAYS,
+    backup_bytes,
+    context,
+    encrypted_zip,
+    everything,
+    keyed,
+    mms,
+    sms,
+)
 from tests.connectors.test_mbox import Memory
 
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF, exclude_characters="\x7f"), max_size=40)
-BETWEEN = st.sampled_from(["", "\n  ", "<!-- <sms a='>'/> -->", "<?pi <x ?>", "<![CDATA[<mms>]]>", " text &amp; "])
+BETWEEN = st.sampled_from(
+    ["", "\n  ", "<!-- <sms a='>'/> -->", "<?pi <x ?>", "<![CDATA[<mms>]]>", " text &amp; "]
+)
 
 
 def attribute(name: str, value: str, single: bool) -> str:
@@ -34,13 +45,38 @@ def attribute(name: str, value: str, single: bool) -> str:
 
 
 ELEMENT = st.one_of(
-    st.builds(lambda tag, body, single, end: f"<{tag}{attribute('body', body, single)} date='1'{end}", st.sampled_from(["sms", "call"]), TEXT, st.booleans(), st.sampled_from(["/>", " />", "></{tag}>"])),
-    st.builds(lambda texts, between: "<mms date='1'>" + between + "<parts>" + "".join(f"<part{attribute('text', t, False)}/>" for t in texts) + "</parts></mms>", st.lists(TEXT, max_size=3), BETWEEN),
+    st.builds(
+        lambda tag, body, single, end: f"<{tag}{attribute('body', body, single)} date='1'{end}",
+        st.sampled_from(["sms", "call"]),
+        TEXT,
+        st.booleans(),
+        st.sampled_from(["/>", " />", "></{tag}>"]),
+    ),
+    st.builds(
+        lambda texts, between: (
+            "<mms date='1'>"
+            + between
+            + "<parts>"
+            + "".join(f"<part{attribute('text', t, False)}/>" for t in texts)
+            + "</parts></mms>"
+        ),
+        st.lists(TEXT, max_size=3),
+        BETWEEN,
+    ),
     st.just("<mms><mms/><x><mms></mms></x></mms>"),
 ).map(lambda text: text.replace("{tag}", text[1:].split()[0]))
 DOCUMENT = st.builds(
-    lambda head, root, pieces, tail: (head + f"<{root} count='1'>" + "".join(b + e for b, e in pieces) + f"{tail}</{root}>\n"),
-    st.sampled_from(["", "<?xml version='1.0' encoding='UTF-8'?>\n", "<!DOCTYPE smses [<!ENTITY a \"<sms>]>\"> <!-- ' > -->]>\n", "<!-- c -->"]),
+    lambda head, root, pieces, tail: (
+        head + f"<{root} count='1'>" + "".join(b + e for b, e in pieces) + f"{tail}</{root}>\n"
+    ),
+    st.sampled_from(
+        [
+            "",
+            "<?xml version='1.0' encoding='UTF-8'?>\n",
+            '<!DOCTYPE smses [<!ENTITY a "<sms>]>"> <!-- \' > -->]>\n',
+            "<!-- c -->",
+        ]
+    ),
     st.sampled_from(["smses", "calls"]),
     st.lists(st.tuples(BETWEEN, ELEMENT), max_size=6),
     BETWEEN,
@@ -128,7 +164,9 @@ def test_items(tmp_path: Path) -> None:
         ("date_sent='1741100000000' readable_date='Mar 4, 2025'", "", WarningCode.NO_DATE),
     ],
 )
-def test_no_trustworthy_date_is_kept_and_flagged(tmp_path: Path, date: str, text: str, warning: WarningCode) -> None:
+def test_no_trustworthy_date_is_kept_and_flagged(
+    tmp_path: Path, date: str, text: str, warning: WarningCode
+) -> None:
     source, scope = one(tmp_path, f"<smses count='1'><sms {date} body='x'/></smses>".encode())
     ((value,), _) = everything(source, scope)
     assert isinstance(value, FoundItem)
@@ -246,6 +284,8 @@ def test_an_encrypted_backup_is_a_failed_item(tmp_path: Path) -> None:
     (scope,) = source.scopes()
     values, _ = everything(source, scope)
     assert values == [
-        FailedItem("backup.zip!sms-1.xml", Kind.FILE, values[0].cursor, Reason.ENCRYPTED, "zip_password", "sms-1.xml")
+        FailedItem(
+            "backup.zip!sms-1.xml", Kind.FILE, values[0].cursor, Reason.ENCRYPTED, "zip_password", "sms-1.xml"
+        )
     ]
     assert source.count(scope).count == 1

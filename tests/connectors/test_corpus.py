@@ -1,0 +1,117 @@
+"""Real samples: what SOURCES.md of the sample collection says a correct reader must find."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from connectors.registry import CONNECTORS, guess
+from records.models import FoundItem
+from tests.connectors.builders import context, everything
+
+pytestmark = pytest.mark.corpus
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Path:
+    path = os.environ.get("DAYLIGHT_CORPUS")
+    if not path:
+        pytest.skip("DAYLIGHT_CORPUS names no folder of samples")
+    return Path(path)
+
+
+def read(name: str, path: Path) -> dict[str, list]:
+    source = CONNECTORS[name](context(str(path)))
+    source.check()
+    got = {}
+    for scope in source.scopes():
+        values, data = everything(source, scope)
+        assert source.count(scope).count == len(values), scope.key
+        assert all(len(data[v.native_key]) == v.size_bytes for v in values if isinstance(v, FoundItem))
+        got[scope.key] = values
+    return got
+
+
+def times(values: list) -> list[str | None]:
+    return [v.moment.at.isoformat() if v.moment.at else None for v in values]
+
+
+def test_mbox(corpus: Path) -> None:
+    got = read("mail_files", corpus / "formats" / "mbox")
+    assert {key: len(values) for key, values in got.items()} == {
+        ".": 0,
+        "suite_messages.mbox": 3,
+        "tika_complex.mbox": 3,
+        "tika_headers.mbox": 1,
+        "tika_multiline.mbox": 1,
+        "tika_multiline2.mbox": 1,
+        "tika_quoted.mbox": 1,
+        "tika_simple.mbox": 2,
+        "tika_single_mail.mbox": 1,
+        "tika_testMBOX_complex.mbox": 1,
+        "tika_testMBOX_lengthy_x-headers.mbox": 1,
+    }
+    assert times(got["suite_messages.mbox"])[::2] == [
+        "2025-05-26T20:18:04+00:00",
+        "2025-05-26T20:13:44+00:00",
+    ]
+    assert times(got["tika_complex.mbox"])[::2] == ["2009-06-01T04:26:31+00:00", "2009-06-01T06:03:13+00:00"]
+    assert times(got["tika_headers.mbox"]) == ["2009-06-10T03:58:45+00:00"]
+    assert times(got["tika_testMBOX_complex.mbox"])[0].startswith("2015-07-20")
+    assert times(got["tika_testMBOX_lengthy_x-headers.mbox"])[0].startswith("2002-01-30")
+
+
+def test_eml(corpus: Path) -> None:
+    got = read("mail_files", corpus / "formats" / "eml")
+    assert list(got) == ["."]
+    values = got["."]
+    assert len(values) == 28
+    assert {v.kind.value for v in values} == {"email"}
+    assert times(values).count(None) == 5  # four state none, one is no RFC 5322 date
+    assert guess(str(corpus / "formats" / "eml")) == "mail_files"
+
+
+def test_sms_backup_restore(corpus: Path) -> None:
+    got = read("sms_backup_restore", corpus / "formats" / "sms-backup-restore")
+    assert {key: [v.kind.value for v in values] for key, values in got.items()} == {
+        "msgvault_literal_1.xml": ["message", "message"],
+        "msgvault_literal_2.xml": ["message"],
+        "msgvault_literal_3.xml": ["call"],
+        "msgvault_literal_4.xml": ["message"],
+    }
+    assert [v.moment.text for v in got["msgvault_literal_1.xml"]] == ["1717214400123", "1717214460000"]
+    assert got["msgvault_literal_3.xml"][0].moment.text == "1717218000123"
+
+
+def test_sms_backup_restore_synthetic(corpus: Path) -> None:
+    (values,) = read("sms_backup_restore", corpus / "formats" / "synthetic" / "sms-backup-restore").values()
+    assert Counter(v.metadata["element"] for v in values) == {"sms": 6, "mms": 3}
+    assert [v.native_key.rpartition(":")[2] for v in values].count("1") == 1
+
+
+def test_google_takeout(corpus: Path) -> None:
+    got = read("google_takeout", corpus / "formats" / "synthetic" / "google-takeout")
+    mails = got["Takeout/Mail/All mail Including Spam and Trash.mbox"]
+    assert [(v.metadata["labels"], v.metadata["thread_id"]) for v in mails] == [
+        ("Sent,Opened,R\u00e9unions", "1790120000000000001"),
+        ("Trash,Unread", "1790120000000000001"),
+    ]
+    chats = [v for v in got["Takeout/Google Chat"] if v.kind.value == "chat"]
+    assert len(chats) == 4
+    assert sorted(times(chats))[0] == "2019-03-05T09:34:00+00:00"
+    assert sorted(times(chats))[-1] == "2025-02-10T15:48:00+00:00"
+    files = [v.native_key.rpartition("/")[2] for v in got["Takeout/Google Chat"] if v.kind.value == "file"]
+    assert files == ["File-4926929847130562072_account_id=3.png", "group_info.json", "user_info.json"]
+
+
+@pytest.mark.parametrize("name", ["mail_files", "loose_files"])
+def test_enron(corpus: Path, name: str) -> None:
+    (values,) = read(name, corpus / "enron-a").values()
+    assert len(values) == 1_160
+    assert all(isinstance(v, FoundItem) for v in values)
+    if name == "mail_files":
+        suffixes = Counter(v.kind.value for v in values)
+        assert suffixes == {"email": 1_074, "file": 86}

@@ -220,10 +220,9 @@ def places(connection: sa.Connection, request_id: str, item_ids: Iterable[str]) 
     i = t.items.c
     families: set[str] = set()
     for piece in chunked(sorted(set(item_ids)), _IN_QUERY):
+        # no DISTINCT: it makes SQLite walk the index by family instead of looking 500 keys up
         families.update(
-            connection.scalars(
-                sa.select(i.family_id).distinct().where(i.request_id == request_id, i.item_id.in_(piece))
-            )
+            connection.scalars(sa.select(i.family_id).where(i.request_id == request_id, i.item_id.in_(piece)))
         )
     out: dict[str, Place] = {}
     for piece in chunked(sorted(families), _IN_QUERY):

@@ -22,6 +22,9 @@ from records.catalogue import chunked
 from records.decisions import Standing
 from records.vocabulary import Basis, CollectionState, ReviewState
 
+NOT_IN_REVIEW = Standing(ReviewState.NOT_IN_REVIEW, None, None, None)
+"""Where a member stands that has no hit, no decision and no family with a hit."""
+
 _IN_QUERY = 500
 _LAST = "9999"
 _MESSAGE_ID = re.compile(r"<[^<>\s]+>")
@@ -129,15 +132,14 @@ class Member:
 # --- which families, in what order ---------------------------------------------------------------------
 
 
-def in_review(connection: sa.Connection, request_id: str, standings: Mapping[str, Standing]) -> list[Family]:
+def in_review(connection: sa.Connection, request_id: str, reviewed: Mapping[str, Standing]) -> list[Family]:
     """Return the families that have a member in review, in reading order.
 
     Args:
         connection: A reading transaction.
         request_id: The request.
-        standings: From ``records.decisions.standings``, for the version that is read.
+        reviewed: From ``records.decisions.in_review``, for the version that is read.
     """
-    inside = {item_id for item_id, s in standings.items() if s.state is not ReviewState.NOT_IN_REVIEW}
     i = t.items.c
     counts: dict[str, int] = defaultdict(int)
     wanted: set[str] = set()
@@ -148,7 +150,7 @@ def in_review(connection: sa.Connection, request_id: str, standings: Mapping[str
     )
     for item_id, family_id in rows:
         counts[family_id] += 1
-        if item_id in inside:
+        if item_id in reviewed:
             wanted.add(family_id)
     return _in_order(connection, request_id, {f: counts[f] for f in wanted})
 
@@ -332,13 +334,13 @@ def hits_of(
 ) -> dict[str, list[tuple[int, int]]]:
     """Return term numbers and occurrences by item, for the given families (at most 500), by term number."""
     h = t.hits.c
-    rows = connection.execute(
-        sa.select(h.item_id, h.term_no, h.occurrences)
-        .where(h.request_id == request_id, h.version == version, h.family_id.in_(list(family_ids)))
-        .order_by(h.item_id, h.term_no)
-    )
+    rows = connection.execute(  # sorted here: ORDER BY makes SQLite walk all hits by item
+        sa.select(h.item_id, h.term_no, h.occurrences).where(
+            h.request_id == request_id, h.version == version, h.family_id.in_(list(family_ids))
+        )
+    ).all()
     out: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for item_id, term_no, occurrences in rows:
+    for item_id, term_no, occurrences in sorted(rows, key=lambda row: row[1]):
         out[item_id].append((term_no, occurrences))
     return out
 

@@ -26,21 +26,22 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from records import tables as t
 from records.catalogue import Catalogue, chunked
-from records.decisions import Decision, Standing, standings
+from records.decisions import Decision, Standing, in_review
 from records.errors import ItemError, UsageError
 from records.evidence import EvidenceStore
 from review import exemptions, suggest
 from review.families import (
+    NOT_IN_REVIEW,
     Family,
     Member,
     hits_of,
     in_pieces,
-    in_review,
     local_time,
     members_of,
     people,
     terms_of,
 )
+from review.families import in_review as families_in_review
 from review.sheet_form import (
     ANSWERS,
     BETWEEN_CODES,
@@ -119,8 +120,8 @@ def write_sheet(
     if split_rows is not None and split_rows < 1:
         raise UsageError("a sheet is split after at least one row")
     with catalogue.read() as connection:
-        standing = standings(connection, request_id, version)
-        families = in_review(connection, request_id, standing)
+        standing = in_review(connection, request_id, version)
+        families = families_in_review(connection, request_id, standing)
         terms = terms_of(connection, request_id, version)
     parts = list(_parts(families, split_rows))
     if out.suffix == ".xlsx" and any(sum(f.members for f in part) > MOST_ROWS for part in parts):
@@ -166,7 +167,7 @@ def _rows(job: _Job, families: Sequence[Family], first: int) -> Iterator[dict[st
             members = members_of(connection, job.request_id, ids)
             hits = hits_of(connection, job.request_id, job.version, ids)
             deciders = _deciders(connection, job, [m.item_id for group in members.values() for m in group])
-        texts = _excerpts(job.store, [m for group in members.values() for m in group])
+        texts = excerpts(job.store, [m for group in members.values() for m in group])
         for family_id in ids:
             yield from _family_rows(job, number, members[family_id], hits, texts, deciders)
             number += 1
@@ -189,7 +190,7 @@ def _family_rows(
         suggestions = suggest.suggest(member.kind, addresses, terms)
         carried = [m for m in members if m.parent_id == member.item_id]
         lost = [m for m in failed if m.parent_id == member.item_id]
-        standing = job.standing[member.item_id]
+        standing = job.standing.get(member.item_id, NOT_IN_REVIEW)
         row = {
             ITEM_ID: key_of(member.item_id),
             "family": str(number),
@@ -270,7 +271,8 @@ def _deciders(connection: sa.Connection, job: _Job, item_ids: list[str]) -> dict
     return out
 
 
-def _excerpts(store: EvidenceStore, members: Iterable[Member]) -> dict[str, str]:
+def excerpts(store: EvidenceStore, members: Iterable[Member]) -> dict[str, str]:
+    """Return how the texts of members begin, on one line, or in words why that cannot be shown."""
     digests = {m.item_id: m.text_sha256 for m in members if m.stored and m.text_sha256}
     refs = store.find(digests.values())
     out: dict[str, str] = {}

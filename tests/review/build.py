@@ -34,6 +34,7 @@ class Desk:
         )
         self._writer = self.store.writer("a1")
         self._refs = {}
+        self._tops = {}
         terms = [{"line": no, "term": term, "note": ""} for no, term in enumerate(self.terms, start=1)]
         body = {"text": "All communications about the bus route change", "time_zone": self.zone}
         with self.catalogue.write() as connection:
@@ -56,6 +57,7 @@ class Desk:
                     "version": 1,
                     "body": canonical.dumps(body),
                     "terms": canonical.dumps(terms),
+                    "terms_csv": "",
                     "at": NOW,
                     "by": "P. Officer",
                     "why": "opened",
@@ -94,7 +96,7 @@ class Desk:
         warnings: tuple = (),
     ) -> str:
         """Add one item; ``key`` is its native key, or its part path when ``parent`` is given."""
-        above = next((row for row in self.rows["items"] if row["item_id"] == parent), None)
+        above = self._tops.get(parent)
         if above is None:
             item_id = ids.item_id(custodian, "s-mail", "inbox", key)
             family_id, level, native_key, part = item_id, 0, key, ""
@@ -133,6 +135,7 @@ class Desk:
                 "facts": "{}",
             }
         )
+        self._tops[item_id] = self.rows["items"][-1]
         if stored:
             self._read(item_id, kind, subject, text, sent_at, sent_at_text, basis, sender, to, cc, thread,
                        text_state, reason, warnings)  # fmt: skip

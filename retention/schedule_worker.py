@@ -23,6 +23,7 @@ PAGES = 1_000
 _MOST_HEIGHTS = 2_000
 ROWS = 20_000
 CELL_CHARACTERS = 65_536
+CHARACTERS = 32 << 20
 UNPACKED_BYTES = 256 << 20
 MEMBERS = 5_000
 FRONT_LINES = 120
@@ -157,6 +158,32 @@ def _clean(text: str | None) -> str:
     return "\n".join(line for line in lines if line)
 
 
+class _Rows:
+    """Collects rows up to the limits."""
+
+    def __init__(self) -> None:
+        self.rows: list[RawRow] = []
+        self.loose: list[tuple[int, str]] = []
+        self._characters = 0
+
+    @property
+    def in_schedule(self) -> bool:
+        """Whether a table of four columns was seen."""
+        return any(len(row.cells) == 4 for row in self.rows)
+
+    def add(self, row: RawRow) -> None:
+        self.rows.append(row)
+        self._characters += sum(map(len, row.cells))
+        if len(self.rows) > ROWS or self._characters > CHARACTERS:
+            raise TooMuch("rows")
+
+    def add_loose(self, page: int, line: str) -> None:
+        if _LOOSE.match(line):
+            self.loose.append((page, line[:200]))
+            if len(self.loose) > ROWS:
+                raise TooMuch("rows")
+
+
 # --- PDF -----------------------------------------------------------------------------------------------
 
 
@@ -169,8 +196,7 @@ def read_pdf(path: Path) -> RawSchedule:
     import pdfplumber  # heavy, and only for PDF
 
     front: list[str] = []
-    rows: list[RawRow] = []
-    loose: list[tuple[int, str]] = []
+    rows = _Rows()
     headings, tables = _Headings(), 0
     with pdfplumber.open(path) as pdf:
         if len(pdf.pages) > PAGES:
@@ -179,18 +205,18 @@ def read_pdf(path: Path) -> RawSchedule:
             rulings = {"explicit_horizontal_lines": _missing_rulings(page)}
             found = sorted(page.find_tables(table_settings=rulings), key=lambda table: table.bbox[1])
             lines = _lines_outside(page, found)
-            loose += [(page.page_number, line) for _, line in lines if _LOOSE.match(line)]
+            for _, line in lines:
+                rows.add_loose(page.page_number, line)
             for position, table in enumerate(found):
                 for line in _take_above(lines, table.bbox[1]):
                     _note(line, headings, front, rows)
                 tables += 1
-                rows += _pdf_rows(page, table, tables, headings, is_first=position == 0)
-                if len(rows) > ROWS:
-                    raise TooMuch("rows")
+                for row in _pdf_rows(page, table, tables, headings, is_first=position == 0):
+                    rows.add(row)
             for _, line in lines:
                 _note(line, headings, front, rows)
             page.close()
-    return RawSchedule(tuple(front), tuple(rows), tuple(loose))
+    return RawSchedule(tuple(front), tuple(rows.rows), tuple(rows.loose))
 
 
 def _missing_rulings(page: Any) -> list[float]:
@@ -214,9 +240,9 @@ def _missing_rulings(page: Any) -> list[float]:
     return out
 
 
-def _note(line: str, headings: _Headings, front: list[str], rows: list[RawRow]) -> None:
+def _note(line: str, headings: _Headings, front: list[str], rows: _Rows) -> None:
     headings.take(line)
-    if len(front) < FRONT_LINES and not any(len(row.cells) == 4 for row in rows):
+    if len(front) < FRONT_LINES and not rows.in_schedule:
         front.append(line)
 
 
@@ -309,27 +335,23 @@ def read_docx(path: Path) -> RawSchedule:
         if len(members) > MEMBERS or sum(member.file_size for member in members) > UNPACKED_BYTES:
             raise TooMuch("unpacked")
     front: list[str] = []
-    rows: list[RawRow] = []
-    loose: list[tuple[int, str]] = []
+    rows = _Rows()
     headings, tables = _Headings(), 0
     for block in docx.Document(str(path)).iter_inner_content():
         if isinstance(block, Table):
             tables += 1
-            rows += _docx_rows(block, tables, headings)
-            if len(rows) > ROWS:
-                raise TooMuch("rows")
+            for row in _docx_rows(block, tables, headings):
+                rows.add(row)
         else:
             for line in _clean(block.text).split("\n"):
                 _note(line, headings, front, rows)
-                loose += [(0, line)] if _LOOSE.match(line) else []
-    return RawSchedule(tuple(front), tuple(rows), tuple(loose))
+                rows.add_loose(0, line)
+    return RawSchedule(tuple(front), tuple(rows.rows), tuple(rows.loose))
 
 
 def _docx_rows(table: Any, number: int, headings: _Headings) -> Iterator[RawRow]:
     above: Any = None
     for at, row in enumerate(table.rows, 1):
-        if at > ROWS:
-            raise TooMuch("rows")
         cells: list[Any] = []
         for cell in row.cells:  # a cell that spans columns is listed once for each
             if not cells or cell._tc is not cells[-1]._tc:

@@ -610,7 +610,8 @@ def test_a_reader_that_dies_is_an_error(document, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "code"), [("PAGES", 1, "pages"), ("ROWS", 3, "rows"), ("CELL_CHARACTERS", 20, "cell")]
+    ("limit", "value", "code"),
+    [("PAGES", 1, "pages"), ("ROWS", 3, "rows"), ("CELL_CHARACTERS", 20, "cell"), ("CHARACTERS", 99, "rows")],
 )
 def test_limits_of_a_pdf(tmp_path, monkeypatch, limit, value, code):
     path = made.pdf(tmp_path / "x.pdf", made.SECTIONS)

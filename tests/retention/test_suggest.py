@@ -75,6 +75,10 @@ GOLDEN = [
         "CORE-LEGAL-ADVICE", "legal-advice-counsel", "unverified", None,
     ),
     (
+        {"subject": "Privileged: the boiler contract"},
+        "CORE-LEGAL-ADVICE", "legal-advice", "unverified", None,
+    ),
+    (
         {"domains": ("cascadia-law.example",), "subject": "Question"},
         "CORE-LEGAL-ADVICE", "legal-advice", "unverified", None,
     ),

@@ -7,6 +7,7 @@ byte: core dumps, large files, privileges, its parent's environment; it dies wit
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import importlib
 import io
@@ -142,6 +143,12 @@ def read_item(frame: wire.JobFrame, extractors: Sequence[Extractor]) -> tuple[wi
     except MemoryError:
         extraction = Extraction(failure=Failure(Reason.OUT_OF_MEMORY, "memory"))
         healthy = False
+    except OSError as error:
+        # Native code asks the kernel itself: its refusal is the memory limit, not a fault of the file.
+        full = error.errno == errno.ENOMEM
+        healthy = not full
+        reason, detail = (Reason.OUT_OF_MEMORY, "memory") if full else (Reason.CORRUPT, type(error).__name__)
+        extraction = Extraction(failure=Failure(reason, detail))
     except RecursionError:
         extraction = Extraction(failure=Failure(Reason.BOMB, "recursion"))
     except Exception as error:  # noqa: BLE001 - the item boundary: one bad item costs only itself

@@ -38,7 +38,7 @@ REGISTRY = "extract.registry:EXTRACTORS"
 
 _AHEAD_JOBS = 128
 _AHEAD_BYTES = 8 << 20
-_LOOK_S = 0.025
+_LOOK_S = 0.01
 """How often a worker that is busy with one item is looked at."""
 _START_S = 120.0
 _CHUNK = 1 << 20
@@ -243,6 +243,8 @@ class _Process:
         self._writing = False
         self._pending: deque[memoryview] = deque()
         self._sent = 0
+        # The kernel's own peak (ru_maxrss) is useless: it starts with the size of the parent that was forked.
+        self._peak = 0
         self._buffer = bytearray()
         self._at = 0
 
@@ -307,8 +309,10 @@ class _Process:
                     self._flush()
                 elif event and not self._read():
                     return self._died(limits.memory_bytes)
-            if now - started > _LOOK_S and self._private_bytes() > limits.memory_bytes:
-                return self._killed(Reason.OUT_OF_MEMORY, "memory")
+            if now - started > _LOOK_S:
+                self._peak = max(self._peak, self._private_bytes())
+                if self._peak > limits.memory_bytes:
+                    return self._killed(Reason.OUT_OF_MEMORY, "memory")
 
     def _take(self, job: Job) -> wire.ResultFrame | None:
         frame = self._take_frame()
@@ -389,29 +393,21 @@ class _Process:
     def _died(self, memory_bytes: int) -> _Death:
         """Read the cause off a process that ended by itself; ``final`` only if this was its first item."""
         fresh = self.answered == 0
-        code, peak = self._reap()
+        code = self._reap()
         self._close()
         by_kernel = code == -signal.SIGKILL  # nobody here sent it: the machine's own memory guard
-        if by_kernel or peak > memory_bytes * 0.7:
+        if by_kernel or self._peak > memory_bytes * 0.7:
             return _Death(Reason.OUT_OF_MEMORY, "memory", final=fresh)
         detail = signal.Signals(-code).name.lower() if code < 0 else f"exit_{code}"
         return _Death(Reason.CRASHED, detail, final=fresh)
 
-    def _reap(self) -> tuple[int, int]:
-        """Collect the dead process: its exit code and the most memory it ever held."""
-        until = time.monotonic() + 0.5
-        while True:
-            try:
-                pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-            except ChildProcessError:
-                return self._popen.returncode or 0, 0
-            if pid:
-                self._popen.returncode = os.waitstatus_to_exitcode(status)
-                return self._popen.returncode, usage.ru_maxrss * 1024
-            if time.monotonic() > until:  # it closed its pipe and lives on
-                self.kill()
-                return -signal.SIGSYS, 0
-            time.sleep(0.002)
+    def _reap(self) -> int:
+        """Collect the dead process and return its exit code."""
+        try:
+            return self._popen.wait(timeout=0.5)
+        except subprocess.TimeoutExpired:  # it closed its pipe and lives on
+            self.kill()
+            return -signal.SIGSYS
 
     def kill(self) -> None:
         """End the process and everything it started, at once."""

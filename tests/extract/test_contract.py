@@ -1,0 +1,219 @@
+"""One suite over every reader: what the protocol promises, whatever the format.
+
+A new reader joins by a line in ``extract.registry`` and an entry of samples here.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from extract.protocol import ExtractContext, Extractor
+from extract.registry import EXTRACTORS, choose
+from extract.worker_main import HEAD
+from extract.workers import Job, Worker
+from records.errors import ItemError
+from records.models import Extraction
+from records.vocabulary import Reason
+from tests.extract import samples
+from tests.extract.samples import ZONE
+
+pytestmark = pytest.mark.contract
+
+MARKER = b"Zyzzyva"
+"""A word that must never reach an error message."""
+
+Sample = tuple[str | None, str | None, bytes]
+
+SAMPLES: dict[str, list[Sample]] = {
+    "mail": [
+        (None, "message/rfc822", samples.SIMPLE.replace(b"Monday", MARKER)),
+        ("a.eml", None, samples.NESTED),
+        ("note", "application/octet-stream", samples.SIMPLE),
+    ],
+    "sms": [(None, "application/x-sms-backup-restore+xml", one) for one in (samples.SMS, samples.MMS,
+    samples.CALL)],
+    "calendar": [("invite.ics", "text/calendar", samples.CALENDAR), (None, "text/plain", samples.CALENDAR)],
+    "google_chat": [
+        (
+            None,
+            "application/x-google-chat-message+json",
+            b'{"creator": {"name": "Ana", "email": "ana@example.org"}, "created_date": '
+            b'"Monday, March 2, 2026 at 5:15:00 PM UTC", "text": "Zyzzyva"}',
+        )
+    ],
+    "zip": [
+        ("a.zip", "application/zip", samples.zip_of([("Zyzzyva.txt", MARKER * 50), ("b.pdf", b"%PDF")])),
+        (None, None, samples.locked_zip([("a.txt", MARKER)])),
+    ],
+    "gzip": [
+        ("a.txt.gz", None, samples.gz(MARKER * 50)),
+        (None, "application/gzip", samples.gz(b"x", "inner")),
+    ],
+    "cms": [
+        ("smime.p7m", None, samples.cms_signed(samples.SIMPLE)),
+        (None, "application/pkcs7-mime", samples.cms_enveloped()),
+        ("a.asc", "text/plain", b"-----BEGIN PGP MESSAGE-----\n\nhQ\n-----END PGP MESSAGE-----\n"),
+    ],
+    "text": [
+        ("a.txt", "text/plain", MARKER * 20),
+        ("a.html", "text/html", b"<p>" + MARKER),
+        ("a.json", None, b'{"a": "Zyzzyva\\u00e9"}'),
+        ("a.xml", "application/xml", b"<?xml version='1.0'?><a>Zyzzyva</a>"),
+        ("a.csv", None, b"a,b\n1,2\n"),
+        (None, None, "Zyzzyva in two bytes".encode("utf-16")),
+    ],
+    "tika": [
+        ("a.pdf", "application/pdf", samples.text_pdf()),
+        ("scan.pdf", None, samples.pdf()),
+        ("a.docx", None, samples.plain_docx()),
+        ("a.xlsx", "application/octet-stream", samples.xlsx()),
+        ("a.png", "image/png", samples.picture("PNG")),
+        ("a.rtf", "text/rtf", rb"{\rtf1\ansi{\fonttbl{\f0 Arial;}}\f0 Zyzzyva\par}"),
+    ],
+}  # fmt: skip
+
+ALL = [(reader, sample) for reader, group in SAMPLES.items() for sample in group]
+EACH = pytest.mark.parametrize(("reader", "sample"), ALL, ids=[f"{r}{n}" for n, (r, _) in enumerate(ALL)])
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with Worker() as one:
+        yield one
+
+
+def job(number: int, sample: Sample, data: bytes | None = None) -> Job:
+    name, media_type, whole = sample
+    context = ExtractContext(name, media_type, ZONE, ("+14255550100",))
+    return Job(number, whole if data is None else data, context, media_type)
+
+
+def holds_to_the_protocol(got: Extraction) -> None:
+    got.text.encode("utf-8")
+    assert "\0" not in got.text
+    assert "\r" not in got.text
+    assert list(got.warnings) == sorted(set(got.warnings))
+    paths = [child.part_path for child in got.children]
+    assert len(paths) == len(set(paths))
+    assert all(re.fullmatch(r"[0-9]+(\.u?[0-9]+)*", path) for path in paths)
+    for child in got.children:
+        assert (child.data is None) is (child.failure is not None)
+        assert child.media_type == child.media_type.lower()
+        assert child.name is None or "\0" not in child.name
+    assert list(got.needs_ocr_pages) == sorted(set(got.needs_ocr_pages))
+    assert all(page >= 1 for page in got.needs_ocr_pages)
+    assert got.pages is None or not got.needs_ocr_pages or max(got.needs_ocr_pages) <= got.pages
+    if got.failure is not None:
+        assert re.fullmatch(r"[A-Za-z0-9_]{0,60}", got.failure.detail)
+        assert MARKER.decode() not in got.failure.detail
+    for key, value in got.metadata.items():
+        assert "\0" not in key + value
+
+
+def test_every_reader_has_samples_and_a_name_of_its_own() -> None:
+    names = [reader.name for reader in EXTRACTORS]
+    assert sorted(names) == sorted(SAMPLES)
+    assert len(names) == len(set(names))
+    assert all(isinstance(reader, Extractor) and reader.version for reader in EXTRACTORS)
+
+
+@EACH
+def test_the_right_reader_is_chosen(reader: str, sample: Sample) -> None:
+    name, media_type, data = sample
+    chosen = choose(media_type, name, data[:HEAD])
+    assert chosen is not None
+    assert chosen.name == reader
+
+
+@EACH
+def test_a_sample_is_read_and_gives_the_same_again(worker: Worker, reader: str, sample: Sample) -> None:
+    first, second = worker.submit([job(1, sample), job(2, sample)])
+    assert (first.extractor_name, second.extractor_name) == (reader, reader)
+    assert first.extraction == second.extraction
+    assert first.extraction.failure is None or first.extraction.failure.reason is Reason.ENCRYPTED
+    holds_to_the_protocol(first.extraction)
+    name, media_type, _ = sample
+    if reader != "tika":  # what passed through the pipes is what the reader gave
+        direct = choose(media_type, name, sample[2][:HEAD])
+        assert direct is not None
+        got = direct.extract(io.BytesIO(sample[2]), job(1, sample).context)
+        assert got == first.extraction
+
+
+QUICK = [pytest.param(name, marks=[pytest.mark.slow] if name == "tika" else []) for name in SAMPLES]
+
+
+@pytest.mark.parametrize("reader", QUICK)
+def test_damage_is_a_result_and_never_a_crash(worker: Worker, reader: str) -> None:
+    dice = random.Random(reader)
+    jobs = []
+    for sample in SAMPLES[reader]:
+        data = sample[2]
+        cuts = sorted({0, 1, 4, *(dice.randrange(len(data)) for _ in range(14)), len(data) - 1})
+        damaged = [data[:cut] for cut in cuts]
+        for _ in range(10):
+            changed = bytearray(data)
+            for _ in range(1 + len(data) // 500):
+                changed[dice.randrange(len(data))] = dice.randrange(256)
+            damaged.append(bytes(changed))
+        jobs.extend(job(len(jobs) + n, sample, one) for n, one in enumerate(damaged))
+    results = list(worker.submit(jobs))
+    assert [result.job_id for result in results] == [one.job_id for one in jobs]
+    for result in results:
+        holds_to_the_protocol(result.extraction)
+        if result.extraction.failure is not None:
+            assert result.extraction.failure.reason in (
+                Reason.CORRUPT, Reason.TRUNCATED, Reason.ENCRYPTED, Reason.UNSUPPORTED, Reason.BOMB,
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize("reader", [name for name in SAMPLES if name != "tika"])
+def test_errors_are_item_errors_without_content(reader: str) -> None:
+    chosen = next(one for one in EXTRACTORS if one.name == reader)
+    dice = random.Random(reader)
+    for sample in SAMPLES[reader]:
+        for _ in range(60):
+            data = bytearray(sample[2][: dice.randrange(len(sample[2]) + 1)])
+            if data:
+                data[dice.randrange(len(data))] = dice.randrange(256)
+            try:
+                chosen.extract(io.BytesIO(bytes(data)), job(1, sample).context)
+            except ItemError as error:
+                message = f"{error} {error.detail}"
+                assert MARKER.decode() not in message
+
+
+@pytest.mark.parametrize("reader", SAMPLES)
+def test_nothing_is_written(
+    reader: str, worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(Path(tempfile.gettempdir()).glob("apache-tika*"))
+    monkeypatch.chdir(tmp_path)
+    for number, sample in enumerate(SAMPLES[reader]):
+        path = tmp_path / f"sample{number}"
+        path.write_bytes(sample[2])
+        path.chmod(0o444)
+        _, media_type, data = sample
+        (by_path,) = worker.submit([Job(1, str(path), job(1, sample).context, media_type)])
+        (by_bytes,) = worker.submit([job(2, sample)])
+        assert by_path.extraction == by_bytes.extraction
+        assert path.read_bytes() == data
+    assert len(list(tmp_path.iterdir())) == len(SAMPLES[reader])
+    assert set(Path(tempfile.gettempdir()).glob("apache-tika*")) <= before
+
+
+def test_a_stream_is_left_to_its_opener() -> None:
+    for reader, group in SAMPLES.items():
+        chosen = next(one for one in EXTRACTORS if one.name == reader)
+        if reader == "tika":
+            continue  # only in a worker process
+        stream = io.BytesIO(group[0][2])
+        chosen.extract(stream, job(1, group[0]).context)
+        assert not stream.closed

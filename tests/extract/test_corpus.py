@@ -1,0 +1,172 @@
+"""Real files: what SOURCES.md says a correct reader finds, and that both mail readers agree."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from extract.mail import MailReader, Node, _tree, read_message
+from extract.workers import Job, Result, Worker
+from records.vocabulary import Reason
+from tests.extract.samples import ZONE, context
+
+pytestmark = pytest.mark.corpus
+
+CORPUS = Path(os.environ.get("DAYLIGHT_CORPUS", "."))
+FORMATS = CORPUS / "formats"
+
+MAIL = re.compile(
+    r"\| (\S+) \| \S+: .*?\| [^|]+ \| 1 mail, (\S+), (\d+) leaf parts, (\d+) named(?: \(([^)]*)\))?; "
+    r'subject "(.*?)"; Date "(.*?)"'
+)
+
+OTHER_SUBJECTS = {
+    # The list shows the raw bytes as unreadable; they are UTF-8.
+    "tika_testRFC822-ARC": "Facture à regler pour le cabinet ABC Avocats - Stage RC des avocats",
+    # The list writes "/" for the "|" of the subject, which would end the table's cell.
+    "tika_testRFC822_oddfrom": "Air Permit Programs | Air & Radiation | US EPA",
+}
+
+
+def listed() -> list[tuple[str, ...]]:
+    source = CORPUS / "SOURCES.md"
+    if not source.exists():
+        return []
+    return [found.groups() for line in source.read_text().splitlines() if (found := MAIL.match(line))]
+
+
+def leaves(node: Node) -> Iterator[Node]:
+    if node.content is not None:
+        yield node
+    for child in node.children:
+        yield from leaves(child)
+
+
+def path_of(name: str) -> Path:
+    first = FORMATS / "eml" / name
+    return first if first.exists() else FORMATS / "emlx" / name
+
+
+def one_space(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("row", listed(), ids=[row[0] for row in listed()])
+def test_listed_mail(row: tuple[str, ...]) -> None:
+    name, media_type, count, named, names, subject, date = row
+    data = path_of(name).read_bytes()
+    assert (MailReader().score(None, name, data[:4096]) or 0) >= 60
+    got = read_message(data, context(name))
+    root = _tree(data, "auto", set())
+    parts = list(leaves(root))
+    assert len(parts) == int(count)
+    assert root.media_type == media_type or name.endswith(".emlx")
+    found = [part.name for part in parts if part.name]
+    assert (len(found), ", ".join(found)) == (int(named), names or "")
+    if name in OTHER_SUBJECTS:
+        assert got.fields.subject == OTHER_SUBJECTS[name]
+    else:
+        assert got.fields.subject[:60].strip() == subject.strip()
+    assert (got.fields.moment.text or "none") == one_space(date)
+
+
+def all_mail() -> list[Path]:
+    files = [*CORPUS.glob("enron-a/*.eml"), *FORMATS.glob("eml/*"), *FORMATS.glob("emlx/*")]
+    return sorted(files)
+
+
+def test_both_mail_readers_agree() -> None:
+    files = all_mail()
+    assert len(files) == 1103
+    differ = []
+    for path in files:
+        data = path.read_bytes()
+        if read_message(data, context(path.name), "fast") != read_message(data, context(path.name), "stdlib"):
+            differ.append(path.name)
+    assert differ == []
+
+
+def read_all(paths: list[Path]) -> list[Result]:
+    jobs = [Job(n, str(path), context(path.name), None) for n, path in enumerate(paths)]
+    with Worker() as worker:
+        return list(worker.submit(jobs))
+
+
+def test_every_enron_file_is_read_or_has_a_reason() -> None:
+    paths = sorted((CORPUS / "enron-a").iterdir())
+    results = read_all(paths)
+    assert len(results) == 1160
+    readers = Counter(result.extractor_name for result in results)
+    assert readers["mail"] == 1074
+    failed = {
+        paths[r.job_id].suffix: r.extraction.failure for r in results if r.extraction.failure is not None
+    }
+    assert failed == {}
+    empty = [paths[r.job_id].name for r in results if r.extractor_name != "mail" and not r.extraction.text]
+    waiting = [paths[r.job_id].name for r in results if r.extraction.needs_ocr_pages]
+    assert set(empty) <= set(waiting)
+
+
+def test_calendar() -> None:
+    (result,) = read_all([FORMATS / "ics" / "tika_testICalendar.ics"])
+    fields = result.extraction.fields
+    assert fields is not None
+    assert fields.subject == "Susi Hyldgaard - Festival International de Jazz de Montréal"
+    assert fields.moment.at is not None
+    assert fields.moment.at.isoformat() == "2001-07-01T21:30:00+00:00"
+    assert result.extraction.metadata["method"] == "PUBLISH"
+
+
+def test_smime() -> None:
+    names = [
+        "tika_testDetached.p7s",
+        "tika_testPKCS7_enveloped_def.p7m",
+        "tika_testPKCS7_signed_data_def.p7m",
+        "tika_testPKCS7_signed_data_ind.p7m",
+    ]
+    detached, enveloped, definite, indefinite = (
+        result.extraction for result in read_all([FORMATS / "smime" / name for name in names])
+    )
+    assert (detached.children, detached.failure) == ((), None)
+    assert enveloped.failure is not None
+    assert enveloped.failure.reason is Reason.ENCRYPTED
+    assert [c.data for c in definite.children] == [c.data for c in indefinite.children]
+    assert len(definite.children) == 1
+
+
+def test_a_locked_zip_within_a_mail() -> None:
+    data = (FORMATS / "eml" / "tika_testRFC822_encrypted_zip").read_bytes()
+    (child,) = read_message(data, context()).children
+    with Worker() as worker:
+        (result,) = worker.submit(
+            [Job(1, child.data or b"", context(child.name, child.media_type), child.media_type)]
+        )
+    assert (result.extractor_name, result.extraction.failure is not None) == ("zip", True)
+    assert result.extraction.failure is not None
+    assert result.extraction.failure.reason is Reason.ENCRYPTED
+
+
+def test_texts_of_the_backup_samples() -> None:
+    assert ZONE.key == "America/Los_Angeles"
+    source = (FORMATS / "sms-backup-restore" / "msgvault_literal_2.xml").read_bytes()
+    element = re.search(rb"<mms\b.*?</mms>", source, re.DOTALL)
+    assert element is not None
+    with Worker() as worker:
+        (result,) = worker.submit(
+            [Job(1, element.group(), context(), "application/x-sms-backup-restore+xml")]
+        )
+    got = result.extraction
+    assert got.fields is not None
+    assert (got.text, got.fields.subject, got.fields.moment.text) == (
+        "photo caption",
+        "Group subject",
+        "1717214520000",
+    )
+    assert [(c.media_type, len(c.data or b"")) for c in got.children if c.failure is None] == [
+        ("image/png", 5)
+    ]

@@ -1,0 +1,117 @@
+"""Messages of Google Chat."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extract.google_chat import MEDIA_TYPE, GoogleChatReader
+from extract.protocol import ExtractContext
+from extract.registry import choose
+from records.errors import ItemError
+from records.models import Address, Extraction
+from records.vocabulary import Kind, WarningCode
+
+ZONE = ZoneInfo("America/Los_Angeles")
+MESSAGE = {
+    "creator": {"name": "Ana Ruiz", "email": "ana@example.org", "user_type": "Human"},
+    "created_date": "Tuesday, March 4, 2025 at 6:20:34\u202fPM UTC",
+    "updated_date": "Tuesday, March 4, 2025 at 6:21:00\u202fPM UTC",
+    "text": "line one\r\nline two",
+    "topic_id": "t1",
+    "message_id": "sp/t1/m1",
+    "attached_files": [{"original_name": "a.png", "export_name": "File-1.png"}, {"original_name": "b.png"}],
+    "reactions": [
+        {"emoji": {"unicode": "\U0001f600"}, "reactor_emails": ["lee@example.org", "jo@example.org"]}
+    ],
+}
+
+
+def read(value: object, **about: str) -> Extraction:
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    context = ExtractContext(None, MEDIA_TYPE, ZONE, metadata=about)
+    return GoogleChatReader().extract(io.BytesIO(data), context)
+
+
+def test_is_chosen_by_its_label() -> None:
+    assert choose(MEDIA_TYPE, None, b'{"text": "x"}').name == "google_chat"
+    assert GoogleChatReader().score(MEDIA_TYPE, None, b"[1]") is None
+    assert GoogleChatReader().score("application/json", "messages.json", b"{}") is None
+
+
+def test_a_message() -> None:
+    made = read(
+        MESSAGE, group="Space sp", group_name="Gym", members="Ana Ruiz <ana@example.org>; lee@example.org"
+    )
+    assert made.kind is Kind.CHAT
+    assert made.text == "line one\nline two"
+    assert made.fields.subject == "Gym"
+    assert made.fields.sender == Address("Ana Ruiz", "ana@example.org")
+    assert made.fields.participants == (
+        Address("Ana Ruiz", "ana@example.org"),
+        Address("", "lee@example.org"),
+    )
+    assert made.fields.moment.at == datetime(2025, 3, 4, 18, 20, 34, tzinfo=UTC)
+    assert made.fields.thread_key == "Space sp/t1"
+    assert made.metadata == {
+        "message_id": "sp/t1/m1",
+        "topic_id": "t1",
+        "updated_date": "Tuesday, March 4, 2025 at 6:21:00\u202fPM UTC",
+        "edited": "true",
+        "attached_files": "a.png; b.png",
+        "reactions": "\U0001f600 lee@example.org, jo@example.org",
+    }
+    assert made.warnings == ()
+
+
+def test_a_deleted_message_is_a_record_without_text() -> None:
+    made = read(
+        {"message_state": "DELETED", "created_date": MESSAGE["created_date"], "message_id": "sp/t1/m2"}
+    )
+    assert made.text == ""
+    assert made.fields.sender is None
+    assert made.fields.thread_key == "sp"
+    assert made.metadata == {"message_id": "sp/t1/m2", "message_state": "DELETED", "deleted": "true"}
+
+
+@pytest.mark.parametrize(
+    ("date", "warnings"),
+    [
+        (None, (WarningCode.NO_DATE,)),
+        ("4 mars 2025", (WarningCode.BAD_DATE,)),
+        ("March 4, 2025 at 6:20:34 PM", (WarningCode.ASSUMED_ZONE,)),
+    ],
+)
+def test_dates_that_need_a_word(date: str | None, warnings: tuple) -> None:
+    assert read({"text": "x", "created_date": date}).warnings == warnings
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'"x"', b"\xff", b"[" * 100_000])
+def test_what_is_no_object_is_corrupt(data: bytes) -> None:
+    with pytest.raises(ItemError, match="corrupt: json"):
+        read(data)
+
+
+def test_half_a_surrogate_pair_becomes_a_mark() -> None:
+    assert read(b'{"text": "a\\ud83d b"}').text == "a\ufffd b"
+
+
+ODD = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "emoji", "original_name"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted({*MESSAGE, "message_state"})), ODD))
+def test_fields_of_any_type_never_raise(message: dict) -> None:
+    read(message).text.encode()

@@ -540,7 +540,7 @@ def _free_port() -> int:
 
 
 def _session_members(sid: int) -> list[psutil.Process]:
-    """Return the living processes of a session; tasks have process groups of their own, so a group is less."""
+    """Return the living processes of a session; its group is not all: tasks have groups of their own."""
     members = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -552,7 +552,7 @@ def _session_members(sid: int) -> list[psutil.Process]:
 def _belongs(sid: int, folder: Path) -> bool:
     """Say whether a session is that of this home's Airflow: its number may have gone to a stranger since.
 
-    One member that says so is enough: parts that show a title of their own have overwritten their environment.
+    One member that says so is enough: parts that show a title of their own have overwritten what they say.
     """
     for process in _session_members(sid):
         with contextlib.suppress(psutil.Error, OSError):

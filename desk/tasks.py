@@ -75,11 +75,12 @@ def _bare(error: DaylightError) -> DaylightError:
 
 def _places(error: Exception) -> str:
     """Return the types of a chain of exceptions, and where the first came from."""
-    types, seen = [], error
+    types: list[str] = []
+    seen: BaseException | None = error
     while seen is not None and len(types) < 5:
         types.append(type(seen).__name__)
         first = seen
-        seen = seen.__cause__ or seen.__context__  # type: ignore[assignment]  # a BaseException is as good
+        seen = seen.__cause__ or seen.__context__
     frames = traceback.extract_tb(first.__traceback__)[-3:]
     places = ", ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames)
     return f"{' from '.join(types)} at {places}; this is a fault of the program, please report it"

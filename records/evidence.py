@@ -17,6 +17,7 @@ import hashlib
 import os
 import struct
 import tempfile
+import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -170,6 +171,7 @@ class EvidenceStore:
         self._catalogue = catalogue
         self._request_id = request_id
         self._files: dict[str, BinaryIO] = {}
+        self._lock = threading.Lock()  # the reading pages read from several threads
 
     def writer(self, name: str) -> SegmentWriter:
         """Start a new segment; ``name`` is unique to the attempt."""
@@ -229,13 +231,13 @@ class EvidenceStore:
             ItemError: ``corrupt`` when the record or its bytes are not what they were; ``unreadable`` when
                 the segment is gone.
         """
-        file = self._segment(ref.segment)
-        file.seek(ref.offset)
-        header = file.read(RECORD_BYTES)
-        codec, digest, size, stored = _parse(header)
-        if digest != ref.sha256 or size != ref.size_bytes:
-            raise ItemError(Reason.CORRUPT, "evidence_header")
-        data = file.read(stored)
+        with self._lock:
+            file = self._segment(ref.segment)
+            file.seek(ref.offset)
+            codec, digest, size, stored = _parse(file.read(RECORD_BYTES))
+            if digest != ref.sha256 or size != ref.size_bytes:
+                raise ItemError(Reason.CORRUPT, "evidence_header")
+            data = file.read(stored)
         if codec == _ZSTD:
             try:
                 data = zstandard.ZstdDecompressor().decompress(data, max_output_size=size)

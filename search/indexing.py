@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -95,6 +96,7 @@ _COLUMNS = (
     t.readings.c.subject, t.readings.c.sent_at, t.readings.c.sender, t.readings.c.recipients,
     t.readings.c.content_hash, t.readings.c.children, t.readings.c.ocr_pages,
 )  # fmt: skip
+_NAMES = tuple(column.name for column in _COLUMNS)
 
 
 def _rows(catalogue: Catalogue, request_id: str, item_ids: list[str]) -> dict[str, dict[str, Any]]:
@@ -114,7 +116,7 @@ def _rows(catalogue: Catalogue, request_id: str, item_ids: list[str]) -> dict[st
         )
     )
     with catalogue.read() as connection:
-        return {row["item_id"]: dict(row) for row in connection.execute(query).mappings()}
+        return {row[0]: dict(zip(_NAMES, row, strict=True)) for row in connection.execute(query).all()}
 
 
 def _by_bytes(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -180,7 +182,7 @@ def _document(row: dict[str, Any], text: str, zone: ZoneInfo) -> IndexDocument:
         cc=_people(cc),
         bcc=_people(bcc),
         participants=_people([*sender, *to, *cc, *bcc, *others]),
-        sent_on=canonical.utc_time(sent_at).astimezone(zone).date() if sent_at else None,
+        sent_on=datetime.fromisoformat(sent_at).astimezone(zone).date() if sent_at else None,
         has=_has(row),
         distinct_key=row["content_hash"] or row["blob_sha256"] or row["item_id"],
     )

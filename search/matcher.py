@@ -79,6 +79,7 @@ class LeafFinder:
         """Prepare a plain string where it can be one, else a pattern."""
         terms = q.terms_of(leaf)
         self._open_end = isinstance(terms[-1], q.Prefix)
+        self.exact = not any(isinstance(term, q.Prefix) for term in terms)
         inner = any(isinstance(term, q.Prefix) for term in terms[:-1])
         words = "  ".join(term.text for term in terms)
         self._literal = f" {words}" if self._open_end else f" {words} "
@@ -136,13 +137,13 @@ class Occurrences:
     def __init__(self, node: q.Node) -> None:
         """Prepare the query's leaves."""
         targets = list(dict.fromkeys(_targets(node)))
-        self._unfielded = [LeafFinder(t.leaf) for t in targets if t.field is None]
-        by_field: dict[str, list[LeafFinder]] = {}
+        fields: dict[str, dict[q.Leaf, LeafFinder]] = {}
         if any(t.field is not None for t in targets):
             for target in targets:
                 for name in q.DEFAULT_FIELDS if target.field is None else (target.field,):
-                    by_field.setdefault(name, []).append(LeafFinder(target.leaf))
-        self._by_field = by_field
+                    fields.setdefault(name, {})[target.leaf] = LeafFinder(target.leaf)
+        self._by_field = {name: list(finders.values()) for name, finders in fields.items()}
+        self._unfielded = [] if fields else [LeafFinder(t.leaf) for t in targets]
         self.needs_children = any(t.field == _ATTACHMENT for t in targets)
 
     def count(self, document: DocumentFields) -> int:
@@ -153,8 +154,8 @@ class Occurrences:
 
 
 def _count_places(finders: list[LeafFinder], spaced: str) -> int:
-    if len(finders) == 1:
-        return finders[0].count(spaced)
+    if len(finders) == 1 or all(finder.exact for finder in finders):
+        return sum(finder.count(spaced) for finder in finders)  # different words never share a whole place
     return len({place for finder in finders for place in finder.find(spaced)})
 
 

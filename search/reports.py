@@ -51,7 +51,11 @@ def to_csv(report: HitReport) -> str:
 def _safe(text: str) -> str:
     """Neutralise what a spreadsheet would run: a cell that starts, after white space, with = + - @ or a control."""
     start = text.lstrip(" \u00a0")
-    return f"'{text}" if start.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")) else text
+    return (
+        f"'{text}"
+        if start.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
+        else text
+    )
 
 
 def to_html(report: HitReport) -> str:

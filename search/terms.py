@@ -13,6 +13,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -280,6 +281,7 @@ class _Tally:
         self.ids: list[str] = []
         self.families: list[str] = []
         self.terms_of: list[array[int]] = []  # by document: the terms that match it
+        self.occurrences_of: dict[int, array[int]] = {}  # by document: beside its terms
         self._names: dict[str, int] = {}
         self._content = array("q")
         self._custodian: list[str] = []
@@ -380,7 +382,9 @@ def run_terms(
         index=state,
         terms=_rows(run, tally, counts),
         totals=tally.totals(sum(counts)),
-        zero_hits=tuple(one.term.line for one, row in zip(run, tally.rows, strict=True) if not row["documents"]),
+        zero_hits=tuple(
+            one.term.line for one, row in zip(run, tally.rows, strict=True) if not row["documents"]
+        ),
         bad_lines=tuple(sorted((*bad_lines, *bad), key=lambda line: line.line)),
     )
     with catalogue.write() as connection:
@@ -467,48 +471,48 @@ def _store_hits(
 ) -> list[int]:
     """Write one row a term and document, and return the occurrences by term.
 
-    Documents are read and folded once for all terms that match them, in the order in which they were stored.
+    Documents are read and folded once for all terms that match them, in the order in which they were stored; rows
+    are written in the order of their ids, so that a transaction touches few pages of the indexes.
     """
     counters = [Occurrences(one.node) for one in run]
     totals = [0] * len(run)
-    rows: list[dict[str, Any]] = []
-    seen = 0
     for document in documents(catalogue, store, request_id, _stored_order(catalogue, request_id, tally), zone):
         number = tally.numbers[document.item_id]
-        seen += 1
         matching = tally.terms_of[number]
         children: tuple[str, ...] = ()
         if any(counters[term].needs_children for term in matching):
             children = _child_texts(catalogue, store, request_id, document.family_id, document.item_id, zone)
         fields = DocumentFields(document, children)
-        for term in matching:
-            count = counters[term].count(fields)
+        counts = tally.occurrences_of[number] = array("L", (counters[term].count(fields) for term in matching))
+        for term, count in zip(matching, counts, strict=True):
             totals[term] += count
-            rows.append(
-                {
-                    "request_id": request_id,
-                    "version": version,
-                    "term_no": run[term].term.line,
-                    "item_id": document.item_id,
-                    "family_id": document.family_id,
-                    "occurrences": count,
-                }
-            )
-            if len(rows) == ROWS_PER_TRANSACTION:
-                _insert(catalogue, rows)
-                rows = []
-    _insert(catalogue, rows)
-    if seen != len(tally.ids):
+    missing = len(tally.ids) - len(tally.occurrences_of)
+    if missing:
         raise CheckFailed(
-            f"{len(tally.ids) - seen} items of the index are not stored in the catalogue: rebuild it with reindex"
+            f"{missing} items of the index are not stored in the catalogue: rebuild it with reindex"
         )
+    rows = _hit_rows(request_id, version, run, tally)
+    while piece := list(islice(rows, ROWS_PER_TRANSACTION)):
+        with catalogue.write() as connection:
+            connection.execute(t.hits.insert(), piece)
     return totals
 
 
-def _insert(catalogue: Catalogue, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        with catalogue.write() as connection:
-            connection.execute(t.hits.insert(), rows)
+def _hit_rows(
+    request_id: str, version: int, run: list[_Parsed], tally: _Tally
+) -> Iterator[dict[str, str | int]]:
+    lines = [one.term.line for one in run]
+    for item_id in sorted(tally.numbers):
+        number = tally.numbers[item_id]
+        for term, count in zip(tally.terms_of[number], tally.occurrences_of[number], strict=True):
+            yield {
+                "request_id": request_id,
+                "version": version,
+                "term_no": lines[term],
+                "item_id": item_id,
+                "family_id": tally.families[number],
+                "occurrences": count,
+            }
 
 
 def _stored_order(catalogue: Catalogue, request_id: str, tally: _Tally) -> list[str]:
@@ -524,7 +528,12 @@ def _stored_order(catalogue: Catalogue, request_id: str, tally: _Tally) -> list[
 
 
 def _child_texts(
-    catalogue: Catalogue, store: EvidenceStore, request_id: str, family_id: str, parent_id: str, zone: ZoneInfo
+    catalogue: Catalogue,
+    store: EvidenceStore,
+    request_id: str,
+    family_id: str,
+    parent_id: str,
+    zone: ZoneInfo,
 ) -> tuple[str, ...]:
     i = t.items.c
     query = sa.select(i.item_id).where(

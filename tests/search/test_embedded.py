@@ -65,7 +65,10 @@ def test_state_and_hits(engine: EmbeddedEngine) -> None:
     assert engine.state() == IndexState(13, 3, ANALYZER, "embedded")
     assert engine.search(Word("deep")) == [Hit("n2y", "n2", "okafor", "mail-2", "n2y")]
     assert engine.count(read("bus route change")) == Counts(2, 2, 1)
-    assert sorted(path.name for path in engine.folder.glob("*.sqlite")) == ["shard-01.sqlite", "shard-02.sqlite"]
+    assert sorted(path.name for path in engine.folder.glob("*.sqlite")) == [
+        "shard-01.sqlite",
+        "shard-02.sqlite",
+    ]
 
 
 def test_pages_follow_one_another_in_item_order_without_a_wall(engine: EmbeddedEngine) -> None:
@@ -191,6 +194,7 @@ def test_a_query_of_a_thousand_leaves_runs(engine: EmbeddedEngine) -> None:
     assert ids(engine, " and ".join(["bus"] * 1000)) == ids(engine, "bus")
     assert ids(engine, " or ".join(f"subject:w{n}" for n in range(1000))) == []
     assert ids(engine, " or ".join(f"(w{n} and not has:text)" for n in range(500))) == []
+    assert ids(engine, " or ".join(f"not (not has:date or w{n})" for n in range(500))) == ids(engine, "has:date")
     assert ids(engine, " or ".join(f"family:w{n}" for n in range(300))) == []
 
 

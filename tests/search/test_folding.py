@@ -17,7 +17,9 @@ from tests.search.oracle import words
 def fts5_tokens(rows: list[str]) -> list[list[str]]:
     """What FTS5 makes of folded rows, in order."""
     connection = apsw.Connection(":memory:")
-    connection.execute("CREATE VIRTUAL TABLE w USING fts5(body, tokenize='ascii', content='', contentless_delete=1)")
+    connection.execute(
+        "CREATE VIRTUAL TABLE w USING fts5(body, tokenize='ascii', content='', contentless_delete=1)"
+    )
     connection.executemany("INSERT INTO w(rowid, body) VALUES (?, ?)", list(enumerate(map(fold, rows), 1)))
     connection.execute("CREATE VIRTUAL TABLE v USING fts5vocab(w, instance)")
     found: list[list[str]] = [[] for _ in rows]
@@ -95,7 +97,11 @@ def test_text_is_folded_as_the_oracle_reads_it(pieces: list[str]) -> None:
         assert tokens(text) == words(text)
 
 
-@given(st.lists(st.sampled_from(("a", "B", " ", "é", "e\u0301", "ﬃ", "½", "\u00ad", "日", "x" * 130, "\U0001f600"))))
+@given(
+    st.lists(
+        st.sampled_from(("a", "B", " ", "é", "e\u0301", "ﬃ", "½", "\u00ad", "日", "x" * 130, "\U0001f600"))
+    )
+)
 def test_offsets_lead_back_to_the_character_they_came_from(pieces: list[str]) -> None:
     text = "".join(pieces)
     folded = fold(text)

@@ -75,9 +75,14 @@ def test_texts_are_held_in_slices(home: Home, monkeypatch: pytest.MonkeyPatch) -
     held: list[int] = []
     read = indexing._texts
     monkeypatch.setattr(
-        indexing, "_texts", lambda *given: (texts := read(*given), held.append(sum(map(len, texts.values()))))[0]
+        indexing,
+        "_texts",
+        lambda *given: (texts := read(*given), held.append(sum(map(len, texts.values()))))[0],
     )
-    home.fill("b000001", [{"id": f"i{n}", "text": f"{n}" * 100} for n in range(8)] + [{"id": "long", "text": "z" * 900}])
+    home.fill(
+        "b000001",
+        [{"id": f"i{n}", "text": f"{n}" * 100} for n in range(8)] + [{"id": "long", "text": "z" * 900}],
+    )
     assert home.index("b000001") == 9
     assert held == [200, 200, 200, 200, 900]
 

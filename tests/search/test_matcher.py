@@ -23,12 +23,16 @@ def read(query: str) -> Node:
 
 @settings(deadline=None, max_examples=80)
 @given(collections(), st.lists(nodes, min_size=1, max_size=4))
-def test_occurrences_are_what_the_oracle_counts(batches: list[list[IndexDocument]], queries: list[Node]) -> None:
+def test_occurrences_are_what_the_oracle_counts(
+    batches: list[list[IndexDocument]], queries: list[Node]
+) -> None:
     everything = [one for batch in batches for one in batch]
     for one in everything:
         children = [other.text for other in everything if other.parent_id == one.item_id]
         for query in queries:
-            assert occurrences(query, DocumentFields(one, children)) == len(oracle.spots(query, one, everything))
+            assert occurrences(query, DocumentFields(one, children)) == len(
+                oracle.spots(query, one, everything)
+            )
 
 
 @given(nodes, texts)
@@ -37,11 +41,15 @@ def test_spans_lie_on_the_tokens_that_the_oracle_finds(query: Node, text: str) -
     expected = {spot[2:] for spot in oracle.spots(query, one, [one]) if spot[1] == "body"}  # type: ignore[index]
     found = spans(query, text)
     words = oracle.words(text)
-    assert sorted(words[first:after] for first, after in expected) == sorted(tokens(text[a:b]) for a, b in found)
+    assert sorted(words[first:after] for first, after in expected) == sorted(
+        tokens(text[a:b]) for a, b in found
+    )
 
 
 def test_counts_every_place_once() -> None:
-    one = document("a", subject="Budget", text="budget a a a budgets", filename="budget.txt", sender="Ann Budget")
+    one = document(
+        "a", subject="Budget", text="budget a a a budgets", filename="budget.txt", sender="Ann Budget"
+    )
     fields = DocumentFields(one, ["budget child", "budget"])
     assert occurrences(read("budget"), fields) == 4
     assert occurrences(read("budg*"), fields) == 5

@@ -15,12 +15,18 @@ from tests.search.home import PACIFIC, REQUEST, Home
 
 def logged(home: Home) -> list[dict[str, object]]:
     with home.catalogue.read() as connection:
-        return [dict(row) for row in connection.execute(sa.select(t.searches).order_by(t.searches.c.seq)).mappings()]
+        return [
+            dict(row)
+            for row in connection.execute(sa.select(t.searches).order_by(t.searches.c.seq)).mappings()
+        ]
 
 
 def entries(home: Home) -> list[dict[str, object]]:
     with home.catalogue.read() as connection:
-        return [canonical.loads(text) for text in connection.scalars(sa.select(t.audit.c.entry).order_by(t.audit.c.seq))]
+        return [
+            canonical.loads(text)
+            for text in connection.scalars(sa.select(t.audit.c.entry).order_by(t.audit.c.seq))
+        ]
 
 
 def test_every_query_is_logged_with_its_counts(home: Home) -> None:

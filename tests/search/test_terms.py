@@ -13,7 +13,18 @@ from records import tables as t
 from records.errors import CheckFailed, SettingsError
 from search.protocol import IndexState
 from search.reports import to_csv, to_html
-from search.terms import BadLine, HitReport, Term, TermCounts, Totals, from_json, load_report, read_terms, run_terms, to_json
+from search.terms import (
+    BadLine,
+    HitReport,
+    Term,
+    TermCounts,
+    Totals,
+    from_json,
+    load_report,
+    read_terms,
+    run_terms,
+    to_json,
+)
 from search.language import parse
 from tests.search import oracle
 from tests.search.home import PACIFIC, REQUEST, Home
@@ -65,7 +76,9 @@ def test_a_note_may_have_line_breaks() -> None:
 
 
 def test_says_where_the_file_leaves_room_for_doubt() -> None:
-    found = read_terms(b'term,note\n"profit and loss",\n"""profit and loss""",\n"bus route",\nBus Route,\n').terms
+    found = read_terms(
+        b'term,note\n"profit and loss",\n"""profit and loss""",\n"bus route",\nBus Route,\n'
+    ).terms
     assert [term.term for term in found] == ["profit and loss", '"profit and loss"', "bus route", "Bus Route"]
     assert 'write """profit and loss"""' in found[0].caution
     assert [term.caution for term in found[1:]] == ["", "", "the same as line 4"]
@@ -117,7 +130,9 @@ def filled(home: Home) -> Home:
     return home
 
 
-def run(home: Home, terms: tuple[Term, ...] = LIST, version: int = 1, bad: tuple[BadLine, ...] = ()) -> HitReport:
+def run(
+    home: Home, terms: tuple[Term, ...] = LIST, version: int = 1, bad: tuple[BadLine, ...] = ()
+) -> HitReport:
     return run_terms(home.catalogue, home.store, home.engine, REQUEST, version, terms, PACIFIC, bad)
 
 
@@ -205,7 +220,9 @@ def test_an_index_that_knows_more_than_the_catalogue_is_refused(filled: Home) ->
 def test_the_report_is_what_a_plain_count_gives(filled: Home, queries: list[str]) -> None:
     from search.indexing import documents  # noqa: PLC0415
 
-    everything = list(documents(filled.catalogue, filled.store, REQUEST, [item["id"] for item in ITEMS], PACIFIC))
+    everything = list(
+        documents(filled.catalogue, filled.store, REQUEST, [item["id"] for item in ITEMS], PACIFIC)
+    )
     found = {n: set(oracle.search(parse(query, PACIFIC), everything)) for n, query in enumerate(queries)}
     families = {n: {d.family_id for d in everything if d.item_id in hits} for n, hits in found.items()}
     report = run(filled, tuple(Term(n, query, "") for n, query in enumerate(queries)))
@@ -245,7 +262,13 @@ def test_json_reads_back(filled: Home) -> None:
 def test_csv_holds_no_formula(filled: Home) -> None:
     table = list(csv.DictReader(io.StringIO(to_csv(hostile_report(filled)))))
     assert [row["line"] for row in table] == ["2", "3", "4", "5", ""]
-    assert [row["term"] for row in table] == ["bus", "zebra", "'=1+1", "'-bus", "whole list, each document once"]
+    assert [row["term"] for row in table] == [
+        "bus",
+        "zebra",
+        "'=1+1",
+        "'-bus",
+        "whole list, each document once",
+    ]
     assert table[0]["note"] == "'=HYPERLINK(1)"
     assert table[0]["documents"] == "3"
     assert table[0]["custodian okafor"] == "2"
@@ -253,7 +276,10 @@ def test_csv_holds_no_formula(filled: Home) -> None:
     assert "= (one digit)" in table[2]["problem"]
     assert (table[4]["documents"], table[4]["with_family"], table[4]["distinct"]) == ("3", "5", "2")
     assert not [
-        cell for row in table for cell in row.values() if cell and cell.lstrip().startswith(("=", "+", "-", "@"))
+        cell
+        for row in table
+        for cell in row.values()
+        if cell and cell.lstrip().startswith(("=", "+", "-", "@"))
     ]
 
 

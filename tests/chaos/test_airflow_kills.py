@@ -1,4 +1,4 @@
-"""Kills under a real Airflow: a task, its supervisor, the scheduler; the run ends as if nothing had happened."""
+"""Kills under a real Airflow (a task, its supervisor, the scheduler): the run ends as if undisturbed."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import hashlib
 import os
 import random
 import unicodedata
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,8 @@ from examples.district.asks import Source, make_asks, write_requests
 from examples.district.bulk import Bulk, Chatter, Threads
 from examples.district.clock import QUIET, mail_date, pacific
 from examples.district.people import People, Person, make_people
-from examples.district.planting import BOXES, OTHER_BOXES, FileStep, MailStep, Planter, TextStep, plant
+from examples.district.planter import BOXES, OTHER_BOXES, FileStep, MailStep, Planter, TextStep
+from examples.district.planting import plant
 from examples.district.stores import Maildir, MailZip, Mbox, Placed, Store, open_mbox
 from examples.district.texts import Words, make_words
 from examples.district.truth import Piece, Top, TruthTable
@@ -106,7 +108,7 @@ def _sources(people: People) -> dict[str, Source]:
     }
 
 
-def _ids(places: dict[str, Source], keys: tuple[str, ...]) -> frozenset[str]:
+def _ids(places: dict[str, Source], keys: Iterable[str]) -> frozenset[str]:
     return frozenset(places[key].id for key in keys)
 
 

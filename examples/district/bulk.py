@@ -14,7 +14,7 @@ from examples.district import documents, phones
 from examples.district.clock import later, mail_date, pacific, school_time
 from examples.district.mail import Attachment, Letter, mailbox, render
 from examples.district.people import DISTRICT, People, Person
-from examples.district.planting import BOXES, OTHER_BOXES
+from examples.district.planter import BOXES, OTHER_BOXES
 from examples.district.texts import EASTERN, FOREIGN, Words, quote
 from examples.district.truth import Piece
 

@@ -83,8 +83,9 @@ def sheet_file(
 ) -> Piece:
     """Make an XLSX with one shown and one hidden sheet."""
     book = openpyxl.Workbook()
-    shown = book.active
-    shown.title = "Summary"
+    if book.active is not None:
+        book.remove(book.active)
+    shown = book.create_sheet("Summary")
     back = book.create_sheet("Working")
     back.sheet_state = "hidden"
     for sheet, content in ((shown, rows), (back, hidden)):

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -96,6 +96,24 @@ def mms(
         + f"\n    </parts>\n    <addrs>{addrs}\n    </addrs>\n  </mms>"
     )
     return Element(xml.encode(), "message", at, text, f"{contacts} {address}", (smil, *pieces))
+
+
+def announced(number: str, contact: str, at: datetime) -> Element:
+    """Make one ``<mms>`` that was announced and never downloaded: it has no parts (``m_type`` 130)."""
+    xml = (
+        f'<mms date="{epoch_ms(at)}" msg_box="1" m_type="130" sub="null" m_id="n{epoch_ms(at)}" read="0" '
+        f'address="{number}" contact_name="{attribute(contact)}">\n    <parts />\n    <addrs>\n      '
+        f'<addr address="{number}" type="137" charset="106" />\n    </addrs>\n  </mms>'
+    )
+    return Element(xml.encode(), "message", at, "", f"{contact} {number}")
+
+
+def spoiled(element: Element, piece: Piece) -> Element:
+    """Return a message whose picture is not base64 any more: the message stays, the part fails."""
+    good = base64.b64encode(piece.data)
+    lost = replace(piece, collection=("failed", "corrupt"), ocr_words="", tags=("broken",))
+    pieces = tuple(lost if p is piece else p for p in element.pieces)
+    return replace(element, xml=element.xml.replace(good, b"%%%" + good[:60]), pieces=pieces)
 
 
 def call(number: str, contact: str, at: datetime, kind: int, seconds: int) -> Element:

@@ -94,7 +94,9 @@ class Mbox:
     The native bytes are what stands in the file after the ``From `` line, up to and without the blank line.
     """
 
-    def __init__(self, source: Source, scope: str, stream: IO[bytes], *, crlf: bool = False) -> None:
+    def __init__(
+        self, source: Source, scope: str, stream: IO[bytes] | gzip.GzipFile, *, crlf: bool = False
+    ) -> None:
         self.source = source
         self._scope = scope
         self._stream = stream
@@ -182,7 +184,7 @@ def open_mbox(root: Path, source: Source, stack: ExitStack) -> Mbox:
     """Open an mbox, compressed where its name ends in ``.gz`` (no time, no name inside: same bytes)."""
     path = root / source.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    stream: IO[bytes] = stack.enter_context(path.open("wb"))
+    stream: IO[bytes] | gzip.GzipFile = stack.enter_context(path.open("wb"))
     if path.suffix == ".gz":
         stream = gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=6)
     return Mbox(source, path.name, stream)

@@ -37,7 +37,7 @@ class Export:
             for n in range(1, 3 if split else 2)
         ]
         self._member = self._zips[0].open(_info(MBOX), "w", force_zip64=True)
-        self._mbox = Mbox(source, MBOX, self._member, crlf=crlf)  # type: ignore[arg-type]
+        self._mbox = Mbox(source, MBOX, self._member, crlf=crlf)
         self._mbox.watched = True
         self._thread = 1_790_000_000_000_000_000
 

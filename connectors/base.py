@@ -23,7 +23,9 @@ class FileConnector:
         if not self._context.path:
             msg = f"source {self._context.source_id}: needs `path` in the request file"
             raise SettingsError(msg)
-        return self._context.path
+        path = self._context.path
+        # the operator may name a link; links inside the source are another matter
+        return os.path.realpath(path) if os.path.isfile(path) and os.path.islink(path) else path
 
     def check(self) -> None:
         """Prove access without reading content.
@@ -44,7 +46,7 @@ class FileConnector:
 
 
 def still_there(path: str) -> None:
-    """Raise ItemError (``unreadable``, ``scope_gone``) when a source's path went away after it was checked."""
+    """Raise ItemError (``unreadable``, ``scope_gone``) when a path went away after it was checked."""
     if not os.path.lexists(path):
         raise ItemError(Reason.UNREADABLE, "scope_gone")
 

@@ -34,7 +34,7 @@ from connectors.mbox import SeenHashes, named_otherwise, prefix_of, starts_like_
 from connectors.mbox_count import count_messages
 from connectors.mbox_items import Facts, MboxPart, mbox_items, mbox_parts
 from records import canonical
-from records.errors import ItemError
+from records.errors import ItemError, SettingsError
 from records.models import (
     EMPTY,
     ExcludedItem,
@@ -43,6 +43,7 @@ from records.models import (
     FoundItem,
     Part,
     Scope,
+    SourceContext,
     Window,
     Yielded,
 )
@@ -59,6 +60,8 @@ _BUFFER = 1 << 20
 _COUNT_BYTES = 256 << 20
 """A ``messages.json`` larger than this is not counted by parsing it whole; its count is unknown."""
 
+_ID_LENGTH = 400
+_DATE_LENGTH = 200
 _UNKNOWN = Expected(None, "unknown")
 _NOT_ON_DISK = re.compile(r"[\"*:<>?|\\/%&'\x00-\x1f]")
 _DRAFTS = frozenset({"Draft", "Drafts"})
@@ -89,17 +92,24 @@ class GoogleTakeout(FileConnector):
         "generated exports, whole and split",
     )
 
+    def __init__(self, context: SourceContext) -> None:
+        """Keep the context; touch nothing yet."""
+        super().__init__(context)
+        self._listed: _Export | None = None
+
     def check(self) -> None:
         """Prove access without reading content; a pattern must name at least one file.
 
         Raises:
             AccessError: Nothing at the path, or it may not be read.
-            SettingsError: No path was given.
+            SettingsError: No path was given, or there is no file at all.
         """
-        for path in glob.glob(self._path) if _is_pattern(self._path) else [self._path]:
+        for path in (glob.glob(self._path) if _is_pattern(self._path) else []) or [self._path]:
             check_access(self._context.source_id, path)
-            return
-        check_access(self._context.source_id, self._path)
+        export = self._export()
+        if not export.files and not export.broken:
+            msg = f"source {self._context.source_id}: no Takeout export at its path; check `path` and `connector`"
+            raise SettingsError(msg)
 
     def scopes(self) -> Iterator[Scope]:
         """List missing and broken zips, then each mbox, then each product, by name."""
@@ -213,7 +223,7 @@ class GoogleTakeout(FileConnector):
         digest = hashlib.sha256(cut.data)
         message = _parsed(cut) if cut.whole else None
         stated = _text(message, "message_id") if message else None
-        if stated:
+        if stated and len(stated) <= _ID_LENGTH:
             stated = storable(stated)
             again = seen.count(prefix_of(hashlib.sha256(b"id " + stated.encode()).digest()))
             key = f"{stated}:{again}" if again else stated
@@ -225,7 +235,9 @@ class GoogleTakeout(FileConnector):
         if message is None:
             yield _Made(FailedItem(key, Kind.CHAT, "", Reason.CORRUPT, "json"))
             return
-        moment = long_date_moment(_text(message, "created_date"), self._context.time_zone)
+        moment = long_date_moment(
+            (_text(message, "created_date") or "")[:_DATE_LENGTH], self._context.time_zone
+        )
         outside, codes = placed(moment, window, dated=True)
         attached, missing = _attached(export, file.folder, message)
         if again:
@@ -252,7 +264,12 @@ class GoogleTakeout(FileConnector):
             )
 
     def _export(self) -> _Export:
-        return _read_export(self._path)
+        """Return the list of files, read once: an export can hold 100,000, which take a second to list."""
+        if not _is_pattern(self._path):
+            still_there(self._path)
+        if self._listed is None:
+            self._listed = _read_export(self._path)
+        return self._listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,8 +358,6 @@ def _read_export(path: str) -> _Export:
     """List everything at ``path``: a zip with the other parts beside it, a pattern, or a folder."""
     archives: list[str] = []
     loose: list[tuple[str, str]] = []
-    if not _is_pattern(path):
-        still_there(path)
     if _is_pattern(path):
         archives = sorted(glob.glob(path))
     elif os.path.isdir(path):

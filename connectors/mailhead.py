@@ -16,6 +16,9 @@ from records.vocabulary import Basis, Kind, Reason, WarningCode
 
 MAIL_TYPE = "message/rfc822"
 
+_DATE_BYTES = 998
+"""RFC 5322 allows no longer line; a hostile Date field must not become a row of a megabyte."""
+
 _FIRST_LINE = re.compile(rb"(?:\xef\xbb\xbf)?(?:>?From [^\n]*\n)*(?:[A-Za-z][A-Za-z0-9_.+-]*[ \t]*:|\r?\n)")
 _FIELD = re.compile(rb"([A-Za-z][A-Za-z0-9_.+-]*)[ \t]*:")
 _DATE = re.compile(rb"^date[ \t]*:(.*)", re.IGNORECASE | re.MULTILINE)
@@ -78,6 +81,7 @@ def sent_moment(data: bytes, end: int, zone: ZoneInfo) -> Moment:
     body = date_field(data, end)
     if body is None:
         return NO_MOMENT
+    body = body[:_DATE_BYTES]
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:

@@ -32,7 +32,7 @@ from connectors.loose_files import loose_item, walk
 from connectors.mailhead import file_item, placed
 from connectors.mbox import SeenHashes, prefix_of
 from connectors.xml_elements import Element, ElementScanner, Root, attributes
-from records.errors import ItemError
+from records.errors import ItemError, SettingsError
 from records.models import (
     NO_MOMENT,
     ExcludedItem,
@@ -81,6 +81,21 @@ class SmsBackupRestore(FileConnector):
         "4 backups of the msgvault project's tests, 1 written to the vendor's schema",
         "generated backups, one element of 300 MB",
     )
+
+    def check(self) -> None:
+        """Prove access; only the first bytes of files are looked at.
+
+        Raises:
+            AccessError: Nothing at the path, or it may not be read.
+            SettingsError: No path was given, or no backup is there.
+        """
+        super().check()
+        if not any(place.backup or place.problem is not None for place in self._places()):
+            msg = (
+                f"source {self._context.source_id}: no SMS Backup & Restore file at its path; "
+                "check `path` and `connector`"
+            )
+            raise SettingsError(msg)
 
     def scopes(self) -> Iterator[Scope]:
         """List every backup, in order of path, then one scope of the other files, if there are any."""

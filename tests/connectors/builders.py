@@ -1,8 +1,8 @@
 """Sources built at test time, one builder a line in ``FIXTURES``: the contract suite runs over them all.
 
-A builder writes a clean source below a folder and says what a correct reader must find: the native bytes by
-native key, and what must come out as failed or excluded. Keys are worked out here by their definition, never by
-a reader. ``SECRET`` is in every content and in file names: it must never reach a log or an exception.
+A builder writes a clean source below a folder and says what a correct reader must find: the native bytes
+by native key, and what must come out as failed or excluded. Keys are worked out here by their definition,
+never by a reader. ``SECRET`` is in contents and in file names: it must never reach a log or an exception.
 """
 
 from __future__ import annotations
@@ -155,7 +155,10 @@ def packed_mbox(root: Path) -> Built:
 
 
 def sms(number: int, tag: str = "sms") -> bytes:
-    return f'<{tag} address="+1425555010{number % 10}" date="{1741100000000 + number}" body="{SECRET} &gt; {number}" />'.encode()
+    return (
+        f'<{tag} address="+1425555010{number % 10}" date="{1741100000000 + number}" '
+        f'body="{SECRET} &gt; {number}" />'
+    ).encode()
 
 
 def mms(number: int) -> bytes:
@@ -216,7 +219,9 @@ def takeout_files() -> tuple[dict[str, bytes], dict[str, bytes]]:
     files = {
         "Takeout/Mail/Alle Nachrichten.mbox": mbox_bytes(mails),
         f"{group}/messages.json": b'{\n "messages": [ ' + b",\n".join(objects) + b"]\n}",
-        f"{group}/group_info.json": b'{"name": "Gym", "members": [{"name": "Ana", "email": "ana@example.org"}]}',
+        f"{group}/group_info.json": json.dumps(
+            {"name": "Gym", "members": [{"name": "Ana", "email": "ana@example.org"}]}
+        ).encode(),
         f"{group}/File-1_account_id=3.png": b"\x89PNG",
         "Takeout/Drive/Übersicht.docx": b"PK\x03\x04 " + SECRET.encode(),
         "Takeout/archive_browser.html": b"<html></html>",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connectors import json_objects
 from connectors.google_takeout import CHAT_TYPE, GoogleTakeout, gmail_facts, gmail_labels
 from connectors.json_objects import Cut, objects_of
-from records.errors import AccessError, ItemError
+from records.errors import AccessError, ItemError, SettingsError
 from records.models import ExcludedItem, FailedItem, FoundItem, Part, Window
 from records.vocabulary import Kind, Reason, WarningCode
 from tests.connectors.builders import (
@@ -48,7 +48,7 @@ def chat_export(root: Path, messages: bytes, **files: bytes) -> Path:
     return root
 
 
-# --- packing -----------------------------------------------------------------------------------------------------
+# --- packing
 
 
 def test_folder_and_split_zips_give_the_same_keys_and_bytes(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_other_files_in_the_drop_folder_are_items(tmp_path: Path) -> None:
     assert [v.native_key for v in read(tmp_path / "z")["."]] == ["letter.txt"]
 
 
-# --- mail ----------------------------------------------------------------------------------------------------------
+# --- mail
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_an_unpacked_mbox_is_cut_into_parts(tmp_path: Path) -> None:
     assert len({v.native_key for part in parts for v in source.items(part, ALWAYS)}) == 20
 
 
-# --- chats -----------------------------------------------------------------------------------------------------------
+# --- chats
 
 
 def test_messages_and_what_belongs_to_them(tmp_path: Path) -> None:
@@ -233,7 +233,8 @@ def test_an_attachment_that_is_not_there_fails_and_its_message_says_so(tmp_path:
 def test_repeated_ids_and_odd_dates(tmp_path: Path) -> None:
     root = chat_export(
         tmp_path,
-        b'{"messages": [{"message_id": "a", "created_date": "4 mars 2025"}, {"message_id": "a"}, null, {"text": "\\ud83d"}]}',
+        b'{"messages": [{"message_id": "a", "created_date": "4 mars 2025"}, {"message_id": "a"}, null, '
+        b'{"text": "\\ud83d"}]}',
     )
     values = read(root)["Takeout/Google Chat"]
     assert [v.native_key for v in values][:2] == ["a", "a:1"]
@@ -290,7 +291,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["a", "b"]), VALUES, max_size=2),
     st.lists(VALUES, max_size=6),
@@ -323,3 +324,16 @@ def test_takeout_files_are_what_the_contract_suite_says() -> None:
     files, found = takeout_files()
     assert len(files) == 6
     assert len(found) == 7
+
+
+def test_an_empty_folder_is_a_wrong_setting(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="source s1: no Takeout export at its path"):
+        GoogleTakeout(context(str(tmp_path))).check()
+
+
+def test_a_very_long_id_is_no_key(tmp_path: Path) -> None:
+    message = {"message_id": "x" * 5_000, "created_date": "y" * 5_000}
+    root = chat_export(tmp_path, json.dumps({"messages": [message]}).encode())
+    (value,) = read(root)["Takeout/Google Chat"]
+    assert len(value.native_key) == 66
+    assert len(value.moment.text) == 200

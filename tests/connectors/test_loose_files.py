@@ -144,3 +144,10 @@ def test_a_part_of_another_version_is_refused(tmp_path: Path) -> None:
     source, scope = open_source(tmp_path)
     with pytest.raises(SettingsError, match="plan the run again"):
         list(source.items(Part(scope, 0, '{"v":0}'), ALWAYS))
+
+
+def test_the_operator_may_name_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real.txt").write_bytes(b"x")
+    (tmp_path / "link").symlink_to("real.txt")
+    source, scope = open_source(tmp_path / "link")
+    assert everything(source, scope)[1] == {"real.txt": b"x"}

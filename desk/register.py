@@ -81,7 +81,7 @@ def enter(home: Home, request: Request, terms: str, *, by: str) -> str:
                 "why": "opened",
             },
         )
-        freeze(connection, request_id, now)
+        freeze(connection, request_id, now, by=by)
         audit.append(connection, action="opened", actor=by, request_id=request_id, version=1)
     return request_id
 
@@ -145,7 +145,7 @@ def close_request(home: Home, request_id: str, *, by: str) -> None:
             .where(t.requests.c.request_id == request_id)
             .values(state="closed", closed_at=now)
         )
-        thaw(connection, request_id, now)
+        thaw(connection, request_id, now, by=by)
         audit.append(connection, action="closed", actor=by, request_id=request_id)
 
 

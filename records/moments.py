@@ -65,16 +65,12 @@ def mail_moment(text: str | None, zone: ZoneInfo) -> Moment:
 def _plain_moment(found: re.Match[str], stated: str) -> Moment:
     """Read the usual form directly: most mail has it, and the general reader is several times slower."""
     day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
+    seconds = int(second or 0)
+    if int(hours) > 14 or int(minutes) > 59 or seconds > 60:
+        return Moment(None, stated, Basis.NONE)  # no zone on Earth is that far off
+    clock = (int(hour), int(minute), min(seconds, 59))  # RFC 5322 section 3.3 allows :60, a leap second
     try:
-        local = datetime(
-            int(year),
-            _SHORT_MONTHS[month.lower()],
-            int(day),
-            int(hour),
-            int(minute),
-            int(second or 0),
-            tzinfo=UTC,
-        )
+        local = datetime(int(year), _SHORT_MONTHS[month.lower()], int(day), *clock, tzinfo=UTC)
         offset = timedelta(hours=int(hours), minutes=int(minutes))
         at = local - offset if sign == "+" else local + offset
     except (ValueError, OverflowError):

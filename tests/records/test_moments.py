@@ -262,3 +262,18 @@ def test_a_day_of_25_hours_is_one_day():
     assert where(utc(2026, 11, 1, 7), window=window) is Place.INSIDE
     assert where(utc(2026, 11, 2, 8) - SECOND, window=window) is Place.INSIDE
     assert where(utc(2026, 11, 2, 8), window=window) is Place.OUTSIDE
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("Tue, 30 Jun 2026 23:59:60 +0000", "2026-06-30T23:59:59+00:00"),  # RFC 5322 3.3: a leap second
+        ("Tue, 30 Jun 2026 12:00:00 +1400", "2026-06-29T22:00:00+00:00"),
+        ("Tue, 30 Jun 2026 12:00:00 +9999", None),
+        ("Tue, 30 Jun 2026 12:00:00 +0860", None),
+        ("Mon, 02 Feb 0002 09:00:00 -0800", None),
+    ],
+)
+def test_offsets_leap_seconds_and_years_of_old(text, at):
+    moment = mail_moment(text, ZoneInfo("America/Los_Angeles"))
+    assert (moment.at.isoformat() if moment.at else None) == at

@@ -21,17 +21,17 @@ WAITING: Mapping[str, str] = {
     "second_reader": "a second reader",
     "ocr": "text recognition of scanned pages",
     "retry": "another try at reading it",
-    "carries_withheld": "redaction: it carries a part that is withheld",
-    "carries_personal": "redaction: it carries a part that is not a public record",
-    "carries_unread_part": "redaction: it carries a part that could not be read",
-    "carries_not_responsive": "a decision: it carries a part that was not taken as responsive",
-    "carries_not_yet_produced": "redaction or a decision: it carries a part that is not yet produced",
-    "copy_decided_otherwise": "a second look: copies of it were decided differently",
-    "bytes_changed": "a second look: it changed after the decision",
-    "native_missing": "a second look: its original is not in the store",
+    "carries_withheld": "redaction, since a part inside is withheld",
+    "carries_personal": "redaction, since a part inside is not a public record",
+    "carries_unread_part": "redaction, since a part inside could not be read",
+    "carries_not_responsive": "a decision, since a part inside was not taken as responsive",
+    "carries_not_yet_produced": "a part inside that is not yet produced",
+    "copy_decided_otherwise": "a second look, since copies were decided differently",
+    "bytes_changed": "a second look, since it changed after the decision",
+    "native_missing": "a second look, since its original is not in the store",
     "later_installment": "a later instalment",
 }
-"""Reasons of what is not yet produced, in words that fit after "awaits"."""
+"""Reasons of what is not yet produced, in words that fit after "waiting for"."""
 
 STATES: Mapping[str, str] = {
     "released_in_full": "Released in full",
@@ -74,6 +74,7 @@ def index_page(rows: Rows) -> bytes:
         told=rows.told,
         basis=rows.basis,
         freeze=rows.freeze,
+        approved_on=rows.approved_on,
         counts=rows.counts,
         families=rows.families,
         log=rows.log,

@@ -227,6 +227,11 @@ class Rows:
         return rows
 
     @property
+    def approved_on(self) -> str:
+        """The day of the approval in the request's zone; empty for a draft."""
+        return local_time(self.freeze.at, self.zone)[:10] if self.freeze is not None else ""
+
+    @property
     def retention(self) -> list[dict[str, Any]]:
         """One row a record whose retention series a person confirmed."""
         out = []

@@ -1,13 +1,14 @@
 """The embedded engine: SQLite FTS5 in a folder of shards, opened with apsw only.
 
-Catalogue and index never share a file or a library: a file opened by two SQLite libraries in one process loses
-its locks. All documents of a batch go to one shard, chosen from the batch id; a family lies in one batch, so
-documents and families add up over shards. A shard has one writer at a time (a file lock that dies with its
-process); a batch is written in one transaction, so a kill leaves it as it was. Readers are never blocked (WAL).
+Catalogue and index never share a file or a library: a file opened by two SQLite libraries in one process
+loses its locks. All documents of a batch go to one shard, chosen from the batch id; a family lies in one
+batch, so documents and families add up over shards. A shard has one writer at a time (a file lock that dies
+with its process); a batch is written in one transaction, so a kill leaves it as it was. Readers are never
+blocked (WAL).
 
-FTS5 holds folded text only (contentless), with all positions. Words, prefixes, phrases and what AND, OR and NOT
-make of them are one FTS5 expression; days, labels, ``attachment:``, ``family:`` and NOT alone are set algebra
-over row numbers in SQL, around it.
+FTS5 holds folded text only (contentless), with all positions. Words, prefixes, phrases and what AND, OR and
+NOT make of them are one FTS5 expression; days, labels, ``attachment:``, ``family:`` and NOT alone are set
+algebra over row numbers in SQL, around it.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ _COLUMNS = {
 _TABLES = f"""
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE batches(batch INTEGER PRIMARY KEY, batch_id TEXT NOT NULL UNIQUE, documents INTEGER NOT NULL);
-CREATE TABLE labels(label INTEGER PRIMARY KEY, field TEXT NOT NULL, value TEXT NOT NULL, UNIQUE(field, value));
-CREATE TABLE docs(
-    doc INTEGER PRIMARY KEY, item_id TEXT NOT NULL UNIQUE, family_id TEXT NOT NULL, distinct_key TEXT NOT NULL,
-    batch INTEGER NOT NULL, family INTEGER NOT NULL, parent INTEGER,
-    custodian INTEGER NOT NULL, source INTEGER NOT NULL, kind INTEGER NOT NULL, sent_on TEXT, has INTEGER NOT NULL);
+CREATE TABLE labels(label INTEGER PRIMARY KEY, field TEXT NOT NULL, value TEXT NOT NULL, UNIQUE(field,
+value)); CREATE TABLE docs(
+    doc INTEGER PRIMARY KEY, item_id TEXT NOT NULL UNIQUE, family_id TEXT NOT NULL, distinct_key TEXT NOT
+    NULL, batch INTEGER NOT NULL, family INTEGER NOT NULL, parent INTEGER, custodian INTEGER NOT NULL, source
+    INTEGER NOT NULL, kind INTEGER NOT NULL, sent_on TEXT, has INTEGER NOT NULL);
 CREATE INDEX docs_by_batch ON docs(batch);
 CREATE INDEX docs_by_family ON docs(family);
 CREATE INDEX docs_by_parent ON docs(parent) WHERE parent IS NOT NULL;
@@ -62,9 +63,12 @@ CREATE VIRTUAL TABLE words USING fts5({", ".join(_COLUMNS.values())},
     tokenize = 'ascii', content = '', contentless_delete = 1, detail = full);
 """
 
-_HIT = """d.item_id, d.family_id, custodians.value, sources.value, d.distinct_key
-    FROM docs d CROSS JOIN labels custodians ON custodians.label = d.custodian
-    CROSS JOIN labels sources ON sources.label = d.source"""
+_INSERT_WORDS = f"INSERT INTO words(rowid, {', '.join(_COLUMNS.values())}) VALUES ({', '.join('?' * 9)})"  # noqa: S608
+_HIT_COLUMNS = "d.item_id, d.family_id, custodians.value, sources.value, d.distinct_key"
+_HIT_SOURCE = (
+    "docs d CROSS JOIN labels custodians ON custodians.label = d.custodian "
+    "CROSS JOIN labels sources ON sources.label = d.source"
+)
 
 
 class EmbeddedEngine:
@@ -136,17 +140,19 @@ class EmbeddedEngine:
         name = f"shard-{shard_of(batch_id):02d}"
         lock = _Lock(self.folder / f"{name}.lock")
         lock.take(wait=True)
+        count = 0
         try:
             with _translated():
                 connection = _open(self.folder / f"{name}.sqlite")
                 try:
                     _prepare(connection)
                     with connection:  # rolled back when anything below raises
-                        return _write_batch(connection, batch_id, documents)
+                        count = _write_batch(connection, batch_id, documents)
                 finally:
                     connection.close()
         finally:
             lock.release()
+        return count
 
     # -- reading
 
@@ -158,8 +164,8 @@ class EmbeddedEngine:
         with _translated():
             for shard in self._shards():
                 source, where, bound = _Compiler(shard).compile(query)
-                sql = f"SELECT d.family, d.distinct_key FROM {source} WHERE {where}"
-                rows = shard.execute(sql, bound).fetchall()  # sets here are faster than DISTINCT there
+                # Sets here are faster than DISTINCT there.
+                rows = _select(shard, "d.family, d.distinct_key", source, where, bound)
                 documents += len(rows)
                 families += len({row[0] for row in rows})
                 keys.update(row[1] for row in rows)
@@ -168,16 +174,13 @@ class EmbeddedEngine:
     def search(self, query: q.Node, after: str | None = None, limit: int = 100) -> list[Hit]:
         """Return hits in item-id order, those after ``after``; see ``SearchEngine``."""
         self._check_prefixes(query)
-        rows: list[tuple[str, ...]] = []
+        rows: list[tuple[Any, ...]] = []
         with _translated():
             for shard in self._shards():
                 source, where, bound = _Compiler(shard).compile(query)
-                page = (
-                    f"SELECT d.doc FROM {source} WHERE ({where}) AND +d.item_id > :after "
-                    "ORDER BY +d.item_id LIMIT :limit"
-                )
-                sql = f"SELECT {_HIT} WHERE d.doc IN ({page})"
-                rows += shard.execute(sql, bound | {"after": after or "", "limit": limit})
+                # The plus signs keep SQLite from walking the whole index of item ids for a rare word.
+                page = f"({where}) AND +d.item_id > :after ORDER BY +d.item_id LIMIT :limit"
+                rows += _hits(shard, source, page, bound | {"after": after or "", "limit": limit})
         return [Hit(*row) for row in sorted(rows)[:limit]]
 
     def terms(self, queries: Iterable[q.Node]) -> Iterator[TermHits]:
@@ -188,12 +191,11 @@ class EmbeddedEngine:
             except TooManyWords as refused:
                 yield TermHits((), str(refused))
                 continue
-            rows: list[tuple[str, ...]] = []
+            rows: list[tuple[Any, ...]] = []
             with _translated():
                 for shard in self._shards():
                     source, where, bound = _Compiler(shard).compile(query)
-                    page = f"SELECT d.doc FROM {source} WHERE {where}"
-                    rows += shard.execute(f"SELECT {_HIT} WHERE d.doc IN ({page})", bound)
+                    rows += _hits(shard, source, where, bound)
             rows.sort()
             yield TermHits(tuple(Hit(*row) for row in rows))
 
@@ -264,7 +266,7 @@ class EmbeddedEngine:
 
 
 def shard_of(batch_id: str) -> int:
-    """Return the shard of a batch: its number modulo 64, so that batches made one after another spread evenly.
+    """Return the shard of a batch: its number modulo 64, so that neighbours spread evenly.
 
     An id that does not end in a number takes its SHA-256 instead.
     """
@@ -359,7 +361,7 @@ def _write_batch(connection: apsw.Connection, batch_id: str, documents: Iterable
         connection.execute("DELETE FROM docs WHERE batch = ?", (old,))
         connection.execute("DELETE FROM batches WHERE batch = ?", (old,))
     batch = connection.execute("SELECT coalesce(max(batch), 0) + 1 FROM batches").get
-    first = connection.execute("SELECT coalesce(max(doc), 0) + 1 FROM docs").get
+    first = int(connection.execute("SELECT coalesce(max(doc), 0) + 1 FROM docs").get)
     writer = _BatchWriter(connection, batch, first)
     stream = iter(documents)
     while piece := list(islice(stream, _SLICE)):
@@ -396,18 +398,15 @@ class _BatchWriter:
             words.append((number, *map(fold, _texts(document))))
         try:
             self._connection.executemany(
-                "INSERT INTO docs(doc, item_id, family_id, distinct_key, batch, family, custodian, source, kind, "
-                "sent_on, has) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO docs(doc, item_id, family_id, distinct_key, batch, family, custodian, source, "
+                "kind, sent_on, has) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
         except apsw.ConstraintError as error:
             raise CheckFailed(
                 "an item of this batch is in another batch too: rebuild with reindex"
             ) from error
-        self._connection.executemany(
-            f"INSERT INTO words(rowid, {', '.join(_COLUMNS.values())}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            words,
-        )
+        self._connection.executemany(_INSERT_WORDS, words)
 
     def _row(self, number: int, document: IndexDocument) -> tuple[Any, ...]:
         return (
@@ -450,11 +449,23 @@ def _texts(document: IndexDocument) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-# -- from tree to SQL
+# -- from tree to SQL; what is put together is names and placeholders, every value is bound
+
+
+def _select(
+    shard: apsw.Connection, what: str, source: str, where: str, bound: dict[str, Any]
+) -> list[tuple[Any, ...]]:
+    return list(shard.execute(f"SELECT {what} FROM {source} WHERE {where}", bound))  # noqa: S608 - see above
+
+
+def _hits(shard: apsw.Connection, source: str, where: str, bound: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Return what a ``Hit`` is made of, looked up only for the documents that are wanted."""
+    wanted = f"SELECT d.doc FROM {source} WHERE {where}"  # noqa: S608 - see above
+    return _select(shard, _HIT_COLUMNS, _HIT_SOURCE, f"d.doc IN ({wanted})", bound)
 
 
 class _Compiler:
-    """Compiles a tree to a condition over ``docs d`` of one shard (labels have numbers of their own there)."""
+    """Compiles a tree to a condition over ``docs d`` of one shard (label numbers are the shard's own)."""
 
     def __init__(self, shard: apsw.Connection) -> None:
         self._shard = shard
@@ -478,7 +489,8 @@ class _Compiler:
         if field not in q.LABEL_FIELDS:
             match = fts_expression(node, field)
             if match is not None:
-                return f"{alias}.doc IN (SELECT rowid FROM words WHERE words MATCH {self._bind(match)})"
+                wanted = f"words MATCH {self._bind(match)}"
+                return f"{alias}.doc IN (SELECT rowid FROM words WHERE {wanted})"  # noqa: S608 - see above
         match node:
             case q.And():
                 return self._and(node, alias, field)
@@ -519,12 +531,11 @@ class _Compiler:
         other = f"o{self._aliases}"
         if node.name == "attachment":
             inner = self._where(node.child, other, "body")
-            return (
-                f"{alias}.doc IN (SELECT {other}.parent FROM docs {other} "
-                f"WHERE {other}.parent IS NOT NULL AND ({inner}))"
-            )
+            carried = f"{other}.parent IS NOT NULL AND ({inner})"
+            return f"{alias}.doc IN (SELECT {other}.parent FROM docs {other} WHERE {carried})"  # noqa: S608
         inner = self._where(node.child, other, None)
-        return f"{alias}.family IN (SELECT {other}.family FROM docs {other} WHERE {inner})"
+        members = f"SELECT {other}.family FROM docs {other} WHERE {inner}"  # noqa: S608 - see above
+        return f"{alias}.family IN ({members})"
 
     def _days(self, days: q.DateRange, alias: str) -> str:
         parts = [f"{alias}.sent_on IS NOT NULL"]
@@ -544,7 +555,7 @@ class _Compiler:
 
 
 def _joined(operator: str, conditions: list[str]) -> str:
-    """Join conditions as a balanced tree: SQLite refuses one that is 1,000 deep, which a plain list becomes."""
+    """Join conditions as a balanced tree: a list is as deep as it is long, and SQLite stops at 1,000."""
     if len(conditions) == 1:
         return conditions[0]
     half = len(conditions) // 2

@@ -1,17 +1,17 @@
-"""Folding and tokens: one fixed table, so that every engine and every machine sees the same words.
+r"""Folding and tokens: one fixed table, so that every engine and every machine sees the same words.
 
-The table is ``folding-14.0.0.json`` (Unicode 14.0.0), built once by ``search.make_folding``. A token is a run of
-letters and digits after folding, cut every 256 characters; there is no stemming and there are no stop words. An
-e-mail address, a hyphenated word and a case number are therefore several tokens: a phrase.
+The table is ``folding-14.0.0.json`` (Unicode 14.0.0), built once by ``search.make_folding``. A token is a run
+of letters and digits after folding, cut every 256 characters; there is no stemming and there are no stop
+words. An e-mail address, a hyphenated word and a case number are therefore several tokens: a phrase.
 
 How each engine keeps to it:
 
-- FTS5 gets text that was folded here and the tokenizer ``ascii``, which splits at every ASCII character that is
-  no letter or digit and takes every other character as part of a word. ``fold`` leaves only letters, digits and
-  spaces, so the two cannot differ.
-- Elasticsearch gets the raw text, the table as a ``mapping`` char_filter (one rule a code point of ``drop`` and
-  ``map``; a space for what is in none of the three lists) and a ``pattern`` tokenizer ``[\\p{L}\\p{N}]{1,256}``
-  with ``group: 0``.
+- FTS5 gets text that was folded here and the tokenizer ``ascii``, which splits at every ASCII character that
+  is no letter or digit and takes every other character as part of a word. ``fold`` leaves only letters,
+  digits and spaces, so the two cannot differ.
+- Elasticsearch gets the raw text, the table as a ``mapping`` char_filter (one rule a code point of ``drop``
+  and ``map``; a space for what is in none of the three lists) and a ``pattern`` tokenizer
+  ``[\p{L}\p{N}]{1,256}`` with ``group: 0``.
 
 ``ANALYZER`` names the table; an index says which one it was made with, and another one is refused.
 """
@@ -32,7 +32,8 @@ ANALYZER = hashlib.sha256(TABLE.read_bytes()).hexdigest()
 """The analyzer version: SHA-256 of the folding table."""
 
 TOKEN_CHARACTERS = 256
-"""Longest token, in characters after folding; a longer run is cut, and its pieces stand beside one another."""
+"""Longest token, in characters after folding; a longer run is cut, and its pieces stand beside one
+another."""
 
 _ASCII = bytes(
     ord(chr(b).lower()) if b < 128 and chr(b).isalnum() else b if b >= 128 else 0x20 for b in range(256)
@@ -109,8 +110,8 @@ def _fold_run(found: re.Match[str]) -> str:
 def fold(text: str) -> str:
     """Return the text as tokens and spaces: letters and digits folded, everything else a space.
 
-    The result of folding is not changed by folding again. Runs of more than 256 letters and digits have a space
-    after every 256.
+    The result of folding is not changed by folding again. Runs of more than 256 letters and digits have a
+    space after every 256.
     """
     data = (text if text.isascii() else _NON_ASCII.sub(_fold_run, text)).encode().translate(_ASCII)
     folded = data.decode()

@@ -1,9 +1,9 @@
 """The search language: text in, tree out, and refusals in plain words that point at the column.
 
-The style is dtSearch's, which custodians and counsel write. Words side by side are an exact phrase; AND, OR and
-NOT count in any case; quoted operator words are plain words; a trailing ``*`` stands for any run of letters and
-digits. What the language does not have yet is refused by name, never read as something else: a query that is
-understood differently from how it was meant finds too little, and nobody notices.
+The style is dtSearch's, which custodians and counsel write. Words side by side are an exact phrase; AND, OR
+and NOT count in any case; quoted operator words are plain words; a trailing ``*`` stands for any run of
+letters and digits. What the language does not have yet is refused by name, never read as something else: a
+query that is understood differently from how it was meant finds too little, and nobody notices.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import difflib
 import re
 from datetime import date, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -66,7 +67,7 @@ def parse(text: str, zone: ZoneInfo) -> q.Node:
     except UnexpectedToken as error:
         raise _unexpected(text, error.token) from None
     except UnexpectedCharacters as error:
-        raise QuerySyntaxError("a quotation mark is not closed", error.pos_in_stream + 1) from None
+        raise QuerySyntaxError("a quotation mark is not closed", (error.pos_in_stream or 0) + 1) from None
     except UnexpectedEOF:
         raise _unexpected(text, Token("$END", "")) from None
     node = _Builder(zone).chain(_tree(found.children[0]), level=1)
@@ -77,8 +78,9 @@ def parse(text: str, zone: ZoneInfo) -> q.Node:
 def suggest(text: str, zone: ZoneInfo) -> str | None:
     """Return the obvious repair of a query that cannot be read, or None; it is offered, never applied.
 
-    Repaired are: a quotation mark or parenthesis that is not closed, an operator at an end with nothing to join,
-    ``&`` and ``|`` for AND and OR, ``word!`` for ``word*``, a leading ``-`` for NOT, a field name with a slip.
+    Repaired are: a quotation mark or parenthesis that is not closed, an operator at an end with nothing to
+    join, ``&`` and ``|`` for AND and OR, ``word!`` for ``word*``, a leading ``-`` for NOT, a field name with
+    a slip.
     """
     repaired = re.sub(r"(?<!\S)&&?(?!\S)", "AND", text)
     repaired = re.sub(r"(?<!\S)\|\|?(?!\S)", "OR", repaired)
@@ -110,8 +112,8 @@ def _nearest_field(found: re.Match[str]) -> str:
 @cache
 def _parser() -> Lark:
     grammar = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
-    # The basic lexer: an operator word is an operator wherever it stands. A contextual one would take the "and"
-    # of "and budget" for a plain word, because no operator can stand there.
+    # The basic lexer: an operator word is an operator wherever it stands. A contextual one would take the
+    # "and" of "and budget" for a plain word, because no operator can stand there.
     return Lark(grammar, parser="lalr", lexer="basic", maybe_placeholders=False, propagate_positions=True)
 
 
@@ -195,7 +197,7 @@ _NOT_YET_BARE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^pre/\d*$", re.IGNORECASE),
      "pre/N (one word before another) is not searched yet: write AND, which finds more"),
     (re.compile(r"^x(first|last)word$", re.IGNORECASE),
-     "xfirstword and xlastword are not searched yet: leave them out, which finds more, or put the word in quotes"),
+     "xfirstword and xlastword are not searched yet: leave them out, which finds more; as words, quote them"),
     (re.compile(r"^&&?$"), "& is no operator: write AND"),
     (re.compile(r"^\|\|?$"), "| is no operator: write OR"),
     (re.compile(r"^[-+!](?=[^\W_\d])"), "-, + and ! before a word are no operators: write AND NOT or AND"),
@@ -350,7 +352,10 @@ class _Builder:
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _RANGE = re.compile(rf"({_DAY})?\.\.({_DAY})?")
 _COMPARED = re.compile(rf"(>=|<=|>|<|)[ \t]*({_DAY})")
-_DATE_HELP = "write a day as sent:2026-01-31, days as sent:2026-01-01..2026-06-30, or sent:>=2026-01-01 (also <=, >, <)"
+_DATE_HELP = (
+    "write a day as sent:2026-01-31, days as sent:2026-01-01..2026-06-30, "
+    "or sent:>=2026-01-01 (also <=, >, <)"
+)
 
 
 def _day(text: str | None, column: int) -> date | None:
@@ -387,7 +392,7 @@ def _leaf(terms: list[q.Term], column: int) -> q.Node:
 def _refuse_contains(atoms: list[Tree[Token]]) -> None:
     """Refuse ``subject contains budget``: it is a field in dtSearch's mind and a phrase by the letter."""
     words = [str(atom.children[0]).lower() if atom.data == "word" else "" for atom in atoms]
-    for place, (name, verb) in enumerate(zip(words, words[1:], strict=False)):
+    for place, (name, verb) in enumerate(pairwise(words)):
         if name in q.FIELDS and verb == "contains":
             raise QuerySyntaxError(
                 "a field or a phrase",

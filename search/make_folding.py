@@ -47,8 +47,9 @@ def _ranges(points: Iterable[int]) -> list[list[int]]:
 
 
 def build() -> str:
-    """Return the table as JSON text: ``keep`` and ``drop`` as ranges of code points, ``map`` by hex code point.
+    """Return the table as JSON text.
 
+    ``keep`` and ``drop`` are ranges of code points; ``map`` is by code point in hex.
     What is in none of the three separates.
     """
     keep: list[int] = []

@@ -1,9 +1,9 @@
 """Positions, highlights and occurrences, always over stored text and never from an engine.
 
-An occurrence is a place where a word or phrase of the query stands, in a field it is asked of; what stands below
-NOT is not counted, nor are days and labels. A place that two words of the query share (``budget OR budg*``) is
-one occurrence. For ``attachment:`` the children's places are counted; below ``family:`` the document's own, since
-every member that has one is a hit itself.
+An occurrence is a place where a word or phrase of the query stands, in a field it is asked of; what stands
+below NOT is not counted, nor are days and labels. A place that two words of the query share (``budget OR
+budg*``) is one occurrence. For ``attachment:`` the children's places are counted; below ``family:`` the
+document's own, since every member that has one is a hit itself.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class DocumentFields:
 def _space(text: str) -> str:
     """Fold, and put a space of its own on both sides of every token: ``" a  b "``.
 
-    So a word is the plain string ``" a "`` wherever it stands, neighbours do not share a space, and counting is
-    what ``str.count`` does.
+    So a word is the plain string ``" a "`` wherever it stands, neighbours do not share a space, and counting
+    is what ``str.count`` does.
     """
     found = fold(text).split()
     return f" {'  '.join(found)} " if found else ""
@@ -96,7 +96,7 @@ class LeafFinder:
         return sum(1 for _ in self.find(spaced))
 
     def find(self, spaced: str) -> Iterator[tuple[int, int]]:
-        """Yield its places (first character, after the last) in order; they may overlap (``a a`` in ``a a a``)."""
+        """Yield its places (first character, after the last) in order; ``a a`` stands twice in ``a a a``."""
         if self._pattern is not None:
             at = self._pattern.search(spaced)
             while at is not None:
@@ -228,8 +228,8 @@ def snippets(
         marks: Put before and after each place.
 
     Returns:
-        One line each, white space as single spaces, ``…`` where the text goes on; places near one another share
-        an excerpt. Plain text: to show it on a page, escape it.
+        One line each, white space as single spaces, ``…`` where the text goes on; places near one another
+        share an excerpt. Plain text: to show it on a page, escape it.
     """
     merged = _merged(spans(node, text, field))
     found: list[str] = []

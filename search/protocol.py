@@ -14,7 +14,7 @@ PREFIX_LIMIT = 16_384
 """Most different words a ``*`` may stand for (Elasticsearch's own limit, kept by both engines alike)."""
 
 
-class TooManyWords(UsageError):
+class TooManyWords(UsageError):  # noqa: N818 - named by what happened, as its tree is
     """A ``*`` stands for more words than the limit; the message names the count and never the words.
 
     Attributes:
@@ -24,7 +24,8 @@ class TooManyWords(UsageError):
     def __init__(self, words: int) -> None:
         self.words = words
         super().__init__(
-            f"* stands for {words:,} different words here, more than {PREFIX_LIMIT:,}: write more letters before it"
+            f"* stands for {words:,} different words here, more than {PREFIX_LIMIT:,}: "
+            "write more letters before it"
         )
 
 
@@ -42,7 +43,8 @@ class IndexDocument:
         subject: Decoded subject, or empty.
         text: Body or file text.
         filename: As stated, or empty.
-        sender: Names and addresses of the author, space-joined (the ``from`` field); so ``to``, ``cc``, ``bcc``
+        sender: Names and addresses of the author, space-joined (the ``from`` field); so ``to``, ``cc``,
+            ``bcc``
             and ``participants`` (which holds everybody, roles or not).
         to: Recipients.
         cc: Copied.
@@ -141,7 +143,7 @@ class SearchEngine(Protocol):
         """Run a term list; one result a query, in order. One that cannot be run says so and stops nothing."""
 
     def vocabulary(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """Yield the tokens that start with ``prefix``, in order, with the number of documents that hold them."""
+        """Yield the tokens that start with ``prefix``, in order, with the number of their documents."""
 
     def state(self) -> IndexState:
         """Say what is in the index."""

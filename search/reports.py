@@ -49,7 +49,7 @@ def to_csv(report: HitReport) -> str:
 
 
 def _safe(text: str) -> str:
-    """Neutralise what a spreadsheet would run: a cell that starts, after white space, with = + - @ or a control."""
+    """Neutralise what a spreadsheet would run: a start, after white space, with = + - @ or a control."""
     start = text.lstrip(" \u00a0")
     return (
         f"'{text}"

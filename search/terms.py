@@ -1,8 +1,8 @@
 """Term lists and hit reports.
 
-A term list is a CSV file with the columns ``term`` and ``note``. A line that cannot be used is reported with its
-number and never stops the rest. The report counts exactly, on an index state that it names; what its figures mean
-is in ``docs/search.md``.
+A term list is a CSV file with the columns ``term`` and ``note``. A line that cannot be used is reported with
+its number and never stops the rest. The report counts exactly, on an index state that it names; what its
+figures mean is in ``docs/search.md``.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class TermCounts:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The whole list: every document is counted once, however many terms match it; fields as in ``TermCounts``.
+    """The whole list: every document once, however many terms match it; fields as in ``TermCounts``.
 
     Attributes:
         families: Families with a hit.
@@ -182,8 +182,8 @@ def read_terms(data: bytes) -> TermList:
 
 
 _QUOTING_HELP = (
-    "the quotation marks of this line cannot be read: in a CSV file a cell that holds quotation marks stands in "
-    'quotation marks itself, with those inside doubled, like """bus route"" AND budget"'
+    "the quotation marks of this line cannot be read: in a CSV file a cell that holds quotation marks "
+    'stands in quotation marks itself, with those inside doubled, like """bus route"" AND budget"'
 )
 
 
@@ -231,7 +231,7 @@ def _cell(cells: list[str], column: int | None) -> str:
 
 
 def _requoted(source: str) -> str | None:
-    """Return the line as it was probably meant: a term with quotation marks written by hand, then the note."""
+    """Return the line as it was probably meant: a term with quotation marks typed by hand, then a note."""
     found = re.fullmatch(r"\s*([^,]+?)\s*(?:,\s*([^\",]*))?", source)
     if not found or found.group(1).count('"') % 2:
         return None
@@ -240,7 +240,7 @@ def _requoted(source: str) -> str | None:
 
 
 def _doubtful_quotes(source: str, cell: str) -> str:
-    """A cell in quotation marks that needs none was perhaps meant as a phrase; with an operator in it that counts."""
+    """Warn of a cell in needless quotation marks with an operator in it: perhaps a phrase was meant."""
     quoted = source.lstrip().startswith(f'"{cell}"') and not re.search(r'[",\n]', cell)
     if quoted and re.search(r"(?<!\S)(and|or|not)(?!\S)", cell, flags=re.IGNORECASE):
         return (
@@ -258,7 +258,7 @@ def _marked_repeats(terms: list[Term]) -> tuple[Term, ...]:
         line = first.setdefault(term.term.casefold(), term.line)
         if line != term.line:
             caution = "; ".join(filter(None, (f"the same as line {line}", term.caution)))
-            term = replace(term, caution=caution)  # noqa: PLW2901 - the marked copy takes its place
+            term = replace(term, caution=caution)
         marked.append(term)
     return tuple(marked)
 
@@ -273,7 +273,7 @@ class _Parsed:
 
 
 class _Tally:
-    """Counts hits by document, family, content and custodian; numbers stand for ids, so that lists stay small."""
+    """Counts hits by document, family, content and custodian; numbers stand for ids, to keep lists small."""
 
     def __init__(self, family_sizes: dict[str, int]) -> None:
         self._sizes = family_sizes
@@ -442,11 +442,11 @@ def _family_sizes(catalogue: Catalogue, request_id: str) -> dict[str, int]:
         .having(sa.func.count() > 1)
     )
     with catalogue.read() as connection:
-        return {family: size for family, size in connection.execute(query)}
+        return dict(map(tuple, connection.execute(query)))
 
 
 def _forget(catalogue: Catalogue, request_id: str, version: int) -> None:
-    """Take the version's report away first, then its hits, in pieces: half-replaced hits never have a report."""
+    """Take away the version's report, then its hits in pieces: half-replaced hits never have a report."""
     r, h = t.term_reports.c, t.hits.c
     with catalogue.write() as connection:
         connection.execute(t.term_reports.delete().where(r.request_id == request_id, r.version == version))
@@ -471,19 +471,21 @@ def _store_hits(
 ) -> list[int]:
     """Write one row a term and document, and return the occurrences by term.
 
-    Documents are read and folded once for all terms that match them, in the order in which they were stored; rows
-    are written in the order of their ids, so that a transaction touches few pages of the indexes.
+    Documents are read and folded once for all terms that match them, in the order in which they were stored;
+    rows are written in the order of their ids, so that a transaction touches few pages of the indexes.
     """
     counters = [Occurrences(one.node) for one in run]
     totals = [0] * len(run)
-    for document in documents(catalogue, store, request_id, _stored_order(catalogue, request_id, tally), zone):
+    order = _stored_order(catalogue, request_id, tally)
+    for document in documents(catalogue, store, request_id, order, zone):
         number = tally.numbers[document.item_id]
         matching = tally.terms_of[number]
         children: tuple[str, ...] = ()
         if any(counters[term].needs_children for term in matching):
             children = _child_texts(catalogue, store, request_id, document.family_id, document.item_id, zone)
         fields = DocumentFields(document, children)
-        counts = tally.occurrences_of[number] = array("L", (counters[term].count(fields) for term in matching))
+        counts = array("L", (counters[term].count(fields) for term in matching))
+        tally.occurrences_of[number] = counts
         for term, count in zip(matching, counts, strict=True):
             totals[term] += count
     missing = len(tally.ids) - len(tally.occurrences_of)

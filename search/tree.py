@@ -2,12 +2,13 @@
 
 All nodes are frozen and comparable. Text in the tree is folded already: a word is exactly one token. Meaning:
 
-- A leaf outside a field searches subject, text, file name and participants. A phrase matches inside one field.
-- ``And``, ``Or`` and ``Not`` work on one document (an attachment is its own document). ``Not`` alone is allowed:
-  every document but those.
+- A leaf outside a field searches subject, text, file name and participants. A phrase matches inside one
+  field.
+- ``And``, ``Or`` and ``Not`` work on one document (an attachment is its own document). ``Not`` alone is
+  allowed: every document but those.
 - ``Field`` puts its child into one field. Three are special: ``attachment`` asks for a document that directly
-  carries a child whose text matches, ``family`` for a document of a family with a member that matches (both take
-  the whole child tree for one and the same document), and the labels compare the whole value.
+  carries a child whose text matches, ``family`` for a document of a family with a member that matches (both
+  take the whole child tree for one and the same document), and the labels compare the whole value.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def prefixes(node: Node) -> Iterator[Prefix]:
-    """Yield every prefix that an engine has to expand, in order; those of labels are not words of the index."""
+    """Yield every prefix that an engine has to expand, in order; a label's is no word of the index."""
     match node:
         case Prefix():
             yield node
@@ -192,7 +193,7 @@ def _days(days: DateRange) -> str:
 
 
 def label_matches(leaf: Leaf, value: str) -> bool:
-    """Say whether a label's value is what the leaf asks for: the whole value, folded; a last ``*`` any ending.
+    """Say whether a label's value is what the leaf asks for: the whole value; a last ``*`` is any ending.
 
     Args:
         leaf: A word, prefix or phrase below a label field.

@@ -125,7 +125,7 @@ def search(node: q.Node, everything: Sequence[IndexDocument]) -> list[str]:
 def spots(
     node: q.Node, document: IndexDocument, everything: Sequence[IndexDocument], field: str = ""
 ) -> set[object]:
-    """Every place that counts as an occurrence: (item, field, first token, after the last); none below NOT."""
+    """Every place that counts: (item, field, first token, after the last); none below NOT."""
     match node:
         case q.And() | q.Or():
             return {spot for child in node.children for spot in spots(child, document, everything, field)}

@@ -103,13 +103,18 @@ labels = st.one_of(
             3,
         ),
     ),
-    st.builds(q.Field, st.just("source"), st.sampled_from((q.Word("mail"), q.Prefix("mail"), q.Word("none")))),
+    st.builds(
+        q.Field, st.just("source"), st.sampled_from((q.Word("mail"), q.Prefix("mail"), q.Word("none")))
+    ),
     st.builds(q.Field, st.just("kind"), _trees(st.sampled_from((q.Word("email"), q.Prefix("f"))), 2)),
     st.builds(
         q.Field,
         st.just("has"),
         _trees(
-            st.sampled_from((q.Word("attachment"), q.Word("date"), q.Phrase((q.Word("ocr"), q.Word("pending"))))), 2
+            st.sampled_from(
+                (q.Word("attachment"), q.Word("date"), q.Phrase((q.Word("ocr"), q.Word("pending"))))
+            ),
+            2,
         ),
     ),
 )  # fmt: skip

@@ -15,7 +15,7 @@ from tests.search import oracle
 from tests.search.random_trees import collections, nodes
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(batches=collections(), queries=st.lists(nodes, min_size=8, max_size=16))
 def test_engine_finds_what_the_oracle_finds(batches: list[list[IndexDocument]], queries: list[Node]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -13,10 +13,18 @@ from search.tree import Not, Word
 from tests.search.home import PACIFIC, REQUEST, Home
 
 MAIL = {
-    "id": "m1", "subject": "Bus route", "text": "The text", "name": "m1.eml", "sent_at": "2026-01-01T07:59:59.000000Z",
-    "sender": [["Ann Lee", "ann@x.example"]], "to": [["", "ben@x.example"], ["Cy", "cy@x.example"]],
-    "cc": [["Di", "di@x.example"]], "bcc": [["Ed", ""]], "content": "ec-1", "children": 1,
-}  # fmt: skip
+    "id": "m1",
+    "subject": "Bus route",
+    "text": "The text",
+    "name": "m1.eml",
+    "sent_at": "2026-01-01T07:59:59.000000Z",
+    "sender": [["Ann Lee", "ann@x.example"]],
+    "to": [["", "ben@x.example"], ["Cy", "cy@x.example"]],
+    "cc": [["Di", "di@x.example"]],
+    "bcc": [["Ed", ""]],
+    "content": "ec-1",
+    "children": 1,
+}
 
 
 def test_an_item_as_the_index_sees_it(home: Home) -> None:
@@ -38,18 +46,24 @@ def test_an_item_as_the_index_sees_it(home: Home) -> None:
 
 
 def test_items_without_text_or_reading_are_documents_too(home: Home) -> None:
-    home.fill("b000001", [
-        {"id": "a", "name": "scan.pdf", "kind": "file", "text_state": "pending"},
-        {"id": "b", "name": "mixed.pdf", "kind": "file", "text": "one page", "ocr_pages": [2]},
-        {"id": "c", "name": "unread.bin", "kind": "file", "read": False},
-        {"id": "d", "participants": [["", "+12065550100"]], "kind": "file", "read_kind": "message"},
-        {"id": "e", "state": "failed"},
-    ])  # fmt: skip
+    home.fill(
+        "b000001",
+        [
+            {"id": "a", "name": "scan.pdf", "kind": "file", "text_state": "pending"},
+            {"id": "b", "name": "mixed.pdf", "kind": "file", "text": "one page", "ocr_pages": [2]},
+            {"id": "c", "name": "unread.bin", "kind": "file", "read": False},
+            {"id": "d", "participants": [["", "+12065550100"]], "kind": "file", "read_kind": "message"},
+            {"id": "e", "state": "failed"},
+        ],
+    )
     assert home.index("b000001") == 4
     found = {one.item_id: one for one in documents(home.catalogue, home.store, REQUEST, "abcde", PACIFIC)}
     assert {item: one.has for item, one in found.items()} == {
-        "a": ("ocr_pending",), "b": ("text", "ocr_pending"), "c": (), "d": (),
-    }  # fmt: skip
+        "a": ("ocr_pending",),
+        "b": ("text", "ocr_pending"),
+        "c": (),
+        "d": (),
+    }
     assert found["a"].distinct_key == "blob-a"
     assert found["c"].kind == "file"
     assert found["d"].kind == "message"
@@ -96,10 +110,17 @@ def test_a_text_that_was_removed_on_purpose_is_searched_without(home: Home) -> N
         home.index("b000001")
     assert home.engine.state().documents == 0
     with home.catalogue.write() as connection:
-        connection.execute(t.tombstones.insert(), {
-            "request_id": REQUEST, "sha256": digest, "at": canonical.now_text(), "by": "x", "why": "y",
-            "authority": "z",
-        })  # fmt: skip
+        connection.execute(
+            t.tombstones.insert(),
+            {
+                "request_id": REQUEST,
+                "sha256": digest,
+                "at": canonical.now_text(),
+                "by": "x",
+                "why": "y",
+                "authority": "z",
+            },
+        )
     assert home.index("b000001") == 1
     assert home.engine.search(Word("gone")) == []
     assert len(home.engine.search(Word("route"))) == 1

@@ -21,7 +21,7 @@ def read(query: str) -> Node:
     return parse(query, PACIFIC)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(collections(), st.lists(nodes, min_size=1, max_size=4))
 def test_occurrences_are_what_the_oracle_counts(
     batches: list[list[IndexDocument]], queries: list[Node]

@@ -51,13 +51,12 @@ def test_every_query_is_logged_with_its_counts(home: Home) -> None:
     assert [(row["documents"], row["families"]) for row in rows] == [(3, 1), (3, 1), (0, 0)]
     assert canonical.loads(str(rows[0]["index_state"])) == dataclasses.asdict(home.engine.state())
 
-    assert [
-        {key: entry[key] for key in ("action", "actor", "request", "search", "documents", "families", "distinct")}
-        for entry in entries(home)
-    ][0::2] == [
-        {"action": "searched", "actor": "pat", "request": REQUEST, "search": 1, "documents": 3, "families": 1, "distinct": 3},
-        {"action": "searched", "actor": "counsel", "request": REQUEST, "search": 3, "documents": 0, "families": 0, "distinct": 0},
-    ]  # fmt: skip
+    first, _, third = entries(home)
+    assert {key: value for key, value in first.items() if key not in {"at", "seq"}} == {
+        "action": "searched", "actor": "pat", "request": REQUEST,
+        "search": 1, "documents": 3, "families": 1, "distinct": 3,
+    }  # fmt: skip
+    assert (third["actor"], third["search"], third["documents"]) == ("counsel", 3, 0)
     assert "planted" not in str(entries(home)).lower()
     assert audit.verify(home.catalogue).seq == 3
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from records import tables as t
 from records.errors import CheckFailed, SettingsError
+from search.language import parse
 from search.protocol import IndexState
 from search.reports import to_csv, to_html
 from search.terms import (
@@ -25,7 +26,6 @@ from search.terms import (
     run_terms,
     to_json,
 )
-from search.language import parse
 from tests.search import oracle
 from tests.search.home import PACIFIC, REQUEST, Home
 
@@ -33,7 +33,8 @@ from tests.search.home import PACIFIC, REQUEST, Home
 
 
 def test_reads_a_list() -> None:
-    data = '\ufeffterm,note,who\r\nbus,routes,x\r\n\r\n"""bus route"" AND budget",,\r\n,,\r\n  spaced  \r\n'.encode()
+    lines = ("\ufeffterm,note,who", "bus,routes,x", "", '"""bus route"" AND budget",,', ",,", "  spaced  ")
+    data = "\r\n".join(lines).encode()
     found = read_terms(data)
     assert found.bad_lines == ()
     assert found.terms == (
@@ -86,7 +87,7 @@ def test_says_where_the_file_leaves_room_for_doubt() -> None:
 
 def test_reads_what_spreadsheets_write() -> None:
     assert read_terms("term\n“bus route”\n".encode("cp1252")).terms == (Term(2, "“bus route”", ""),)
-    assert read_terms("term\rbus\rroute".encode()).terms == (Term(2, "bus", ""), Term(3, "route", ""))
+    assert read_terms(b"term\rbus\rroute").terms == (Term(2, "bus", ""), Term(3, "route", ""))
 
 
 @given(st.binary(max_size=80).map(lambda data: b"term,note\n" + data))
@@ -100,14 +101,26 @@ def test_any_bytes_are_read_or_reported(data: bytes) -> None:
 # -- running
 
 ITEMS: list[dict[str, Any]] = [
-    {"id": "m1", "subject": "Bus route", "text": "The bus is late. Bus route 12.", "content": "same", "children": 2},
+    {
+        "id": "m1",
+        "subject": "Bus route",
+        "text": "The bus is late. Bus route 12.",
+        "content": "same",
+        "children": 2,
+    },
     {"id": "m1a", "family": "m1", "parent": "m1", "kind": "file", "name": "map.pdf", "text": "route map"},
     {"id": "m1b", "family": "m1", "parent": "m1", "kind": "file", "name": "x.bin"},
     {"id": "m2", "text": "Budget for the bus", "custodian": "okafor"},
-    {"id": "m3", "subject": "Bus route", "text": "The bus is late. Bus route 12.", "content": "same", "custodian": "okafor"},
+    {
+        "id": "m3",
+        "subject": "Bus route",
+        "text": "The bus is late. Bus route 12.",
+        "content": "same",
+        "custodian": "okafor",
+    },
     {"id": "m4", "text": "nothing here", "children": 1},
     {"id": "m4a", "family": "m4", "parent": "m4", "text": "budget budget map", "kind": "file"},
-]  # fmt: skip
+]
 
 LIST = (
     Term(2, "bus", "the main one"),
@@ -164,19 +177,30 @@ def test_the_report_counts_exactly(filled: Home) -> None:
 def rows(home: Home) -> list[tuple[Any, ...]]:
     h = t.hits.c
     with home.catalogue.read() as connection:
-        return [tuple(row) for row in connection.execute(
-            sa.select(h.version, h.term_no, h.item_id, h.family_id, h.occurrences).order_by(h.version, h.term_no, h.item_id)
-        )]  # fmt: skip
+        return [
+            tuple(row)
+            for row in connection.execute(
+                sa.select(h.version, h.term_no, h.item_id, h.family_id, h.occurrences).order_by(
+                    h.version, h.term_no, h.item_id
+                )
+            )
+        ]
 
 
 def test_hits_and_report_are_kept_and_replaced(filled: Home) -> None:
     first = run(filled)
     assert rows(filled) == [
-        (1, 2, "m1", "m1", 3), (1, 2, "m2", "m2", 1), (1, 2, "m3", "m3", 3),
-        (1, 3, "m2", "m2", 1), (1, 3, "m4a", "m4", 2),
-        (1, 6, "m4", "m4", 2), (1, 7, "m1a", "m1", 2), (1, 7, "m4a", "m4", 1),
-        (1, 9, "m1", "m1", 1), (1, 9, "m3", "m3", 1),
-    ]  # fmt: skip
+        (1, 2, "m1", "m1", 3),
+        (1, 2, "m2", "m2", 1),
+        (1, 2, "m3", "m3", 3),
+        (1, 3, "m2", "m2", 1),
+        (1, 3, "m4a", "m4", 2),
+        (1, 6, "m4", "m4", 2),
+        (1, 7, "m1a", "m1", 2),
+        (1, 7, "m4a", "m4", 1),
+        (1, 9, "m1", "m1", 1),
+        (1, 9, "m3", "m3", 1),
+    ]
     assert load_report(filled.catalogue, REQUEST, 1) == first
     assert load_report(filled.catalogue, REQUEST, 2) is None
     run(filled, (Term(2, "zebra", ""),), version=2)
@@ -214,11 +238,30 @@ def test_an_index_that_knows_more_than_the_catalogue_is_refused(filled: Home) ->
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.sampled_from(
-    ("bus", "route", "b*", "bus route", "not bus", "subject:bus or budget", "attachment:budget", "family:map",
-     "map and budget", "custodian:okafor", "12", "zebra")), min_size=1, max_size=6))  # fmt: skip
+@given(
+    st.lists(
+        st.sampled_from(
+            (
+                "bus",
+                "route",
+                "b*",
+                "bus route",
+                "not bus",
+                "subject:bus or budget",
+                "attachment:budget",
+                "family:map",
+                "map and budget",
+                "custodian:okafor",
+                "12",
+                "zebra",
+            )
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_the_report_is_what_a_plain_count_gives(filled: Home, queries: list[str]) -> None:
-    from search.indexing import documents  # noqa: PLC0415
+    from search.indexing import documents
 
     everything = list(
         documents(filled.catalogue, filled.store, REQUEST, [item["id"] for item in ITEMS], PACIFIC)

@@ -108,7 +108,8 @@ class GoogleTakeout(FileConnector):
             check_access(self._context.source_id, path)
         export = self._export()
         if not export.files and not export.broken:
-            msg = f"source {self._context.source_id}: no Takeout export at its path; check `path` and `connector`"
+            source_id = self._context.source_id
+            msg = f"source {source_id}: no Takeout export at its path; check `path` and `connector`"
             raise SettingsError(msg)
 
     def scopes(self) -> Iterator[Scope]:

@@ -1,0 +1,41 @@
+"""The page of the room against the room."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from records.vocabulary import Kind
+from search.language import MAX_DEPTH, MAX_LEAVES, parse
+from search.protocol import PREFIX_LIMIT
+from search.tree import FIELDS, HAS_VALUES
+
+PAGE = (Path(__file__).parents[2] / "docs/search.md").read_text("utf-8")
+
+
+def rows(heading: str) -> list[list[str]]:
+    section = PAGE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_every_field_is_documented_and_no_other() -> None:
+    fields = {row[0].strip("`"): row[1] for row in rows("Fields")}
+    assert sorted(fields) == sorted(FIELDS)
+    assert re.findall(r"`(\w+)`", fields["kind"]) == list(Kind)
+    assert re.findall(r"`(\w+)`", fields["has"]) == list(HAS_VALUES)
+
+
+@pytest.mark.parametrize("query", [row[0].strip("`") for row in rows("The language")])
+def test_every_example_can_be_run(query: str) -> None:
+    parse(query, ZoneInfo("America/Los_Angeles"))
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    values = {row[0]: row[1] for row in rows("Limits")}
+    assert values["depth of a query"] == str(MAX_DEPTH)
+    assert values["words and dates in a query"] == f"{MAX_LEAVES:,}"
+    assert values["words one `*` may stand for"].startswith(f"{PREFIX_LIMIT:,},")

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import Message
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar, NamedTuple
 
 import fast_mail_parser as fast
 
@@ -32,6 +32,7 @@ from records.moments import mail_moment
 from records.vocabulary import Kind, Reason, WarningCode
 
 _MAIL_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
+_UUENCODED = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
 _BODY_TYPES = frozenset({"text/plain", "text/html"})
 _SMIME_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _HEAD_LINE = re.compile(rb"[!-9;-~]{1,120}[ \t]*:")
@@ -48,6 +49,8 @@ _EMLX = re.compile(rb"\A[ \t]*(\d{1,10})[ \t]*\r?\n")
 _CHARSET = re.compile(r"charset\*?\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;,]+))", re.IGNORECASE)
 _BOUNDARY = re.compile(r"boundary\s*=\s*(?:\"([^\"]+)\"|([^\s;]+))", re.IGNORECASE)
 _ARMOR = re.compile(r"^-----BEGIN PGP MESSAGE-----[ \t]*$", re.MULTILINE)
+_DELSP = re.compile(r"\bdelsp\s*=\s*\"?yes\b", re.IGNORECASE)
+_TRAILING = re.compile(r"[ \t]+(?=\n|\Z)")
 _WORD = re.compile(r"\w+")
 _UU = re.compile(
     rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n((?:[!-M][ -`]*[ \t]*\r?\n)+)"
@@ -77,6 +80,7 @@ class Node:
         disposition: Lower-case word, or empty.
         content: Transfer-decoded bytes of a leaf; None for a multipart.
         children: Parts of a multipart.
+        quoted: Its transfer encoding was quoted-printable.
     """
 
     media_type: str
@@ -86,6 +90,7 @@ class Node:
     disposition: str = ""
     content: bytes | None = None
     children: list[Node] = field(default_factory=list)
+    quoted: bool = False
 
     @property
     def charset(self) -> str | None:
@@ -192,7 +197,7 @@ def _tree(data: bytes, reader: str, warnings: set[WarningCode]) -> Node:
     if reader == "stdlib":
         return _std_tree(data, warnings)
     try:
-        return _from_fast(fast.parse_email_tree(data, mode="lazy"), _has_bare_newlines(data))
+        return _from_fast(fast.parse_email_tree(data, mode="lazy"), _doubts(data))
     except _UnfaithfulError:
         return _std_tree(data, warnings)
     except (fast.ParseError, RecursionError):
@@ -206,20 +211,31 @@ class _UnfaithfulError(Exception):
     """The quick reader would give other bytes than the file holds."""
 
 
-def _has_bare_newlines(data: bytes) -> bool:
-    """Tell whether lines end in a bare line feed, as stored mail often has it."""
+class _Doubts(NamedTuple):
+    """What makes quoted-printable parts of a message unsafe with the quick reader.
+
+    Attributes:
+        bare: Lines end in a bare line feed; it ends decoded lines in CRLF whatever the file has: right for a
+            body, another hash for a file.
+        eight_bit: Bytes above 127 stand in the message; it drops them from such a part.
+    """
+
+    bare: bool
+    eight_bit: bool
+
+
+def _doubts(data: bytes) -> _Doubts:
     at = data.find(b"\n")
-    return at >= 0 and data[at - 1 : at] != b"\r"
+    return _Doubts(at >= 0 and data[at - 1 : at] != b"\r", not data.isascii())
 
 
-def _from_fast(part: fast.PyLazyMimePart, bare: bool) -> Node:  # noqa: FBT001 - private
+def _from_fast(part: fast.PyLazyMimePart, doubts: _Doubts) -> Node:
     """Copy a part; a ``DecodeError`` of any leaf sends the whole message to the other reader."""
     media_type = part.content_type.lower()
     if part.content is None and not part.children:
         raise _UnfaithfulError  # no usable boundary: what it holds would be lost
-    children = [] if part.is_message else [_from_fast(child, bare) for child in part.children]
+    children = [] if part.is_message else [_from_fast(child, doubts) for child in part.children]
     node = Node(media_type, content=part.content, children=children)
-    quoted = False
     for name, values in part.headers.items():
         lower = name.lower()
         if lower == "content-type":
@@ -227,13 +243,16 @@ def _from_fast(part: fast.PyLazyMimePart, bare: bool) -> Node:  # noqa: FBT001 -
         elif lower == "content-disposition":
             node.disposition = (part.disposition or "").strip().lower()
         elif lower == "content-transfer-encoding":
-            quoted = bare and values[0].strip().lower() == "quoted-printable"
+            encoding = values[0].strip().lower()
+            node.quoted = encoding == "quoted-printable"
+            if encoding in _UUENCODED:
+                raise _UnfaithfulError
         elif lower == "content-id":
             node.content_id = (part.content_id or "").strip()
     if "name" in node.type_field.lower() or node.disposition:
         node.name = part.filename
-    if quoted and (node.name or node.disposition == "attachment" or media_type not in _BODY_TYPES):
-        # It ends decoded lines in CRLF whatever the file has: right for a body, another hash for a file.
+    is_file = bool(node.name) or node.disposition == "attachment" or media_type not in _BODY_TYPES
+    if node.quoted and (doubts.eight_bit or (doubts.bare and is_file)):
         raise _UnfaithfulError
     return node
 
@@ -274,6 +293,7 @@ def _from_std(message: Message, warnings: set[WarningCode], depth: int) -> Node:
         name=headers.file_name(type_field, disposition),
         content_id=headers.text_of(str(message.get("Content-ID", ""))).strip().strip("<>").strip(),
         disposition=disposition.partition(";")[0].strip().lower(),
+        quoted=str(message.get("Content-Transfer-Encoding", "")).strip().lower() == "quoted-printable",
     )
     payload = message.get_payload()
     if isinstance(payload, list):
@@ -386,12 +406,12 @@ class _Gathering:
         if guessed:
             self._warnings.add(WarningCode.CHARSET_GUESSED)
         text = charsets.tidy(text)
-        if part.media_type == "text/html":
-            self._html.append(text)
-        else:
-            if "delsp" in part.type_field.lower() and "yes" in part.type_field.lower():
-                text = text.replace(" \n", "")  # RFC 3676 section 4.5: the space before a soft break goes
-            self._plain.append(text)
+        if part.media_type == "text/plain" and _DELSP.search(part.type_field):
+            text = text.replace(" \n", "")  # RFC 3676 section 4.5: the space before a soft break goes
+        if part.quoted:
+            # RFC 2045 section 6.7 (3): spaces at the end of a line were added on the way; one reader cuts.
+            text = _TRAILING.sub("", text)
+        (self._html if part.media_type == "text/html" else self._plain).append(text)
 
     def _uuencoded(self, data: bytes, path: str) -> bytes:
         """Take uuencoded files out of a text, as mail programs before MIME sent them."""

@@ -398,6 +398,23 @@ class TestDefects:
         assert read(data).children[0].data == b"a,b \nc,d"
         assert read(data.replace(b"\n", b"\r\n")).children[0].data == b"a,b \r\nc,d"
 
+    def test_raw_bytes_in_quoted_printable_are_not_lost(self) -> None:
+        head = f"From: a@b.org\n{DATE}Content-Type: text/plain; charset=iso-8859-1\n"
+        data = mail(f"{head}Content-Transfer-Encoding: quoted-printable", b"Fa\xe7a =E9 wor=\r\nds\r\n")
+        assert read(data).text == "Faça é words\n"
+
+    @BOTH
+    def test_spaces_added_to_quoted_lines_go(self, reader: str) -> None:
+        head = f"From: a@b.org\n{DATE}Content-Transfer-Encoding: quoted-printable"
+        assert read(mail(head, "one  \ntwo=20\nthree \t\n"), reader).text == "one\ntwo\nthree\n"
+
+    def test_a_uuencoded_part(self) -> None:
+        data = mixed(
+            part('Content-Type: image/gif; name="a.gif"\nContent-Transfer-Encoding: x-uuencode',
+                 b"begin 644 a.gif\r\n%:&5L;&\\\r\n`\r\nend")
+        )  # fmt: skip
+        assert read(data).children[0].data == b"hello"
+
     def test_no_message_at_all(self) -> None:
         with pytest.raises(ItemError) as raised:
             read(b"\0\1\2\3" * 50)

@@ -1,4 +1,4 @@
-"""The catalogue's side of the room on PostgreSQL: reading batches, replacing hits, numbering the search log."""
+"""The room on PostgreSQL: reading batches, replacing hits, numbering the search log."""
 
 from __future__ import annotations
 

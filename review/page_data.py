@@ -31,6 +31,7 @@ from review.families import (
     terms_of,
 )
 from review.families import in_review as families_in_review
+from review.sheet_write import excerpts
 
 FAMILIES_A_PAGE = 50
 MEMBERS_A_PAGE = 20
@@ -259,9 +260,13 @@ class Lists:
             terms = terms_of(connection, found.request_id, found.version)
             ids = [entry.family.family_id for entry in shown]
             members = members_of(connection, found.request_id, ids) if ids else {}
-        return [_shown(entry, members[entry.family.family_id][0], terms, found.zone) for entry in shown], len(
-            entries
-        )
+        tops = [members[family_id][0] for family_id in ids]
+        begins = excerpts(store, [top for top in tops if not (top.subject or top.name)])
+        lines = [
+            _shown(entry, top, terms, found.zone, begins.get(top.item_id, ""))
+            for entry, top in zip(shown, tops, strict=True)
+        ]
+        return lines, len(entries)
 
 
 def _stamp(connection: sa.Connection, found: RequestRow) -> tuple[int, ...]:

@@ -390,7 +390,10 @@ class _Xlsx:
         sheet, last = self._sheet, max(self._total + 1, 2)
         sheet.freeze_panes = "B2"
         for place, name in enumerate(COLUMNS, start=1):
-            sheet.column_dimensions[get_column_letter(place)].width = _WIDTHS[name]
+            column = sheet.column_dimensions[get_column_letter(place)]
+            column.width = _WIDTHS[name]
+            column.number_format = _TEXT_FORMAT  # for the empty cells, which are not written
+            column.alignment = Alignment(wrap_text=True, vertical="top")
         right = get_column_letter(len(COLUMNS))
         sheet.auto_filter.ref = f"A1:{right}{last}"
         family = get_column_letter(COLUMNS.index("family") + 1)
@@ -430,7 +433,9 @@ class _Xlsx:
 
     def _cells(self, row: Mapping[str, str]) -> Iterator[Any]:
         for name in COLUMNS:
-            if name == "family":
+            if not row[name]:
+                yield None
+            elif name == "family":
                 self._number.value = int(row[name])
                 yield self._number
             elif name == "link" and self._total <= _MOST_LINKS:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from records import canonical, ids
 from records import tables as t
@@ -13,6 +15,17 @@ from records.settings import Settings
 
 REQUEST = "r-0001"
 NOW = "2026-09-08T17:00:00.000000Z"
+
+
+@cache
+def _migrated() -> bytes:
+    """An empty catalogue, made once: migrating takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "c.sqlite"
+        catalogue = Catalogue(f"sqlite:///{path}")
+        catalogue.migrate()
+        catalogue.close()
+        return path.read_bytes()
 
 
 @dataclass
@@ -27,8 +40,10 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.settings = Settings(home=self.home)
+        place = self.home / "catalogue" / "daylight.sqlite"
+        place.parent.mkdir(parents=True)
+        place.write_bytes(_migrated())
         self.catalogue = Catalogue(self.settings.catalogue_url)
-        self.catalogue.migrate()
         self.store = EvidenceStore(
             self.settings.request_folder(self.request_id) / "evidence", self.catalogue, self.request_id
         )

@@ -9,15 +9,18 @@ from review import decide
 from tests.review.build import NOW, REQUEST
 
 EVIL = """<html><head><title>T</title><style>body{display:none}</style><script>alert(1)</script></head>
-<body onload="alert(1)"><h1>Route 12</h1><p style="color:#fff" class="state" id="content">The bus <b>route</b> changes.</p>
+<body onload="alert(1)"><h1>Route 12</h1>
+<p style="color:#fff" class="state" id="content">The bus <b>route</b> changes.</p>
 <img src="http://track.example/p.gif" alt="logo &lt;script&gt;alert(2)&lt;/script&gt;" onerror="alert(1)">
-<a href="http://example.org/?q=&quot;><script>alert(3)</script>">the plan</a> <a href="javascript:alert(4)">click</a>
+<a href="http://example.org/?q=&quot;><script>alert(3)</script>">the plan</a>
+<a href="javascript:alert(4)">click</a>
 <form action="http://x.example"><input name="a"><button>Go</button></form><iframe src="http://x.example"></iframe>
 <svg onload="alert(5)"></svg><table><tr><td colspan="2">Stop</td></tr></table></body></html>"""
 
 MAIL = (
     "From: Kim Lee <klee@cedarfalls.example>\r\nSubject: News\r\nMIME-Version: 1.0\r\n"
-    'Content-Type: multipart/alternative; boundary="b"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nRoute 12\r\n'
+    'Content-Type: multipart/alternative; boundary="b"\r\n\r\n--b\r\n'
+    "Content-Type: text/plain\r\n\r\nRoute 12\r\n"
     f"--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n{EVIL}\r\n--b--\r\n"
 ).encode()
 
@@ -67,7 +70,8 @@ def enrich(desk, item):
         "retention_text": "2 years",
         "disposition": "Destroy",
         "confidence": "unverified",
-        "schedule": "", "version": "", "cutoff_event": "", "cutoff_on": None, "archival": "", "earliest_on": None,
+        "schedule": "", "version": "", "cutoff_event": "", "cutoff_on": None,
+        "archival": "", "earliest_on": None,
         "alternatives": [], "follows": None,
     }  # fmt: skip
     with desk.catalogue.write() as connection:

@@ -154,7 +154,7 @@ def test_a_workbook_has_what_a_reviewer_works_with(desk, tmp_path):
         "A2:A5": "FALSE()",
     }
     assert sheet["N2"].hyperlink.target.endswith(item["mail"])
-    assert {sheet.cell(2, place).number_format for place in range(16, 26)} == {"@"}
+    assert {sheet.column_dimensions[letter].number_format for letter in "PQRSTUVWXY"} == {"@"}
     assert [rule.formula for r in sheet.conditional_formatting for rule in r.rules] == [["ISODD($B2)"]]
 
 
@@ -687,7 +687,7 @@ SAID = WORDS.map(lambda text: f"{text.replace('|', '')} route twelve change".str
 
 
 @given(explanation=SAID, facts=WORDS.filter(bool), note=WORDS, pages=WORDS.map(lambda w: w.replace("p", "q")))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_text_survives_both_forms(desk, tmp_path, explanation, facts, note, pages):
     made, item = desk
     redact = Decision(

@@ -215,7 +215,7 @@ class GuardedStream(io.RawIOBase):
         pieces = []
         left = size if size is not None and size >= 0 else None
         try:
-            while left != 0 and (piece := self._guarded(CHUNK if left is None else left)):
+            while left != 0 and (piece := self._guarded(CHUNK if left is None else min(left, CHUNK))):
                 pieces.append(piece)
                 left = None if left is None else left - len(piece)
         except ItemError as err:

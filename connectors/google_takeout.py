@@ -63,6 +63,7 @@ _COUNT_BYTES = 256 << 20
 _ID_LENGTH = 400
 _DATE_LENGTH = 200
 _UNKNOWN = Expected(None, "unknown")
+_MESSAGES = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\s*\"messages\"\s*:\s*\[")
 _NOT_ON_DISK = re.compile(r"[\"*:<>?|\\/%&'\x00-\x1f]")
 _DRAFTS = frozenset({"Draft", "Drafts"})
 
@@ -437,7 +438,7 @@ def _members(path: str, prefix: str) -> Iterator[_File]:
             if member.problem is None and (not named_otherwise(member.name) or _chat_name(member.key)):
                 head = zips.read_head(archive, member, _HEAD)
             mbox = bool(head) and not named_otherwise(member.name) and _is_mbox(member.name, head)
-            chat = _chat_name(member.key) and member.problem is None
+            chat = member.problem is None and _is_chat(member.key, head)
             yield _File(prefix + member.key, path, member, mbox, chat, member.problem)
 
 
@@ -449,7 +450,7 @@ def _loose(rel: str, full: str) -> _File:
         return _File(key, full, None, is_mbox=False, is_chat=False, problem=err)
     name = key.rpartition("/")[2]
     mbox = not named_otherwise(name) and _is_mbox(name, head)
-    return _File(key, full, None, mbox, _chat_name(key))
+    return _File(key, full, None, mbox, _is_chat(key, head))
 
 
 def _is_mbox(name: str, head: bytes) -> bool:
@@ -457,8 +458,12 @@ def _is_mbox(name: str, head: bytes) -> bool:
 
 
 def _chat_name(key: str) -> bool:
-    """Say whether this is a conversation of Google Chat: a file ``messages.json`` below ``Groups``."""
-    return key.endswith("/messages.json") and "Groups" in key.split("/")[-3:-2]
+    return key.endswith("/messages.json")
+
+
+def _is_chat(key: str, head: bytes) -> bool:
+    """Say whether this is a conversation of Google Chat; the folder ``Groups`` may have a localised name."""
+    return _chat_name(key) and ("Groups" in key.split("/")[-3:-2] or _MESSAGES.match(head) is not None)
 
 
 def _unique(files: list[_File]) -> list[_File]:

@@ -31,7 +31,7 @@ _HEADER_BYTES = 1 << 16
 _DAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _CLOCK = rb"\d{1,2}:\d\d(?::\d\d)?"
-_ZONE = rb"(?:[ \t]+(?:[A-Z][A-Za-z]{0,4}|[+-]\d{4}))"
+_ZONE = rb"(?:[ \t]+(?:[A-Z][A-Za-z]{0,4}(?:[+-]\d\d:?\d\d)?|[+-]\d{4}))"  # Java writes GMT+01:00
 _DATED = re.compile(
     rb"From (?:[^\n]*[ \t])?(?:"
     + rb"[ \t]+".join((_DAY, _MONTH, rb"\d{1,2}", _CLOCK))
@@ -39,7 +39,7 @@ _DATED = re.compile(
     + rb"{0,2}[ \t]+\d{4}"
     + _ZONE
     + rb"{0,2}|"
-    + rb"[ \t]+".join((_DAY + b",", rb"\d{1,2}", _MONTH, rb"\d{4}", _CLOCK))
+    + rb"[ \t]+".join((_DAY + b",?", rb"\d{1,2}", _MONTH, rb"\d{4}", _CLOCK))
     + _ZONE
     + rb"{0,2})(?:[ \t]+remote from [^\n]*)?[ \t]*\r?\n"
 )

@@ -156,7 +156,7 @@ def _has_date(line: bytes) -> bool:
         day, rest = words[place], words[place + 1 :]
         if day in _DAYS and rest[0] in _MONTHS and _number(rest[1], 2) and _clock(rest[2]):
             return _years_and_zones(rest[3:])
-        if day.endswith(b",") and day[:-1] in _DAYS and len(rest) >= 4 and _day_first(rest):
+        if day.removesuffix(b",") in _DAYS and len(rest) >= 4 and _day_first(rest):
             return len(rest) <= 6 and all(map(_zone, rest[4:]))
     return False
 
@@ -192,4 +192,7 @@ def _clock(word: bytes) -> bool:
 def _zone(word: bytes) -> bool:
     if word[:1] in {b"+", b"-"}:
         return len(word) == 5 and word[1:].isdigit()
-    return word.isalpha() and len(word) <= 5 and word[:1].isupper()
+    name = word[:-6] if word[-3:-2] == b":" else word[:-5] if word[-4:].isdigit() else word
+    offset = word[len(name) :]
+    named = name.isalpha() and len(name) <= 5 and name[:1].isupper()
+    return named and (not offset or (offset[:1] in b"+-" and offset[1:].replace(b":", b"", 1).isdigit()))

@@ -17,7 +17,7 @@ from connectors.bytesource import CHUNK, HELD, ByteSource
 _TAG_START = re.compile(rb"<(/?)([A-Za-z_][A-Za-z0-9_:.-]*)")
 _TAG = re.compile(rb"<(/?)([A-Za-z_][A-Za-z0-9_:.-]*)((?:[^\"'>]++|\"[^\"]*+\"|'[^']*+')*+)>")
 _MARKS = ((b"<!--", b"-->"), (b"<?", b"?>"), (b"<![CDATA[", b"]]>"))
-_ATTRIBUTE = re.compile(rb"[\s\"']([A-Za-z_][A-Za-z0-9_:.-]*)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_ATTRIBUTE = re.compile(rb"\s*([A-Za-z_][A-Za-z0-9_:.-]*)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _QUOTE_OR_END = re.compile(rb"[\"'>]")
 _DOCTYPE_MARKS = re.compile(rb"[\"'\[\]>]|<!--")
 _HEAD = 64 << 10
@@ -72,10 +72,11 @@ def attributes(head: bytes) -> dict[str, str]:
 
     A tag that is longer than ``head`` gives those that are whole.
     """
-    tag = _TAG.match(head)
-    text = b" " + (tag[3] if tag else head)
+    start = _TAG_START.match(head)
     found: dict[str, str] = {}
-    for attribute in _ATTRIBUTE.finditer(text):
+    at = start.end() if start else len(head)
+    while (attribute := _ATTRIBUTE.match(head, at)) is not None:
+        at = attribute.end()
         value = attribute[2] if attribute[2] is not None else attribute[3]
         found.setdefault(attribute[1].decode("ascii"), value.decode("utf-8", "replace"))
     return found

@@ -230,6 +230,20 @@ def test_an_attachment_that_is_not_there_fails_and_its_message_says_so(tmp_path:
     assert source.count(scope).count == 2
 
 
+def test_a_localised_folder_is_found_by_content(tmp_path: Path) -> None:
+    for name, data in {
+        "Chat/Gruppen/DM 1": b'{"messages": [{"message_id": "a"}]}',
+        "Drive/x": b'{"other": 1}',
+    }.items():
+        (tmp_path / "Takeout" / name).mkdir(parents=True)
+        (tmp_path / "Takeout" / name / "messages.json").write_bytes(data)
+    got = read(tmp_path)
+    assert {key: [(v.native_key, v.kind) for v in values] for key, values in got.items()} == {
+        "Takeout/Chat": [("a", Kind.CHAT)],
+        "Takeout/Drive": [("Takeout/Drive/x/messages.json", Kind.FILE)],
+    }
+
+
 def test_repeated_ids_and_odd_dates(tmp_path: Path) -> None:
     root = chat_export(
         tmp_path,

@@ -228,6 +228,9 @@ def test_a_run_from_any_separator_gives_the_rest(data: bytes) -> None:
         b'From "a b"@c Tue Mar 04 18:20:34 2025\n',
         b"From user at example.com  Tue Mar  4 18:20:34 2025\n",
         b"From x Tue, 4 Mar 2025 18:20:34 +0000\n",
+        b"From x Tue 4 Mar 2025 18:20:34\n",
+        b"From x Mon Jun 01 10:00:00 GMT+01:00 2009\n",
+        b"From x Mon Jun 01 10:00:00 2009 UTC-0800\n",
         b"From uucp Tue Mar  4 18:20:34 2025 remote from host\n",
         b"From -\n",
         b"From - \r\n",
@@ -251,6 +254,8 @@ def test_these_separate(line: bytes) -> None:
         b"From x Mon Jun 01 10:00:00 2009 and so on\n",
         b"From a" + b"a" * 1100 + b" Mon Jun 01 10:00:00 2009\n",
         b"From -x\n",
+        b"From x Mon Jun 01 10:00:00 GMT* 2009\n",
+        b"From x Mon Jun 01 10:00:00 GMT+1x:00 2009\n",
     ],
 )
 def test_these_do_not(line: bytes) -> None:

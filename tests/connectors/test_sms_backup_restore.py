@@ -175,6 +175,7 @@ def test_no_trustworthy_date_is_kept_and_flagged(
 
 
 def test_a_date_in_a_text_is_not_the_date() -> None:
+    assert "date" not in attributes(b"""<sms body='an end that did not come date="1" """)
     assert attributes(b"""<sms body=' date="1" ' x='date="2"' date="3"/>""")["date"] == "3"
 
 

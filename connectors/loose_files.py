@@ -59,15 +59,14 @@ class LooseFiles(FileConnector):
             return Expected(1, "folder walk")
         if not os.access(self._path, os.R_OK | os.X_OK):
             raise ItemError(Reason.UNREADABLE, "folder")
+        unreadable: list[OSError] = []  # a folder that cannot be read is one failed item
         total = 0
-
-        def unreadable(_: OSError) -> None:
-            nonlocal total
-            total += 1  # a folder that cannot be read is one failed item
-
-        for here, folders, files in os.walk(self._path, onerror=unreadable):
-            total += len(files) + sum(os.path.islink(os.path.join(here, name)) for name in folders)
-        return Expected(total, "folder walk")
+        try:
+            for here, folders, files in os.walk(self._path, onerror=unreadable.append):
+                total += len(files) + sum(os.path.islink(os.path.join(here, name)) for name in folders)
+        except RecursionError:  # os.walk calls itself at every level
+            return Expected(None, "unknown")
+        return Expected(total + len(unreadable), "folder walk")
 
     def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
         """Cut the walk into ranges of paths.
@@ -192,31 +191,28 @@ def walk(root: str, first: str, before: str) -> Iterator[tuple[str, os.DirEntry[
         folder, name = os.path.split(root)
         yield from ((entry.name, entry) for entry in _sorted(folder or ".") if entry.name == name)
         return
-    yield from _walk(root, "", _order(first), _order(before), _sorted(root))
-
-
-def _walk(
-    folder: str, prefix: str, first: str, before: str, inside: list[os.DirEntry[str]]
-) -> Iterator[tuple[str, os.DirEntry[str] | None]]:
-    for entry in inside:
+    low, high = _order(first), _order(before)
+    # a stack, not recursion: a hostile tree is deeper than Python calls may be
+    stack = [("", iter(_sorted(root)))]
+    while stack:
+        prefix, inside = stack[-1]
+        entry = next(inside, None)
+        if entry is None:
+            stack.pop()
+            continue
         rel = prefix + entry.name
         order = _order(rel)
-        if before and order >= before:
+        if high and order >= high:
             return
         if not entry.is_dir(follow_symlinks=False):
-            if order >= first:
+            if order >= low:
                 yield rel, entry
-            continue
-        below = order + "\x00"
-        if below < first and not first.startswith(below):
-            continue
-        try:
-            deeper = _sorted(entry.path)
-        except ItemError:
-            if order >= first:
-                yield rel, None
-            continue
-        yield from _walk(folder, rel + "/", first, before, deeper)
+        elif order + "\x00" >= low or low.startswith(order + "\x00"):
+            try:
+                stack.append((rel + "/", iter(_sorted(entry.path))))
+            except ItemError:
+                if order >= low:
+                    yield rel, None
 
 
 def _order(rel: str) -> str:

@@ -97,7 +97,7 @@ class MailFiles(FileConnector):
         """List every folder, mbox and zip, parents before what is in them, names in order."""
         base, only = self._base()
         if only is None:
-            yield from _walk(base, "")
+            yield from _walk(base)
             return
         found = list(_file_scopes(base, only, only))
         if not found and _broken_zip(self._path):
@@ -353,26 +353,32 @@ def _flag_facts(flags: str, place: str) -> tuple[Mapping[str, str], tuple[Warnin
     return facts or EMPTY, codes
 
 
-def _walk(base: str, rel: str) -> Iterator[Scope]:
-    path = os.path.join(base, rel) if rel else base
-    key = storable(rel) or ROOT
-    label = storable(os.path.basename(path.rstrip("/"))) or ROOT
-    yield Scope(key, label, "folder")
-    try:
-        names = files_between(path, "", "")
-        folders = subfolders(path)
-    except ItemError:
-        return  # the scope is listed; reading it says why it cannot be had
-    for name in names:
-        yield from _file_scopes(path, name, f"{rel}/{name}" if rel else name)
-    maildir = _is_maildir(path)
-    for name in folders:
-        below = f"{rel}/{name}" if rel else name
-        if maildir and name in _MAILDIR_PLACES:
-            for deeper in _quiet_subfolders(os.path.join(path, name)):
-                yield from _walk(base, f"{below}/{deeper}")
-        else:
-            yield from _walk(base, below)
+def _walk(base: str) -> Iterator[Scope]:
+    """Yield the scopes of a folder and all below it; a stack, not recursion, for trees of any depth."""
+    stack = [""]
+    while stack:
+        rel = stack.pop()
+        path = os.path.join(base, rel) if rel else base
+        label = storable(os.path.basename(path.rstrip("/"))) or ROOT
+        yield Scope(storable(rel) or ROOT, label, "folder")
+        try:
+            names = files_between(path, "", "")
+            folders = subfolders(path)
+        except ItemError:
+            continue  # the scope is listed; reading it says why it cannot be had
+        prefix = f"{rel}/" if rel else ""
+        for name in names:
+            yield from _file_scopes(path, name, prefix + name)
+        below: list[str] = []
+        maildir = _is_maildir(path)
+        for name in folders:
+            if maildir and name in _MAILDIR_PLACES:
+                below += [
+                    f"{prefix}{name}/{deeper}" for deeper in _quiet_subfolders(os.path.join(path, name))
+                ]
+            else:
+                below.append(prefix + name)
+        stack += reversed(below)
 
 
 def _quiet_subfolders(path: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.loose_files import LooseFiles, walk
+from connectors.registry import CONNECTORS
 from records.errors import ItemError, SettingsError
 from records.models import FailedItem, FoundItem, Part, Window
 from records.vocabulary import Kind, Reason, WarningCode
@@ -151,3 +153,24 @@ def test_the_operator_may_name_a_link(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("real.txt")
     source, scope = open_source(tmp_path / "link")
     assert everything(source, scope)[1] == {"real.txt": b"x"}
+
+
+@pytest.mark.parametrize("name", ["loose_files", "mail_files"])
+def test_a_tree_deeper_than_calls_may_be(tmp_path: Path, name: str) -> None:
+    here = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        for _ in range(1_100):
+            Path("a").mkdir()
+            os.chdir("a")
+        Path("deep.eml").write_bytes(b"From: a\nTo: b\n\nx")
+    finally:
+        os.chdir(here)
+    try:
+        source = CONNECTORS[name](context(str(tmp_path)))
+        scopes = list(source.scopes())
+        found = everything(source, scopes[-1])[0]
+        assert [v.native_key for v in found] == ["a/" * 1_100 + "deep.eml"]
+        assert source.count(scopes[-1]).count in (None, 1)
+    finally:
+        subprocess.run(["rm", "-rf", str(tmp_path / "a")], check=True)  # shutil.rmtree calls itself

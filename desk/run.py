@@ -10,6 +10,7 @@ Each function takes a home, a request id and a run key, is safe to run twice, an
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import multiprocessing
 import time
@@ -29,7 +30,7 @@ from desk.home import Home, OpenRequest
 from desk.slots import worker_slot
 from records import audit
 from records import tables as t
-from records.errors import Fatal, Incomplete, Retryable, UsageError
+from records.errors import DaylightError, Fatal, Incomplete, Retryable, UsageError
 from records.ledger import ledger
 from records.settings import Settings
 from retention.suggest import flag_request
@@ -328,7 +329,8 @@ def run_local(home: Home, request_id: str, show: Callable[[Progress], None] | No
         try:
             return _run_local(home, request_id, run_key, tell)
         except BaseException:
-            runlock.end(home, request_id, run_key, "interrupted")
+            with contextlib.suppress(DaylightError):  # on a full disk; the next run marks this one then
+                runlock.end(home, request_id, run_key, "interrupted")
             raise
 
 

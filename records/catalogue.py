@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from records.errors import AccessError, SettingsError
+from records.errors import AccessError, Incomplete, SettingsError
 
 BUSY_MS = 60_000
 """How long a writer waits for another; a transaction holds at most 1,000 rows and lasts milliseconds."""
@@ -98,9 +98,21 @@ class Catalogue:
         """Open a writing transaction: committed at the end, rolled back on an exception.
 
         Hold at most 1,000 rows and do no parsing or network inside.
+
+        Raises:
+            Incomplete: The disk is full or fails; nothing of the transaction was kept.
         """
-        with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
-            yield connection
+        try:
+            with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
+                yield connection
+        except sa.exc.OperationalError as error:
+            if not _is_full_disk(error):
+                raise
+            # The database's own words can hold a row's values: they are left out.
+            raise Incomplete(
+                "the catalogue cannot be written: its disk is full or fails; make room, then run the same "
+                "command again to resume"
+            ) from None
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -130,6 +142,11 @@ class Catalogue:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _is_full_disk(error: sa.exc.OperationalError) -> bool:
+    words = str(error.orig).lower()
+    return "disk is full" in words or "disk i/o error" in words or "no space left" in words
 
 
 def chunked(rows: list[Any], size: int = ROWS_PER_TRANSACTION) -> Iterator[list[Any]]:

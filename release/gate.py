@@ -24,7 +24,7 @@ from records import canonical
 from records import tables as t
 from records.catalogue import Catalogue, chunked
 from records.errors import CheckFailed, ItemError
-from records.evidence import EvidenceStore
+from records.evidence import BlobRef, EvidenceStore
 from release import numbering, verifier
 from release.leaks import LONGEST_NAME, SCAN_BYTES, SHINGLE, WORDS_OF_A_TEXT, Look, Looker, Watch, words
 from release.page import STATES, UNREADABLE, WAITING
@@ -326,11 +326,13 @@ def _strings(value: Any) -> Iterator[str]:
 def _watch(expected: _Expected, store: EvidenceStore) -> Watch:
     """Watch for names, subjects, texts and notes of what is kept back, less what released records say."""
     watch = Watch()
+    wanted = [i.text_sha256 for i in (*expected.kept.values(), *expected.free.values()) if i.text_sha256]
+    texts = _Texts(store, store.find(wanted))
     for item in expected.kept.values():
         for check, value in (("file_name", item.name), ("subject", item.subject)):
             _watch_name(watch, check, value, item.item_id, expected)
         if item.text_sha256 is not None:
-            text = _text(store, item.text_sha256)
+            text = texts.get(item.text_sha256)
             if text is None:
                 expected.miss("content", "texts that are not in the store")
                 continue
@@ -350,7 +352,7 @@ def _watch(expected: _Expected, store: EvidenceStore) -> Watch:
     for text in expected.shown:
         watch.clear(text)
     for item in expected.free.values():
-        text = _text(store, item.text_sha256) if item.text_sha256 else None
+        text = texts.get(item.text_sha256) if item.text_sha256 else None
         if text:
             watch.clear(text)
     return watch
@@ -370,11 +372,20 @@ def _watch_name(watch: Watch, check: str, value: str | None, owner: str, expecte
     watch.add(run, check, owner)
 
 
-def _text(store: EvidenceStore, sha256: str) -> str | None:
-    try:
-        return store.get(sha256).decode("utf-8", "replace")
-    except ItemError:
-        return None
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """Stored texts; their places are looked up once."""
+
+    store: EvidenceStore
+    refs: Mapping[str, BlobRef]
+
+    def get(self, sha256: str) -> str | None:
+        """Return a text, or None when the store no longer has it."""
+        ref = self.refs.get(sha256)
+        try:
+            return self.store.read(ref).decode("utf-8", "replace") if ref is not None else None
+        except ItemError:
+            return None
 
 
 def _looked_for(expected: _Expected, watch: Watch) -> dict[str, int]:

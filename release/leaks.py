@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from email.message import Message
+from itertools import pairwise
 from urllib.parse import unquote
 
 SHINGLE = 8
@@ -42,7 +43,10 @@ DEPTH, PARTS, UNPACKED_BYTES = 8, 20_000, 1 << 28
 
 _WORD = re.compile(r"[^\W_]+")
 _HEX = re.compile(rb"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{32})(?![0-9A-Fa-f])")
-_TAG = re.compile(r"<[^<>]*>")
+_TAG = re.compile(r"<(?![^\s<>@]+@[^\s<>@]+>)[A-Za-z!/?][^<>]*>")
+"""A tag or a comment, but not a mail address between angle brackets."""
+
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _BASE64_LINE = re.compile(rb"(?m)^[A-Za-z0-9+/]{40,76}={0,2}\r?$")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\r\n]{64,}={0,2}")
@@ -69,7 +73,9 @@ class Watch:
 
     def __init__(self) -> None:
         self._owners: dict[int, tuple[str, str]] = {}
-        self._lengths: dict[str, set[int]] = {}
+        self._single: set[str] = set()
+        # the lengths of the runs that begin with two words: most places of a text begin none
+        self._lengths: dict[int, set[int]] = {}
 
     def __len__(self) -> int:
         return len(self._owners)
@@ -81,7 +87,10 @@ class Watch:
     def add(self, run: list[str], check: str, owner: str) -> None:
         """Watch for a run of words."""
         self._owners.setdefault(hash(tuple(run)), (check, owner))
-        self._lengths.setdefault(run[0], set()).add(len(run))
+        if len(run) == 1:
+            self._single.add(run[0])
+        else:
+            self._lengths.setdefault(hash((run[0], run[1])), set()).add(len(run))
 
     def add_shingles(self, run: list[str], check: str, owner: str) -> None:
         """Watch for every ``SHINGLE`` words in a row; a shorter text is watched as a whole."""
@@ -91,12 +100,16 @@ class Watch:
             self.add(run[start : start + SHINGLE], check, owner)
 
     def _hits(self, run: list[str]) -> Iterator[int]:
-        for start, word in enumerate(run):
-            for length in self._lengths.get(word, ()):
-                if start + length <= len(run):
-                    key = hash(tuple(run[start : start + length]))
-                    if key in self._owners:
-                        yield key
+        lengths, owners = self._lengths, self._owners
+        if self._single:
+            for word in self._single.intersection(run):
+                if (key := hash((word,))) in owners:
+                    yield key
+        for start, pair in enumerate(pairwise(run)):
+            for length in lengths.get(hash(pair), ()):
+                key = hash(tuple(run[start : start + length]))
+                if key in owners and start + length <= len(run):
+                    yield key
 
     def clear(self, text: str) -> None:
         """Stop watching for what a text may say."""
@@ -279,17 +292,17 @@ def _hex(data: bytes) -> set[str]:
 
 def views(data: bytes) -> Iterator[str]:
     """Yield the spellings in which bytes may hold text: as they are, without tags, unescaped."""
-    texts = list(_decodings(data))
-    for text in texts:
+    for text in _decodings(data):
         yield text
-        if "&" in text or "<" in text:
-            plain = html.unescape(text)
+        plain = html.unescape(text) if "&" in text else text
+        if plain is not text:
             yield plain
+        if _TAG.search(plain):
             yield _TAG.sub(" ", plain)
             yield html.unescape(_TAG.sub("", text))
         if "\\u" in text:
             yield _ESCAPE.sub(lambda m: chr(int(m.group(1), 16)), text)
-        if "%" in text:
+        if _PERCENT.search(text):
             yield unquote(text)
 
 

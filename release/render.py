@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from records import canonical
 from records.errors import CheckFailed, ItemError
-from records.evidence import EvidenceStore
+from records.evidence import BlobRef, EvidenceStore
 from records.vocabulary import Kind
 from release import numbering, verifier
 from release.bag import BagWriter
@@ -301,11 +301,14 @@ def render(
     """
     rows = Rows(plan, freeze)
     bag = BagWriter(root, file_time(plan, freeze))
-    for record, row in zip(rows.records, rows.index, strict=True):
-        if record["role"] == Role.RELEASED:
-            _copy(bag, store, record["item_id"], record["blob_sha256"], row["native"])
-            if row["text"]:
-                _copy(bag, store, record["item_id"], record["text_sha256"], row["text"])
+    released = [(rec, row) for rec, row in zip(rows.records, rows.index, strict=True) if row.get("native")]
+    wanted = [rec[key] for rec, _ in released for key in ("blob_sha256", "text_sha256") if rec[key]]
+    refs = store.find(wanted)
+    for record, row in released:
+        item_id = record["item_id"]
+        _copy(bag, store, item_id, record["blob_sha256"], refs, row["native"])
+        if row["text"]:
+            _copy(bag, store, item_id, record["text_sha256"], refs, row["text"])
     for name, data in _documents(rows).items():
         bag.add(name, data)
     tag_manifest = bag.close(_bag_info(rows))
@@ -322,9 +325,11 @@ def file_time(plan: Mapping[str, Any], freeze: Freeze | None) -> int:
     return int(day.replace(tzinfo=UTC).timestamp())
 
 
-def _copy(bag: BagWriter, store: EvidenceStore, item_id: str, sha256: str, path: str) -> None:
+def _copy(
+    bag: BagWriter, store: EvidenceStore, item_id: str, sha256: str, refs: Mapping[str, BlobRef], path: str
+) -> None:
+    ref = refs.get(sha256)
     try:
-        ref = store.find([sha256]).get(sha256)
         if ref is None:
             raise CheckFailed(f"item {item_id} cannot be released: its bytes are not in the evidence store")
         with store.stream(ref) as stream:

@@ -449,7 +449,9 @@ class Standalone(AirflowApi):
 
     def _environment(self, port: int) -> dict[str, str]:
         """Everything Airflow is told: quiet, local, private, the same every time."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+        # Connections (AIRFLOW_CONN_…) pass: they are how the secrets of sources come in. Settings do not.
+        ours = ("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         # Standalone starts its parts as `airflow …` by name.
         path = os.pathsep.join(
             [str(self.folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]

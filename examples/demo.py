@@ -55,7 +55,7 @@ STAGES = {
 }
 DONE = frozenset({"success", "skipped"})
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
 
 class DemoError(Exception):
@@ -211,7 +211,7 @@ def follow(airflow: AirflowApi, run_id: str, progress: Progress) -> Question | N
 def show_hits(report: dict[str, Any]) -> None:
     """Print the hit report."""
     table = Table(title="Hit report", title_justify="left")
-    table.add_column("term")
+    table.add_column("term", min_width=36, overflow="fold")
     for name in ("documents", "with family", "only this term", "occurrences", "distinct"):
         table.add_column(name, justify="right")
     for term in report["terms"]:

@@ -66,6 +66,19 @@ def look(data: bytes) -> Found:
         )
 
 
+def is_bomb(data: bytes, ratio: float) -> bool:
+    """Tell whether the stated sizes of a zip-based document go beyond a ratio (counted above 32 MB).
+
+    A file that states less than it unpacks to meets the memory limit of the worker instead.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            unpacked = sum(info.file_size for info in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError):
+        return False
+    return unpacked > max(_MOST, len(data) * ratio)
+
+
 def _hides(archive: zipfile.ZipFile, name: str) -> bool:
     if name.startswith("xl/worksheets/sheet"):
         return _HIDDEN_CELLS.search(_read(archive, name)) is not None

@@ -11,6 +11,7 @@ Only worker processes import Tika: it has no time limit of its own and holds on 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, BinaryIO, ClassVar
 
 from extract import charsets, ooxml, pictures, sniff
@@ -80,12 +81,30 @@ class TikaReader:
             return Extraction(kind=Kind.FILE)
         if data.startswith(_OLE) and _LEGACY_LOCKED in data:
             raise ItemError(Reason.ENCRYPTED, "office_password")
+        if data.startswith(b"PK") and ooxml.is_bomb(data, context.limits.ratio):
+            raise ItemError(Reason.BOMB, "document_ratio")
         text, stated = self._parse(data, context.limits.text_bytes)
         facts = _facts(stated)
         kind = facts.get("content_type", "")
-        if _is_encrypted(stated):
-            raise ItemError(Reason.ENCRYPTED, "pdf_password" if kind == "application/pdf" else "password")
         text = charsets.without_surrogates(charsets.tidy(text)).strip()
+        trouble = _trouble(stated)
+        if trouble and not text and not kind.startswith(("image/", "audio/", "video/")):
+            raise _item_error(trouble, data, pdf=kind == "application/pdf")
+        got = self._sorted(data, text, kind, facts, stated, context)
+        if trouble:
+            # Something inside could not be read, but not all of it: what came out stays, and says so.
+            return replace(got, warnings=tuple(sorted({*got.warnings, WarningCode.PARTIAL})))
+        return got
+
+    @staticmethod
+    def _sorted(
+        data: bytes,
+        text: str,
+        kind: str,
+        facts: dict[str, str],
+        stated: dict[str, list[str]],
+        context: ExtractContext,
+    ) -> Extraction:
         if kind.startswith("image/"):
             return _image(data, text, facts)
         if (
@@ -141,12 +160,12 @@ def _engine(text_bytes: int) -> Any:
     )
 
 
-def _item_error(message: str, data: bytes) -> ItemError:
+def _item_error(message: str, data: bytes, *, pdf: bool = False) -> ItemError:
     """Sort one of Tika's errors by what it names; its message itself can hold content and is dropped."""
     lower = message.lower()
     if "encrypt" in lower or "password" in lower:
-        return ItemError(Reason.ENCRYPTED, "password")
-    if "zip bomb" in lower or "suspected" in lower:
+        return ItemError(Reason.ENCRYPTED, "pdf_password" if pdf else "password")
+    if "zip bomb" in lower or "entity expansion" in lower or "entityexpansion" in lower:
         return ItemError(Reason.BOMB, "tika")
     if "outofmemory" in lower:
         raise MemoryError
@@ -176,9 +195,10 @@ def _facts(stated: dict[str, list[str]]) -> dict[str, str]:
     return facts
 
 
-def _is_encrypted(stated: dict[str, list[str]]) -> bool:
-    warned = " ".join((*stated.get("X-TIKA:warning", ()), *stated.get("X-TIKA:EXCEPTION:warn", ())))
-    return "EncryptedDocumentException" in warned
+def _trouble(stated: dict[str, list[str]]) -> str:
+    """Return what Tika says went wrong while it went on; empty when nothing did."""
+    names = [name for name in stated if name.startswith("X-TIKA:EXCEPTION") or name == "X-TIKA:warning"]
+    return "\n".join(value for name in sorted(names) for value in stated[name])
 
 
 def _count(stated: dict[str, list[str]]) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 
 import pytest
@@ -158,6 +160,33 @@ class TestFailures:
     def test_more_text_than_allowed_is_a_bomb(self, worker: Worker) -> None:
         got = read(worker, samples.text_pdf(), "report.pdf", limits=Limits(text_bytes=100))
         assert (got.failure, got.text) == (Failure(Reason.BOMB, "text_bytes"), "")
+
+    def test_documents_that_unpack_without_end(self, worker: Worker) -> None:
+        source = zipfile.ZipFile(io.BytesIO(samples.plain_docx()))
+        body = source.read("word/document.xml")
+        laughs = b"".join(
+            b'<!ENTITY l%d "%s">' % (n, b"&l%d;" % (n - 1) * 10 if n else b"ha") for n in range(10)
+        )
+        head = b"<?xml version='1.0'?><!DOCTYPE w [" + laughs + b"]>"
+        entities = head + body.partition(b"?>")[2].replace(b"nothing hidden here", b"&l9;")
+        deep = body.replace(b"<w:body>", b"<w:body>" + b"<w:tbl><w:tr><w:tc>" * 3000)
+        deep = deep.replace(b"</w:body>", b"</w:tc></w:tr></w:tbl>" * 3000 + b"</w:body>")
+        large = body.replace(b"nothing hidden here", b" " * (40 << 20))
+        for document, detail in ((entities, "tika"), (deep, "tika"), (large, "document_ratio")):
+            members = [
+                (n, document if n == "word/document.xml" else source.read(n)) for n in source.namelist()
+            ]
+            got = read(worker, samples.zip_of(members), "a.docx")
+            assert got.failure == Failure(Reason.BOMB, detail)
+            assert got.text == ""
+
+    def test_trouble_in_a_part_keeps_the_rest(self, worker: Worker) -> None:
+        source = zipfile.ZipFile(io.BytesIO(samples.docx_with_sheet()))
+        members = [
+            (n, b"PK\x03\x04 rubbish" if n.endswith(".xlsx") else source.read(n)) for n in source.namelist()
+        ]
+        got = read(worker, samples.zip_of(members), "a.docx")
+        assert (got.failure, "nothing hidden here" in got.text) == (None, True)
 
     def test_empty_files_have_no_failure(self, worker: Worker) -> None:
         (result,) = worker.submit([Job(1, b"", ExtractContext("empty.pdf", None, ZONE), "application/pdf")])

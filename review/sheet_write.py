@@ -339,10 +339,10 @@ class _Csv:
 
 
 _WIDTHS = {
-    ITEM_ID: 16,
+    ITEM_ID: 14,
     "family": 7,
     "member": 12,
-    "date_time": 17,
+    "date_time": 20,
     "from": 24,
     "to": 28,
     "subject_or_file": 32,
@@ -352,7 +352,7 @@ _WIDTHS = {
     "kind": 9,
     "custodian": 14,
     "where_it_stands": 18,
-    "link": 18,
+    "link": 8,
     "suggestion": 28,
     "public_record": 14,
     "responsive": 12,
@@ -369,6 +369,10 @@ _READ_FILL = PatternFill("solid", fgColor="44546A")
 _ANSWER_FILL = PatternFill("solid", fgColor="1F6F43")
 _BAND = DifferentialStyle(fill=PatternFill("solid", bgColor="EAF1F8"))
 _LINE_BELOW = Border(bottom=Side("thin", color="C9D1D9"))
+_FONT = "Calibri"
+_LINK_FONT = Font(name=_FONT, color="0B5C8A", underline="single")
+_ONE_LINE = frozenset({ITEM_ID, "link"})
+_LINE_POINTS, _MOST_LINES = 15, 8
 _TEXT_FORMAT = "@"
 """Cells are of the text type, so that what a person types (``1-3``, ``0012``, ``=…``) stays as typed."""
 
@@ -383,8 +387,11 @@ class _Xlsx:
         self._prepare()
         self._sheet.append([_head_cell(self._sheet, name) for name in COLUMNS])
         self._cell = _text_cell(self._sheet)
+        self._key = _text_cell(self._sheet)
+        self._key.alignment = Alignment(vertical="top")  # one line: nobody reads a key
         self._number = _text_cell(self._sheet)
         self._number.number_format = "0"
+        self._rows = 1
 
     def _prepare(self) -> None:
         sheet, last = self._sheet, max(self._total + 1, 2)
@@ -429,7 +436,11 @@ class _Xlsx:
         self._sheet.data_validations.append(choice)
 
     def row(self, row: Mapping[str, str]) -> None:
+        self._rows += 1
+        height = _height((len(row[name]), _WIDTHS[name]) for name in COLUMNS if name not in _ONE_LINE)
+        self._sheet.row_dimensions[self._rows].height = height
         self._sheet.append(self._cells(row))
+        del self._sheet.row_dimensions[self._rows]  # it was written; kept, they would grow with the sheet
 
     def _cells(self, row: Mapping[str, str]) -> Iterator[Any]:
         for name in COLUMNS:
@@ -441,7 +452,10 @@ class _Xlsx:
             elif name == "link" and self._total <= _MOST_LINKS:
                 cell = _text_cell(self._sheet)
                 cell.hyperlink = row[name]
-                yield _filled(cell, row[name])
+                cell.font = _LINK_FONT
+                yield _filled(cell, "open")
+            elif name in _ONE_LINE:
+                yield _filled(self._key, row[name])
             else:
                 yield _filled(self._cell, quoted(row[name], formulas=False))
 
@@ -449,6 +463,15 @@ class _Xlsx:
         _help_page(self._book.create_sheet("How to use"))
         _codes_page(self._book.create_sheet("Codes"))
         self._book.save(path)
+
+
+def _height(cells: Iterable[tuple[int, int]]) -> int:
+    """Return a row's height in points for cells of so many characters in columns so many wide.
+
+    LibreOffice does not fit rows of a file that states no heights: long cells would lie over the rows below.
+    """
+    lines = max((-(-length // max(1, width - 1)) for length, width in cells), default=1)
+    return _LINE_POINTS * min(max(lines, 1), _MOST_LINES)
 
 
 def _text_cell(sheet: Any) -> Any:
@@ -469,7 +492,7 @@ def _filled(cell: Any, text: str) -> Any:
 
 def _head_cell(sheet: Any, name: str) -> Any:
     cell = WriteOnlyCell(sheet, name)
-    cell.font = Font(bold=True, color="FFFFFF")
+    cell.font = Font(name=_FONT, bold=True, color="FFFFFF")
     cell.fill = _ANSWER_FILL if name in ANSWERS else _READ_FILL
     cell.alignment = Alignment(wrap_text=True, vertical="center")
     return cell
@@ -482,10 +505,11 @@ _HELP = Path(__file__).with_name("sheet_help.txt")
 def _help_page(sheet: Any) -> None:
     sheet.column_dimensions["A"].width = 26
     sheet.column_dimensions["B"].width = 110
-    for line in _HELP.read_text(encoding="utf-8").splitlines():
+    for number, line in enumerate(_HELP.read_text(encoding="utf-8").splitlines(), start=1):
         name, _, words = line.partition("\t")
         head = _filled(_text_cell(sheet), name)
-        head.font = Font(bold=True)
+        head.font = Font(name=_FONT, bold=True)
+        sheet.row_dimensions[number].height = _height([(len(words), 110)])
         sheet.append([head, _filled(_text_cell(sheet), words)])
 
 
@@ -496,5 +520,7 @@ def _codes_page(sheet: Any) -> None:
     for place, name in enumerate(widths, start=1):
         sheet.column_dimensions[get_column_letter(place)].width = widths[name]
     sheet.append([_head_cell(sheet, name) for name in widths])
-    for rule in exemptions.load().values():
+    for number, rule in enumerate(exemptions.load().values(), start=2):
+        lengths = [(len(getattr(rule, name)), width) for name, width in widths.items()]
+        sheet.row_dimensions[number].height = _height(lengths)
         sheet.append([_filled(_text_cell(sheet), getattr(rule, name)) for name in widths])

@@ -97,7 +97,7 @@ def test_one_row_a_member_in_thread_and_time_order_parent_first(desk, tmp_path, 
         "kind": "email",
         "custodian": "c-lee",
         "where_it_stands": "not yet produced: awaits decision",
-        "link": f"http://127.0.0.1:8421/r/{REQUEST}/i/{item['mail']}",
+        "link": "open" if suffix == ".xlsx" else f"http://127.0.0.1:8421/r/{REQUEST}/i/{item['mail']}",
         "suggestion": "",
     }
     excerpt = rows[0]["first_300_characters"]
@@ -153,7 +153,8 @@ def test_a_workbook_has_what_a_reviewer_works_with(desk, tmp_path):
         "V2:V5": '"notice,counsel,second_reader"',
         "A2:A5": "FALSE()",
     }
-    assert sheet["N2"].hyperlink.target.endswith(item["mail"])
+    assert sheet["N2"].hyperlink.target == f"http://127.0.0.1:8421/r/{REQUEST}/i/{item['mail']}"
+    assert [sheet.row_dimensions[number].height for number in (2, 3)] == [90, 30]
     assert {sheet.column_dimensions[letter].number_format for letter in "PQRSTUVWXY"} == {"@"}
     assert [rule.formula for r in sheet.conditional_formatting for rule in r.rules] == [["ISODD($B2)"]]
 

@@ -86,4 +86,5 @@ def _speed(connection: sa.Connection, request_id: str, since: str | None) -> dic
     ).scalar_one()
     end = datetime.now(UTC) if open_ or last is None else utc_time(last)
     seconds = max((end - utc_time(first)).total_seconds(), 1e-3)
-    return {"items_per_s": round(count / seconds, 1), "mb_per_s": round(size / seconds / 1e6, 3)}
+    items, mb = int(count), int(size) / 1e6  # PostgreSQL gives sums as decimals
+    return {"items_per_s": round(items / seconds, 1), "mb_per_s": round(mb / seconds, 3)}

@@ -143,10 +143,10 @@ def in_review(connection: sa.Connection, request_id: str, reviewed: Mapping[str,
     i = t.items.c
     counts: dict[str, int] = defaultdict(int)
     wanted: set[str] = set()
-    rows = connection.execution_options(yield_per=5_000).execute(
-        sa.select(i.item_id, i.family_id).where(
-            i.request_id == request_id, i.state == CollectionState.STORED.value
-        )
+    rows = connection.execute(
+        sa.select(i.item_id, i.family_id)
+        .where(i.request_id == request_id, i.state == CollectionState.STORED)
+        .execution_options(yield_per=5_000)
     )
     for item_id, family_id in rows:
         counts[family_id] += 1

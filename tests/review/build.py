@@ -36,14 +36,18 @@ class Desk:
     terms: tuple[str, ...] = ("bus route", "stop sign*")
     zone: str = "America/Los_Angeles"
     request_id: str = REQUEST
+    address: str | None = None  # of another catalogue than the home's own SQLite
     rows: dict[str, list[dict]] = field(default_factory=lambda: {"items": [], "readings": [], "hits": []})
 
     def __post_init__(self) -> None:
-        self.settings = Settings(home=self.home)
-        place = self.home / "catalogue" / "daylight.sqlite"
-        place.parent.mkdir(parents=True)
-        place.write_bytes(_migrated())
+        self.settings = Settings(home=self.home, catalogue=self.address or "")
+        if self.address is None:
+            place = self.home / "catalogue" / "daylight.sqlite"
+            place.parent.mkdir(parents=True)
+            place.write_bytes(_migrated())
         self.catalogue = Catalogue(self.settings.catalogue_url)
+        if self.address is not None:
+            self.catalogue.migrate()
         self.store = EvidenceStore(
             self.settings.request_folder(self.request_id) / "evidence", self.catalogue, self.request_id
         )
@@ -226,13 +230,13 @@ class Desk:
         self.catalogue.close()
 
 
-def small(home: Path) -> tuple[Desk, dict[str, str]]:
+def small(home: Path, address: str | None = None) -> tuple[Desk, dict[str, str]]:
     """A request with three families in review and one that is not.
 
     ``mail`` with ``letter`` (docx) and ``photo`` (could not be taken out); ``reply`` in the same thread, with
     an attorney; ``text`` a text message; ``lunch`` without a hit.
     """
-    desk = Desk(home)
+    desk = Desk(home, address=address)
     made: dict[str, str] = {}
     made["reply"] = desk.add(
         "2",

@@ -41,7 +41,9 @@ MARKS = ("\x02", "\x03")
 """Put around each match by the callable that makes snippets; text has no use for these characters."""
 
 Snippets = Callable[[str, str, int], Sequence[str]]
-"""Request id, item id, term number: excerpts of the stored text with ``MARKS`` around each match."""
+"""Request id, item id, term number: excerpts of the stored text with ``MARKS`` around each match.
+
+May raise ``ItemError`` when the text cannot be read."""
 
 _MARKED = re.compile(f"{MARKS[0]}([^{MARKS[0]}{MARKS[1]}]*){MARKS[1]}")
 
@@ -377,7 +379,7 @@ def views(
         own = hits.get(member.item_id, [])
         words = [terms.get(no, f"term {no}") for no, _ in own]
         why = tuple(
-            (word, count, tuple(marked(s) for s in snippets(found.request_id, member.item_id, no)))
+            (word, count, _snippets(snippets, found.request_id, member.item_id, no))
             for word, (no, count) in zip(words[:TERMS_SHOWN], own, strict=False)
         )
         text, cut, problem = _text(store, member)
@@ -398,6 +400,14 @@ def views(
             )
         )
     return out
+
+
+def _snippets(snippets: Snippets, request_id: str, item_id: str, term_no: int) -> tuple[Markup, ...]:
+    """Return highlighted excerpts; none when the text is gone or damaged, as the page says."""
+    try:
+        return tuple(marked(snippet) for snippet in snippets(request_id, item_id, term_no))
+    except ItemError:
+        return ()
 
 
 def _history(

@@ -7,7 +7,9 @@ import sqlalchemy as sa
 
 from records import audit, canonical, ids
 from records import tables as t
+from records.errors import ItemError
 from records.ledger import ledger
+from records.vocabulary import Reason
 from review.guard import CONTENT_SECURITY
 from review.page_data import marked
 from review.pages import MARKS, make_app
@@ -18,10 +20,16 @@ TOKEN = "k" * 32
 BASE = f"/r/{REQUEST}"
 
 
-def app_of(desk, asked=None):
+def digest(desk, item_id):
+    with desk.catalogue.read() as connection:
+        return connection.scalar(sa.select(t.readings.c.text_sha256).where(t.readings.c.item_id == item_id))
+
+
+def app_of(desk):
     def snippets(request_id, item_id, term_no):
-        if asked is not None:
-            asked.append((request_id, item_id, term_no))
+        row = desk.store.find([digest(desk, item_id)])
+        if not row:
+            raise ItemError(Reason.UNREADABLE, "not_in_store")
         return [f"<i>the</i> {MARKS[0]}bus <b> route{MARKS[1]} changes"]
 
     return make_app(
@@ -403,6 +411,18 @@ def test_damaged_evidence_is_said_and_never_given(opened):
     page = client.get(f"{BASE}/f/{item['mail']}")
     assert page.status_code == 200
     assert "The text cannot be read: corrupt." in page.text
+
+
+def test_a_removed_text_is_said(opened):
+    client, desk, item = opened
+    gone = digest(desk, item["mail"])
+    with desk.catalogue.write() as connection:
+        connection.execute(t.blobs.delete().where(t.blobs.c.sha256 == gone))
+    page = client.get(f"{BASE}/f/{item['mail']}")
+    assert page.status_code == 200
+    assert "The text was removed." in page.text
+    assert "<strong>bus route</strong>" in page.text
+    assert client.get(f"{BASE}/i/{item['mail']}/text").status_code == 404
 
 
 def test_the_chain_of_readings_is_whole(opened):

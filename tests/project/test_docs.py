@@ -146,7 +146,7 @@ def test_the_command_page_is_the_help_of_the_command():
 def test_commands_on_the_pages_exist():
     """Every ``daylight word`` in code on a page is a command, and the options beside it are its own."""
     sections = re.findall(
-        r"^## ([a-z ]+)\n\n    daylight [^\n]*\n(.*?)(?=^## |\Z)", page("cli.md"), re.MULTILINE | re.DOTALL
+        r"^## ([a-z -]+)\n\n    daylight [^\n]*\n(.*?)(?=^## |\Z)", page("cli.md"), re.MULTILINE | re.DOTALL
     )
     offered: dict[str, set[str]] = {}
     for name, text in sections:
@@ -154,7 +154,7 @@ def test_commands_on_the_pages_exist():
     wrong = []
     for path in PAGES:
         code = _code(path.read_text("utf-8"))
-        for command, rest in re.findall(r"daylight(?: --home DIR)? ([a-z]+)( [^`\n]*)?", code):
+        for command, rest in re.findall(r"daylight(?: --home DIR)? ([a-z][a-z-]*)( [^`\n]*)?", code):
             if command not in offered or set(re.findall(r"--[a-z-]+", rest)) - offered[command]:
                 wrong.append(f"{path.name}: daylight {command}{rest}")
     assert wrong == []

@@ -19,7 +19,9 @@ HOSTS = (
     "deb.debian" + ".org",
     "proxy.golang" + ".org",
 )
-MACHINE_PATHS = re.compile(r"(?<![\w.$}~/-])/(?:wo" + r"rk|ho" + r"me/[a-z]|ro" + r"ot|Us" + r"ers)/\w")
+MACHINE_PATHS = re.compile(
+    r"(?<![\w.$}~/-])/(?:wo" + r"rk/\w|ho" + r"me/[a-z]+/|ro" + r"ot/\.|Us" + r"ers/\w)"
+)
 UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|raise Not" + r"ImplementedError)\b")
 AGPL_OR_GPL = re.compile(
     r"^\s*(?:import|from)\s+(?:fitz|pymupdf|ghostscript|extract_msg|mailparser)\b", re.MULTILINE

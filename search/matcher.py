@@ -83,7 +83,7 @@ class LeafFinder:
         inner = any(isinstance(term, q.Prefix) for term in terms[:-1])
         words = "  ".join(term.text for term in terms)
         self._literal = f" {words}" if self._open_end else f" {words} "
-        self._countable = len(terms) == 1
+        self._countable = not inner and not _overlaps_itself(self._literal)
         self._pattern: re.Pattern[str] | None = None
         if inner:
             pieces = (re.escape(t.text) + "[^ ]*" * isinstance(t, q.Prefix) for t in terms)
@@ -108,6 +108,14 @@ class LeafFinder:
             end = start + len(self._literal)
             yield start + 1, spaced.index(" ", end) if self._open_end else end - 1
             start = spaced.find(self._literal, start + 1)
+
+
+def _overlaps_itself(literal: str) -> bool:
+    """Say whether two places of a string can overlap, which ``str.count`` would count as one.
+
+    A shared single space cannot be: there are two between tokens.
+    """
+    return any(literal.endswith(literal[:n]) for n in range(2, len(literal)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,9 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import BinaryIO
 
-from extract import wire
+from extract import isolation, wire
 from extract.charsets import without_surrogates
 from extract.protocol import Extractor, Limits
 from records.errors import ItemError
@@ -46,15 +45,18 @@ _PR_SET_NO_NEW_PRIVS = 38
 Choose = Callable[[Sequence[Extractor], str | None, str | None, bytes], Extractor | None]
 
 
-def main(registry: str, parent: int) -> None:
+def main(registry: str, parent: int, scratch: str) -> None:
     """Serve jobs from standard input until it closes.
 
     Args:
         registry: ``module:attribute`` of the extractors.
         parent: Process id of the parent; another parent means it has died already.
+        scratch: A folder of this process alone; its parent removes it.
     """
     jobs, results = os.dup(0), os.dup(1)
     _silence()
+    if sys.platform == "linux":
+        isolation.withdraw(scratch)
     _harden(parent)
     module, _, attribute = registry.partition(":")
     extractors: Sequence[Extractor] = getattr(importlib.import_module(module), attribute)
@@ -179,7 +181,7 @@ def _open(frame: wire.JobFrame) -> BinaryIO:
     if frame.path is None:
         return io.BytesIO(frame.data)
     try:
-        return Path(frame.path).open("rb")
+        return isolation.open_outside(frame.path)
     except OSError:
         raise ItemError(Reason.UNREADABLE, "open") from None
 

@@ -18,7 +18,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -27,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from extract import wire
+from extract import isolation, wire
 from extract.protocol import ExtractContext
 from records.errors import Incomplete
 from records.models import Extraction, Failure
@@ -204,11 +203,11 @@ class _Process:
     """One worker process and its two pipes."""
 
     def __init__(self, registry: str) -> None:
-        self._scratch = tempfile.mkdtemp(prefix="daylight-worker-")
+        self._scratch = isolation.new_scratch()
         root = str(Path(__file__).resolve().parent.parent)
         code = (
             f"import sys; sys.path.insert(0, {root!r}); from extract.worker_main import main; "
-            f"main({registry!r}, {os.getpid()})"
+            f"main({registry!r}, {os.getpid()}, {self._scratch!r})"
         )
         self._popen = subprocess.Popen(
             [sys.executable, "-I", "-c", code],

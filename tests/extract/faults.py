@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
+import socket
 import time
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -116,12 +118,25 @@ def environment() -> Extraction:
     )
 
 
+def surroundings() -> Extraction:
+    """Leave a file in /tmp, say what else is there, and try to reach a server on this machine."""
+    Path("/tmp/apache-tika-left-over.tmp").write_bytes(b"content of a record")
+    seen = sorted(path.name for path in Path("/tmp").iterdir())
+    reached = "no network"
+    try:
+        socket.create_connection(("127.0.0.1", 9), timeout=1).close()
+        reached = "network"
+    except OSError as error:
+        reached = errno.errorcode.get(error.errno or 0, "timed out")
+    return Extraction(text="\n".join(seen), metadata={"network": reached})
+
+
 FAULTS = {fault.__name__: fault for fault in (
     hang_in_python, hang_in_native_code, segfault, abort, leave, bomb_in_python, bomb_in_native_code,
     bomb_of_text,
     bomb_of_children, bomb_of_child_bytes, recursion, panic, item_error, plain_error, surrogate,
     foreign_answer,
-    close_the_pipe, environment,
+    close_the_pipe, environment, surroundings,
 )}  # fmt: skip
 
 

@@ -1,0 +1,107 @@
+"""What a worker process cannot see: the network, and the temporary folder of others.
+
+Tika's native library writes copies of what it reads to ``/tmp``, whatever the settings say, and removes them
+when it is done. A process that is killed leaves them behind. So a worker gets a ``/tmp`` of its own (a mount
+that only it sees, over a folder that its parent removes) and a network of its own (without any way out).
+Where the system does not allow this, the worker runs without, and left-over copies are swept away later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+_NEW_MOUNTS = 0x00020000
+_NEW_USERS = 0x10000000
+_NEW_NETWORK = 0x40000000
+_BIND = 4096
+_RECURSIVE = 16384
+_PRIVATE = 1 << 18
+
+_TMP = "/tmp"  # noqa: S108 - where the native library writes; nothing of ours goes there by this name
+_SCRATCH = "daylight-worker-"
+_LEFT_OVER = "apache-tika-*.tmp"
+_OLD_S = 6 * 3600
+"""No item may take this long, so a copy that is older belongs to no living worker."""
+
+_outside_tmp: int | None = None
+"""The shared temporary folder, kept open: files to read may lie in it."""
+
+
+def withdraw(scratch: str) -> bool:
+    """Give this process a ``/tmp`` and a network of its own; call it before any thread starts.
+
+    Args:
+        scratch: An empty folder that becomes ``/tmp``.
+
+    Returns:
+        Whether the system allowed it.
+    """
+    global _outside_tmp
+    libc = ctypes.CDLL(None, use_errno=True)
+    user, group = os.geteuid(), os.getegid()
+    wanted = _NEW_MOUNTS | _NEW_NETWORK
+    if user != 0 or libc.unshare(wanted) != 0:
+        if libc.unshare(wanted | _NEW_USERS) != 0:
+            return False
+        _map_to_itself(user, group)
+    outside = os.open(_TMP, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    private = libc.mount(b"none", b"/", None, _RECURSIVE | _PRIVATE, None) == 0
+    if not private or libc.mount(os.fsencode(scratch), os.fsencode(_TMP), None, _BIND, None) != 0:
+        os.close(outside)
+        return False
+    _outside_tmp = outside
+    for name in ("TMPDIR", "HOME"):
+        os.environ[name] = _TMP
+    os.chdir(_TMP)
+    return True
+
+
+def _map_to_itself(user: int, group: int) -> None:
+    """Keep user and group ids as they are (user_namespaces(7)): files stay readable."""
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ):
+        with contextlib.suppress(OSError):
+            Path(f"/proc/self/{name}").write_text(text)
+
+
+def open_outside(path: str) -> BinaryIO:
+    """Open a file by the name its sender knows, in the shared temporary folder too.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    if _outside_tmp is None or not path.startswith(f"{_TMP}/"):
+        return Path(path).open("rb")
+    return os.fdopen(os.open(path[len(_TMP) + 1 :], os.O_RDONLY | os.O_CLOEXEC, dir_fd=_outside_tmp), "rb")
+
+
+def new_scratch() -> str:
+    """Make a folder for one worker of this process; first remove what dead processes left."""
+    sweep()
+    return tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-")
+
+
+def sweep() -> None:
+    """Remove folders of dead processes and this user's old copies; harmless while others run."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        owner = path.name.removeprefix(_SCRATCH).partition("-")[0]
+        with contextlib.suppress(OSError):
+            dead = owner.isdigit() and not Path(f"/proc/{owner}").exists()
+            if dead and path.lstat().st_uid == os.geteuid():
+                shutil.rmtree(path, ignore_errors=True)
+    oldest = time.time() - _OLD_S
+    for path in Path(_TMP).glob(_LEFT_OVER):
+        with contextlib.suppress(OSError):
+            facts = path.lstat()
+            if facts.st_uid == os.geteuid() and facts.st_mtime < oldest:
+                path.unlink()

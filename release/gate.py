@@ -26,7 +26,17 @@ from records.catalogue import Catalogue, chunked
 from records.errors import CheckFailed, ItemError
 from records.evidence import BlobRef, EvidenceStore
 from release import numbering, verifier
-from release.leaks import LONGEST_NAME, SCAN_BYTES, SHINGLE, WORDS_OF_A_TEXT, Look, Looker, Watch, words
+from release.leaks import (
+    HEADER_WORDS,
+    LONGEST_NAME,
+    SCAN_BYTES,
+    SHINGLE,
+    WORDS_OF_A_TEXT,
+    Look,
+    Looker,
+    Watch,
+    words,
+)
 from release.page import STATES, UNREADABLE, WAITING
 from release.plan import RETENTION_KEYS, frozen_bodies, guard
 from release.selection import Role, load_members, load_selection, produced_roles
@@ -115,6 +125,7 @@ class _Item:
     text_sha256: str | None
     name: str | None
     subject: str | None
+    people: str
 
 
 @dataclass(slots=True)
@@ -243,14 +254,17 @@ def _numbered(status: Mapping[str, Any], frozen: list[dict[str, Any]], going: li
 def _items(connection: sa.Connection, request_id: str) -> Iterator[_Item]:
     i, r = t.items.c, t.readings.c
     for row in connection.execute(
-        sa.select(i.item_id, i.blob_sha256, r.text_sha256, r.text_bytes, i.name, r.subject)
+        sa.select(
+            i.item_id, i.blob_sha256, r.text_sha256, r.text_bytes, i.name, r.subject, r.sender, r.recipients
+        )
         .outerjoin_from(t.items, t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
         .where(i.request_id == request_id)
     ):
         # empty texts are all alike: their hash says nothing
         text = row.text_sha256 if row.text_bytes else None
         blob = row.blob_sha256 if row.blob_sha256 != _EMPTY else None
-        yield _Item(row.item_id, blob, text, row.name, row.subject)
+        people = f"{row.sender or ''} {row.recipients or ''}"
+        yield _Item(row.item_id, blob, text, row.name, row.subject, people)
 
 
 def _notes(connection: sa.Connection, request_id: str) -> Iterator[tuple[str, str]]:
@@ -328,6 +342,8 @@ def _watch(expected: _Expected, store: EvidenceStore) -> Watch:
     watch = Watch()
     wanted = [i.text_sha256 for i in (*expected.kept.values(), *expected.free.values()) if i.text_sha256]
     texts = _Texts(store, store.find(wanted))
+    everybody = " ".join({i.people for i in (*expected.kept.values(), *expected.free.values())})
+    common = HEADER_WORDS | set(words(everybody))
     for item in expected.kept.values():
         for check, value in (("file_name", item.name), ("subject", item.subject)):
             _watch_name(watch, check, value, item.item_id, expected)
@@ -342,7 +358,7 @@ def _watch(expected: _Expected, store: EvidenceStore) -> Watch:
             if len(run) < SHINGLE:
                 expected.miss("content", f"texts of fewer than {SHINGLE} words")
             else:
-                watch.add_shingles(run[:WORDS_OF_A_TEXT], "content", item.item_id)
+                watch.add_shingles(run[:WORDS_OF_A_TEXT], "content", item.item_id, common)
     for item_id, note in expected.notes:
         run = words(note)
         if len(run) >= _NOTE_WORDS:
@@ -489,6 +505,7 @@ _NEVER: Mapping[str, tuple[str, ...]] = {
     "content": (
         "texts of records that are not in review",
         f"fewer than {SHINGLE} words in a row",
+        "runs of words that are mostly names, addresses and dates of mail headers",
         "words inside pictures, sound and PDF streams",
     ),
     "note": (),

@@ -20,7 +20,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from email.message import Message
 from itertools import pairwise
@@ -28,6 +28,9 @@ from urllib.parse import unquote
 
 SHINGLE = 8
 """Words in a row that count as content taken over."""
+
+TELLING = 4
+"""Words of such a run that must be neither numbers nor participants' names."""
 
 LONGEST_NAME = 12
 """Words of a name or subject that are compared; the rest of a longer one is ignored."""
@@ -68,6 +71,17 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
+HEADER_WORDS = frozenset(
+    words("""
+        on at am pm wrote from to cc bcc sent date subject mailto original message forwarded re fw fwd
+        mon tue wed thu fri sat sun monday tuesday wednesday thursday friday saturday sunday
+        jan feb mar apr may jun jul aug sep oct nov dec
+        january february march april june july august september october november december
+    """)
+)
+"""Words of quoted headers: with names and numbers they make up lines that say nothing of the content."""
+
+
 class Watch:
     """Runs of words to be found, each with whom it belongs to; only their hashes are kept."""
 
@@ -92,12 +106,25 @@ class Watch:
         else:
             self._lengths.setdefault(hash((run[0], run[1])), set()).add(len(run))
 
-    def add_shingles(self, run: list[str], check: str, owner: str) -> None:
-        """Watch for every ``SHINGLE`` words in a row; a shorter text is watched as a whole."""
+    def add_shingles(
+        self, run: list[str], check: str, owner: str, common: Collection[str] = frozenset()
+    ) -> None:
+        """Watch for every ``SHINGLE`` words in a row; a shorter text is watched as a whole.
+
+        Args:
+            run: The words.
+            check: For the findings.
+            owner: For the findings.
+            common: Words that tell nothing by themselves (participants' names and addresses). A run needs
+                ``TELLING`` others that are no numbers: a line such as "On … wrote:" repeats what any index
+                of released mail shows.
+        """
         if len(run) < SHINGLE:
             self.add(run, check, owner)
+        telling = [word not in common and not word.isdigit() for word in run]
         for start in range(len(run) - SHINGLE + 1):
-            self.add(run[start : start + SHINGLE], check, owner)
+            if not common or sum(telling[start : start + SHINGLE]) >= TELLING:
+                self.add(run[start : start + SHINGLE], check, owner)
 
     def _hits(self, run: list[str]) -> Iterator[int]:
         lengths, owners = self._lengths, self._owners

@@ -338,6 +338,13 @@ def test_what_released_records_say_is_no_leak(world, tmp_path):
     assert made.counts["released"] == 1
 
 
+def test_a_line_that_names_a_released_mail_is_no_leak(world, tmp_path):
+    quoted = "On Fri, 02 Jan 2026 09:04:05 -0800, A. Clerk <clerk@cedarfalls.example> wrote:\n> short"
+    world.add(WITHHOLD, text=f"{words_of('secret')}\n{quoted}", native=b"n")
+    world.add(RELEASE, text="short", days=0, to=(("Ben Driver", "ben.driver@cedarfalls.example"),))
+    build_draft(world.catalogue, world.store, REQUEST, tmp_path / "draft", context=context())
+
+
 def test_the_request_and_our_own_page_are_no_leak(world, tmp_path):
     world.add(WITHHOLD, subject="Bus route change at Cedar Falls Middle School", text=context().request_text)
     world.add(UNRESPONSIVE, subject="What could not be searched", text="x")

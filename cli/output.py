@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from desk import run
 from records.errors import (
     AccessError,
     AlreadyRunning,
@@ -25,6 +24,9 @@ from records.errors import (
     SettingsError,
     UsageError,
 )
+
+if TYPE_CHECKING:  # importing it costs a second, and most commands show no progress
+    from desk import run
 
 
 class Exit(IntEnum):

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from records.errors import AccessError, Incomplete, SettingsError
 
 BUSY_MS = 60_000
 """How long a writer waits for another; a transaction holds at most 1,000 rows and lasts milliseconds."""
+
+HEAD = "0001"
+"""The newest migration; a test compares it with the files."""
 
 ROWS_PER_TRANSACTION = 1_000
 
@@ -128,6 +129,11 @@ class Catalogue:
         Raises:
             AccessError: The database cannot be reached, or the file is none.
         """
+        if self._revision() == HEAD:
+            return
+        from alembic import command  # costs half a second, and is needed once a home
+        from alembic.config import Config
+
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         try:
@@ -136,6 +142,19 @@ class Catalogue:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+        except sa.exc.DatabaseError as error:
+            raise AccessError("the catalogue cannot be opened; check its address and rights") from error
+
+    def _revision(self) -> str | None:
+        """Return the form the tables have, or None for an empty database."""
+        try:
+            with self.read() as connection:
+                if not sa.inspect(connection).has_table("alembic_version"):
+                    return None
+                found: str | None = connection.execute(
+                    sa.text("SELECT version_num FROM alembic_version")
+                ).scalar()
+                return found
         except sa.exc.DatabaseError as error:
             raise AccessError("the catalogue cannot be opened; check its address and rights") from error
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import uuid
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from records import audit
+from records import catalogue as catalogue_module
 from records import tables as t
 from records.catalogue import Catalogue, _refuse_old_sqlite, chunked
 from records.errors import AccessError, CheckFailed, SettingsError
@@ -318,3 +322,9 @@ def test_a_file_that_is_no_database_is_an_access_error(tmp_path):
     with pytest.raises(AccessError, match="cannot be opened"):
         catalogue.migrate()
     catalogue.close()
+
+
+def test_the_newest_migration_is_the_one_that_is_looked_for():
+    config = Config()
+    config.set_main_option("script_location", str(Path(catalogue_module.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [catalogue_module.HEAD]

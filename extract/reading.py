@@ -28,12 +28,13 @@ from records.evidence import IN_MEMORY_BYTES, BlobRef, EvidenceStore, SegmentWri
 from records.ids import child_item_id, content_hash, family_hash, message_identification_hash, sha256_hex
 from records.models import Address, Child, Extraction, Failure, Fields
 from records.rows import insert_missing
-from records.vocabulary import Kind, Reason, TextState, WarningCode
+from records.vocabulary import RETRYABLE, Kind, Reason, TextState, WarningCode
 
 DEFAULT_LIMITS = Limits()
 SLICE_FAMILIES = 1_000
 SLICE_BYTES = 16 << 20
-_HELD_BYTES = 256 << 10
+_HELD_BYTES = 64 << 10
+"""Texts and children up to this size wait in memory to be stored together; larger ones are stored at once."""
 _FLUSH_BYTES = 8 << 20
 _CACHE_BYTES = 32 << 20
 _NO_FIELDS = Fields()
@@ -74,8 +75,12 @@ class _Node:
     extractor: str = ""
     extractor_version: str = ""
     children: list[_Node] = field(default_factory=list)
+    text: bytes = b""  # small ones wait here, to be stored together
     text_sha256: str | None = None
     text_bytes: int = 0
+    text_state: TextState = TextState.NOT_SEARCHABLE
+    reason: Failure | None = None
+    content_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +198,9 @@ class _Cache:
         made = node.extraction
         if node.level == 0 or made is None or made.children or len(made.text) > _CACHE_BYTES // 8:
             return
-        if made.failure is not None and made.failure.reason in {Reason.TIMED_OUT, Reason.CRASHED}:
+        if made.failure is not None and made.failure.reason in RETRYABLE:
+            return
+        if self._key(node) in self._kept:
             return
         self._kept[self._key(node)] = (made, node.extractor, node.extractor_version)
         self._size += len(made.text)
@@ -279,6 +286,7 @@ class _Slice:
                 cached = self._cache.get(node) if node.level else None
                 if cached is not None:
                     node.extraction, node.extractor, node.extractor_version = cached
+                    self._settle(node)
                     continue
                 job = self._job(len(jobs), node, Path(spool))
                 if job is not None:
@@ -297,20 +305,39 @@ class _Slice:
                 for child in result.extraction.children:
                     waiting.append(self._child_node(node, child))
                     size += waiting[-1].size_bytes or 0
-                if result.extraction.children:  # their bytes live on in the nodes until they are stored
-                    node.extraction = replace(result.extraction, children=())
+                self._settle(node)
                 if size >= _FLUSH_BYTES:
                     self._store_children(waiting)
                     born.extend(waiting)
                     waiting, size = [], 0
             self._store_children(waiting)
             born.extend(waiting)
+        for node in by_id.values():
+            if node.extraction is None:  # a reader owes an answer to every job
+                self._unread(node, Failure(Reason.CRASHED, "no_result"))
         return born
+
+    def _settle(self, node: _Node) -> None:
+        """Draw from a reading what needs its text, and let go of the text and of the children's bytes."""
+        made = node.extraction
+        assert made is not None
+        kind = made.kind or node.kind
+        node.text_state, node.reason = text_state(made, kind)
+        if kind is Kind.EMAIL:
+            node.content_hash = _content_hash(node, made.fields or _NO_FIELDS, made.text)
+        if made.text:
+            data = made.text.encode("utf-8", "replace")
+            node.text_sha256, node.text_bytes = sha256_hex(data), len(data)
+            if len(data) <= _HELD_BYTES:
+                node.text = data
+            elif node.text_sha256 not in self._fresh and not self._store.find([node.text_sha256]):
+                self._fresh[node.text_sha256] = self._writer.add(data, node.text_sha256)
+        node.extraction = replace(made, text="", children=())
 
     def _job(self, number: int, node: _Node, spool: Path) -> Job | None:
         """Describe the work on one item; None when its bytes cannot be had (recorded on the node)."""
         if node.level > self._limits.depth:
-            node.extraction = Extraction(failure=Failure(Reason.BOMB, "container_depth"))
+            self._unread(node, Failure(Reason.BOMB, "container_depth"))
             return None
         context = ExtractContext(
             name=node.name,
@@ -332,9 +359,13 @@ class _Slice:
             else:
                 data = self._spool(node, spool / str(number))
         except ItemError as error:
-            node.extraction = Extraction(failure=Failure(error.reason, error.detail))
+            self._unread(node, Failure(error.reason, error.detail))
             return None
         return Job(number, data, context, node.media_type)
+
+    def _unread(self, node: _Node, failure: Failure) -> None:
+        node.extraction = Extraction(failure=failure)
+        self._settle(node)
 
     def _spool(self, node: _Node, path: Path) -> str:
         assert node.ref is not None
@@ -386,12 +417,7 @@ class _Slice:
     # -- writing
 
     def _store_texts(self, nodes: Iterable[_Node]) -> None:
-        texts: dict[str, bytes] = {}
-        for node in nodes:
-            if node.extraction is not None and node.extraction.text:
-                data = node.extraction.text.encode("utf-8", "replace")
-                node.text_sha256, node.text_bytes = sha256_hex(data), len(data)
-                texts[node.text_sha256] = data
+        texts = {node.text_sha256: node.text for node in nodes if node.text and node.text_sha256}
         missing = texts.keys() - self._fresh.keys()
         missing -= self._store.find(missing).keys()
         for digest in sorted(missing):
@@ -458,28 +484,24 @@ class _Slice:
         }
 
     def _reading(self, node: _Node) -> dict[str, Any]:
-        made = node.extraction or Extraction(failure=Failure(Reason.CRASHED, "no_result"))
+        made = node.extraction
+        assert made is not None
         fields = made.fields or _NO_FIELDS
-        kind = made.kind or node.kind
-        state, failure = text_state(made, kind)
         warnings = set(made.warnings)
         if made.needs_ocr_pages:
             warnings.add(WarningCode.NEEDS_OCR)
-        digest = _content_hash(node, fields, made.text) if kind is Kind.EMAIL else None
         return {
             "request_id": node.top.row.request_id,
             "item_id": node.item_id,
             "batch_id": node.top.row.batch_id,
             "extractor": node.extractor,
             "extractor_version": node.extractor_version,
-            "kind": kind.value,
-            "text_state": state.value,
-            "reason": failure and failure.reason.value,
-            "detail": failure and failure.detail,
+            "kind": (made.kind or node.kind).value,
+            "text_state": node.text_state.value,
+            "reason": node.reason and node.reason.reason.value,
+            "detail": node.reason and node.reason.detail,
             "text_sha256": node.text_sha256,
-            "text_bytes": len(made.text)
-            if made.text.isascii()
-            else len(made.text.encode("utf-8", "replace")),
+            "text_bytes": node.text_bytes,
             "subject": fields.subject,
             "sent_at": canonical.utc_text(fields.moment.at) if fields.moment.at else None,
             "sent_at_text": fields.moment.text,
@@ -487,9 +509,9 @@ class _Slice:
             "sender": canonical.dumps(_pairs((fields.sender,) if fields.sender else ())),
             "recipients": _recipients(fields),
             "thread": _thread(fields),
-            "content_hash": digest,
+            "content_hash": node.content_hash,
             "mih": message_identification_hash(fields.message_id),
-            "family_hash": _family_hash(node, digest),
+            "family_hash": _family_hash(node),
             "children": len(node.children),
             "expected_children": made.expected_children,
             "pages": made.pages,
@@ -566,7 +588,7 @@ def _content_hash(node: _Node, fields: Fields, text: str) -> str | None:
     )
 
 
-def _family_hash(node: _Node, digest: str | None) -> str | None:
+def _family_hash(node: _Node) -> str | None:
     """Hash a whole family, on its top item: the content hash where there is one, else the bytes."""
     if node.level:
         return None
@@ -577,4 +599,4 @@ def _family_hash(node: _Node, digest: str | None) -> str | None:
         if child.sha256 is not None:
             below.append(child.sha256)
         stack.extend(child.children)
-    return family_hash(digest or node.sha256 or "", below)
+    return family_hash(node.content_hash or node.sha256 or "", below)

@@ -293,6 +293,7 @@ TRUTH: list[tuple[str, str]] = [
     ("attachment:photo", ""),
     ("attachment:budget and from:lee", "m1"),
     ("not attachment:budget and has:attachment", "n2"),
+    ("not attachment:route and has:attachment", "n2"),
     ("family:map", "m1 m1a m1b"),
     ("family:(budget and route)", "m1 m1a m1b n2 n2y n2z"),
     ("family:(budget and monday)", ""),

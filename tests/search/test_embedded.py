@@ -221,6 +221,26 @@ def test_drop_waits_for_nobody_who_writes(engine: EmbeddedEngine) -> None:
     engine.drop()
 
 
+def test_a_lock_on_a_deleted_file_is_no_lock(tmp_path: Path) -> None:
+    """Who waited while ``drop`` deleted the folder must not go on with the old file."""
+    path = tmp_path / "index" / "shard-01.lock"
+    first, second = embedded._Lock(path), embedded._Lock(path)
+    assert first.take(wait=False)
+    waiter = threading.Thread(target=second.take, kwargs={"wait": True})
+    waiter.start()
+    while second._file < 0:  # it has opened the file that is about to go
+        waiter.join(0.01)
+    waiter.join(0.1)
+    path.unlink()
+    first.release()
+    waiter.join()
+    third = embedded._Lock(path)
+    assert not third.take(wait=False)
+    second.release()
+    assert third.take(wait=False)
+    third.release()
+
+
 def test_an_index_of_another_token_rule_is_refused(engine: EmbeddedEngine) -> None:
     filled(engine)
     engine.close()

@@ -1,1 +1,1 @@
-"""Timed comparisons with peers; run by make bench."""
+"""Timed comparisons with peers: ``make bench``, ``python -m benchmarks``; see docs/benchmarks.md."""

@@ -1,0 +1,16 @@
+"""What is measured: one file a part, each with ``measure`` (JSON figures) and ``sheets`` (tables)."""
+
+from types import ModuleType
+
+from benchmarks.parts import airflow, mail, memory, query, share, terms, tika
+
+PARTS: dict[str, ModuleType] = {
+    "mail": mail,
+    "memory": memory,
+    "share": share,
+    "airflow": airflow,
+    "query": query,
+    "terms": terms,
+    "tika": tika,
+}
+"""In the order they run: the parts that query come after those that make large indexes."""

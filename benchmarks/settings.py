@@ -1,0 +1,97 @@
+"""Sizes, bars and the context that the parts share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+SEED = 4256
+"""Of every generated thing; the same seed gives the same bytes."""
+
+Figures = dict[str, Any]
+
+
+class BenchmarkError(Exception):
+    """Something that was measured went wrong, so its figures would mean nothing; says what to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much of each thing.
+
+    Attributes:
+        name: ``tiny`` (tests), ``quick`` or ``full``; only figures of ``full`` go onto the page.
+        letters: Messages of the generated text mail.
+        district_items: Top items of the generated district, of which its Maildirs are a part.
+        real_messages: Most messages taken of the real mail.
+        repeats: Runs of each side of a comparison; their median counts.
+        small: Messages of the smaller memory run, and of ``share``.
+        large: Messages of the larger memory run, of ``airflow``, and of the index that is queried.
+        queries: Queries of each kind.
+        terms: Lines of the term list.
+        documents: Office and PDF files.
+    """
+
+    name: str
+    letters: int
+    district_items: int
+    real_messages: int
+    repeats: int
+    small: int
+    large: int
+    queries: int
+    terms: int
+    documents: int
+
+    def with_large(self, messages: int) -> Sizes:
+        """Return these sizes with another large size, and a tenth of it as the small one."""
+        return replace(self, large=messages, small=max(1, messages // 10))
+
+
+SIZES = {
+    "tiny": Sizes("tiny", 120, 220, 60, 1, 60, 120, 5, 12, 8),
+    "quick": Sizes("quick", 2_000, 2_000, 1_000, 1, 1_000, 5_000, 40, 200, 40),
+    "full": Sizes("full", 20_000, 20_000, 1_000_000, 3, 10_000, 100_000, 200, 1_000, 400),
+}
+
+
+@dataclass
+class Bench:
+    """What a part needs to measure.
+
+    Attributes:
+        sizes: How much.
+        work: Empty folder for everything that is made; on a real disk, since fsync is on.
+        cache: Folder that is kept between runs, for what was fetched.
+        say: Takes words for a person.
+        letters: Maildirs made so far, by their number of messages.
+        largest: Home and request id of the largest index made so far, and its number of messages.
+    """
+
+    sizes: Sizes
+    work: Path
+    cache: Path
+    say: Callable[[str], None]
+    letters: dict[int, Path] = field(default_factory=dict)
+    largest: tuple[Path, str, int] | None = None
+
+
+def daylight(home: Path, *arguments: str | Path) -> list[str]:
+    """Return the command line of a ``daylight`` command; it is run in ``ROOT``."""
+    return [sys.executable, "-m", "cli.main", "--home", str(home), *map(str, arguments)]
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment without settings of this project, which would change what is measured."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("DAYLIGHT_", "MU_"))}
+
+
+def default_cache() -> Path:
+    """Return where what was fetched is kept: outside the checkout."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "daylight-benchmarks"

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from records.errors import SettingsError
 from records.models import SourceContext, Window
+from search.terms import decoded
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
@@ -168,11 +169,9 @@ def load_request(path: Path) -> tuple[Request, str]:
     folder = path.resolve().parent
     terms = folder / request.terms
     try:
-        terms_text = terms.read_text("utf-8-sig")
+        terms_text = decoded(terms.read_bytes())
     except OSError as error:
         raise SettingsError(f"{path}: terms: {terms} cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: terms: {terms} is not UTF-8; save it as CSV UTF-8") from error
     placed = tuple(s.model_copy(update={"path": str(folder / s.path)}) for s in request.sources)
     return request.model_copy(update={"sources": placed}), terms_text
 

@@ -18,7 +18,7 @@ from records.errors import AccessError, UsageError
 from records.evidence import BlobRef
 from search import matcher, query, reports
 from search.protocol import Hit
-from search.terms import HitReport, TermList, read_terms, run_terms, to_json
+from search.terms import HitReport, TermList, decoded, read_terms, run_terms, to_json
 from search.tree import Node
 
 PAGE = 500
@@ -63,7 +63,9 @@ def _described(home: Home, request_id: str, page: list[Hit], node: Node | None) 
             row.item_id: row
             for row in connection.execute(
                 sa.select(i.item_id, i.name, r.kind, r.subject, r.sent_at, r.text_sha256)
-                .join_from(t.items, t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
+                .outerjoin_from(
+                    t.items, t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id)
+                )
                 .where(i.request_id == request_id, i.item_id.in_([hit.item_id for hit in page]))
             )
         }
@@ -87,7 +89,7 @@ def _described(home: Home, request_id: str, page: list[Hit], node: Node | None) 
             if row.text_sha256 in refs:
                 text = home.store(request_id).read(refs[row.text_sha256]).decode("utf-8")
             out["snippets"] = [
-                *matcher.snippets(node, row.subject, field="subject"),
+                *matcher.snippets(node, row.subject or "", field="subject"),
                 *matcher.snippets(node, text),
             ]
         yield out
@@ -177,7 +179,7 @@ def _adopt(home: Home, found: OpenRequest, data: bytes, by: str) -> int:
                 "request_id": found.request_id,
                 "version": version,
                 "body": found.as_json(),
-                **term_columns(data.decode("utf-8-sig", "replace")),
+                **term_columns(decoded(data)),
                 "at": canonical.now_text(),
                 "by": by,
                 "why": "another term list",

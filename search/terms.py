@@ -163,7 +163,7 @@ def read_terms(data: bytes) -> TermList:
     Raises:
         SettingsError: The first line does not name a column ``term``.
     """
-    lines = _decoded(data).splitlines()
+    lines = decoded(data).splitlines()
     start = next((n for n, line in enumerate(lines) if line.strip(" ,")), None)
     header = [] if start is None else [cell.strip().lower() for cell in _cells(lines[start]) or []]
     if start is None or "term" not in header:
@@ -187,7 +187,7 @@ _QUOTING_HELP = (
 )
 
 
-def _decoded(data: bytes) -> str:
+def decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -93,8 +93,7 @@ def test_a_missing_file_is_named(tmp_path):
         load_request(tmp_path / "nothing.toml")
 
 
-def test_a_term_list_in_another_encoding_is_refused(write, tmp_path):
+def test_a_term_list_as_spreadsheets_save_it(write, tmp_path):
     path = write(GOOD)
-    (tmp_path / "terms.csv").write_bytes("term\ncaf\xe9\n".encode("latin-1"))
-    with pytest.raises(SettingsError, match="not UTF-8; save it as CSV UTF-8"):
-        load_request(path)
+    (tmp_path / "terms.csv").write_bytes("term\ncaf\xe9 \u201cgate\u201d\n".encode("windows-1252"))
+    assert load_request(path)[1] == "term\ncaf\xe9 \u201cgate\u201d\n"

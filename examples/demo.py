@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -106,11 +107,16 @@ def tell(text: str) -> None:
 
 
 class Desk:
-    """The records office: runs ``daylight`` as a person would, and shows what was typed."""
+    """The records office: runs ``daylight`` as a person would, and shows what was typed.
+
+    Attributes:
+        folders: Where everything is.
+        command: ``daylight`` with its home, as a list of arguments.
+    """
 
     def __init__(self, folders: Folders) -> None:
         self.folders = folders
-        self._command = [str(Path(sys.executable).with_name("daylight")), "--home", str(folders.home)]
+        self.command = [str(Path(sys.executable).with_name("daylight")), "--home", str(folders.home)]
 
     def daylight(self, *arguments: str | Path, into: Path | None = None) -> list[Any]:
         """Run a command and return the JSON lines it printed (or write them to a file).
@@ -120,7 +126,7 @@ class Desk:
         """
         typed = shlex.join(["daylight", *(_short(argument, self.folders.top) for argument in arguments)])
         console.print(f"   [dim]$ {typed}[/dim]" + (f" [dim]> {into.name}[/dim]" if into else ""))
-        command = [*self._command, *map(str, arguments)]
+        command = [*self.command, *map(str, arguments)]
         done = subprocess.run(command, cwd=self.folders.top, capture_output=True, text=True, check=False)
         if done.returncode:
             raise DemoError(f"`{typed}` ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
@@ -247,6 +253,16 @@ def show_ledger(ledger: dict[str, Any]) -> None:
     tell("the ledger balances" if ledger["balanced"] else "THE LEDGER DOES NOT BALANCE")
 
 
+def show_review(review: dict[str, Any]) -> None:
+    """Print what became of everything in review."""
+    states = ("released_in_full", "released_in_part", "withheld_in_full", "not_responsive", "personal_matter")
+    parts = [f"{name.replace('_', ' ')} {review[name]:,}" for name in (*states, "not_yet_produced")]
+    tell(f"in review {review['in_review']:,} = {' + '.join(parts)}")
+    waits = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in review["awaits"].items())
+    if waits:
+        tell(f"not yet produced awaits: {waits}")
+
+
 def decide(desk: Desk, request_id: str) -> None:
     """Write the coding sheet, fill it in as the truth table says, take it in."""
     folders = desk.folders
@@ -298,7 +314,7 @@ def answer(airflow: AirflowApi, run_id: str, question: Question | None, task_id:
 def summary(folders: Folders, request_id: str, bundle: Path, seconds: float) -> None:
     """Say where everything is."""
     rows = {
-        "the bundle, for a browser": bundle / "release" / "index.html",
+        "the bundle, for a browser": bundle / "release" / "data" / "index.html",
         "the office's own part": bundle / "office",
         "hit report": folders.desk / "hit-report.html",
         "coding sheet": folders.desk / "coding-sheet.xlsx",
@@ -315,19 +331,27 @@ def summary(folders: Folders, request_id: str, bundle: Path, seconds: float) -> 
     tell(f"{'Airflow and the pages':28}make demo-ui  (runs again, and leaves both open until Ctrl-C)")
 
 
-def keep_running(stack: ExitStack, airflow: Standalone, folders: Folders, request_id: str) -> None:
-    """Leave Airflow and the reading pages open until Ctrl-C."""
-    pages = subprocess.Popen(
-        [str(Path(sys.executable).with_name("daylight")), "--home", str(folders.home), "view", request_id],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def keep_running(stack: ExitStack, airflow: Standalone, desk: Desk, request_id: str) -> None:
+    """Leave Airflow and the reading pages open until Ctrl-C.
+
+    Raises:
+        DemoError: The pages did not open.
+    """
+    said = desk.folders.desk / "pages.log"
+    log = stack.enter_context(said.open("w", encoding="utf-8"))
+    pages = subprocess.Popen([*desk.command, "view", request_id], stderr=log)
     stack.callback(pages.wait)
     stack.callback(pages.terminate)
-    assert pages.stderr is not None
+    for _ in range(300):
+        address = re.search(r"http://\S+", said.read_text("utf-8"))
+        if address or pages.poll() is not None:
+            break
+        time.sleep(0.1)
+    if not address:
+        raise DemoError(f"the reading pages did not open; see {said}")
     console.print("\n[bold]Both are open on this machine until you press Ctrl-C:[/bold]")
     tell(f"Airflow   {airflow.url}/dags/{DAG_ID}   user {airflow.user}, password {airflow.password}")
-    tell(f"records   {pages.stderr.readline().strip()}")
+    tell(f"records   {address.group()}")
     with suppress(KeyboardInterrupt):
         pages.wait()
 
@@ -369,12 +393,14 @@ def run(folders: Folders, items: int, seed: int, *, leave_open: bool) -> None:
         answer(airflow, run_id, question, "approve", "Approve")
         if follow(airflow, run_id, progress) is not None:
             raise DemoError("the run asks again after its approval")
+        (counted,) = desk.daylight("ledger", request_id)
+        show_review(counted["review"])
 
         heading(7, "The requester verifies the bundle")
         bundle = verify(home, request_id)
         summary(folders, request_id, bundle, time.monotonic() - began)
         if leave_open:
-            keep_running(stack, airflow, folders, request_id)
+            keep_running(stack, airflow, desk, request_id)
 
 
 def _stop(_signal: int, _frame: object) -> None:

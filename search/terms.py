@@ -188,6 +188,7 @@ _QUOTING_HELP = (
 
 
 def decoded(data: bytes) -> str:
+    """Return a list's text: UTF-8, with or without its mark, else Windows-1252 as spreadsheets save it."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -29,15 +29,16 @@ BODY_BYTES = 4_200
 """Mean; with its headers a message is about 5 KB."""
 
 _FUNCTION = """
-the of and to a in is that it for was on are as with be they at one have this from by not but what all were when we
-there can an your which their if will each about how up out them then she many some so these would other into has more
-her two like him see time could no make than first been its who now people my made over did down only way find use may
-long little very after called just where most know get through back much before go good new write our used me man too
-any day same right look think also around another came come work three word must because does part even place well such
-here take why things help put years different away again off went old number
+the of and to a in is that it for was on are as with be they at one have this from by not but what all were
+when we there can an your which their if will each about how up out them then she many some so these would
+other into has more her two like him see time could no make than first been its who now people my made over
+did down only way find use may long little very after called just where most know get through back much
+before go good new write our used me man too any day same right look think also around another came come
+work three word must because does part even place well such here take why things help put years different
+away again off went old number
 """
-_ONSETS = "b c d f g h l m n p r s t v w b c d f g h l m n p r s t v w br ch cl cr dr fl gr pl pr sh sl sp st th tr wh"
-_VOWELS = "a e i o u a e i o u a e i o u ai ea ee ie oo ou"
+_ONSETS = 2 * "b c d f g h l m n p r s t v w " + "br ch cl cr dr fl gr pl pr sh sl sp st th tr wh"
+_VOWELS = 3 * "a e i o u " + "ai ea ee ie oo ou"
 _CODAS = (*[""] * 6, *"nrstlmdnrst", "nd", "st", "ck", "ng", "rt")
 _ACCENTED = ("é", "ñ", "ü", "ö", "á", "ç")
 _FOLDERS = ("", "", "", ".Sent", ".Sent", ".Archive", ".Archive.2025", ".Projects")
@@ -152,14 +153,17 @@ def letter(n: int, seed: int) -> bytes:
     at = _FIRST + timedelta(minutes=7 * (n % 60_000), seconds=rng.randrange(60))
     text = _body(rng, n, seed)
     body, coding = _encoded(rng, text)
-    reply = f"In-Reply-To: <{rng.randrange(10**12)}.{n - 1}@mail.example>\n" if rng.random() < 0.5 else ""
+    reply = (
+        f"In-Reply-To: {_message_id(max(0, n - rng.randint(1, 50)), seed)}\n" if rng.random() < 0.5 else ""
+    )
     head = (
         f"Return-Path: <{_address(sender)}>\n"
         f"Received: from relay{n % 4}.example (relay{n % 4}.example [192.0.2.{n % 250}])\n"
         f"\tby mail.example with ESMTPS id {rng.randrange(16**12):012x}\n"
         f"\tfor <{_address(reader)}>; {format_datetime(at + timedelta(seconds=4))}\n"
-        f"Message-ID: <{rng.randrange(10**12)}.{n}@mail.example>\n"
-        f"Date: {format_datetime(at)}\nFrom: {sender} <{_address(sender)}>\nTo: {reader} <{_address(reader)}>\n"
+        f"Message-ID: {_message_id(n, seed)}\n"
+        f"Date: {format_datetime(at)}\n"
+        f"From: {sender} <{_address(sender)}>\nTo: {reader} <{_address(reader)}>\n"
         f"Cc: {copied} <{_address(copied)}>\nSubject: {'Re: ' if reply else ''}{subject}\n{reply}"
         f"MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: {coding}\n"
         "X-Mailer: Example Mail 4.2\n\n"
@@ -175,6 +179,10 @@ def _encoded(rng: random.Random, text: str) -> tuple[bytes, str]:
     if drawn < 0.20:
         return base64.encodebytes(data), "base64"
     return data, "7bit" if data.isascii() else "8bit"
+
+
+def _message_id(n: int, seed: int) -> str:
+    return f"<{n:08}.{seed}@mail.example>"
 
 
 def _address(name: str) -> str:

@@ -36,7 +36,8 @@ def decide(home: Home, request_id: str, path: Path, *, by: str) -> dict[str, Any
     """Read decisions in.
 
     Returns:
-        Counts of rows applied and unchanged, and every refused row with what is wrong and what to do.
+        Counts of rows applied, unchanged and empty, of records that took their family's answer, and every
+        refused row with what is wrong and what to do.
 
     Raises:
         AccessError: The file is not there.
@@ -50,6 +51,8 @@ def decide(home: Home, request_id: str, path: Path, *, by: str) -> dict[str, Any
         "request_id": request_id,
         "applied": result.applied,
         "unchanged": result.unchanged,
+        "carried": result.carried,
+        "empty": result.empty,
         "refused": [
             {"row": row.row, "item_id": row.item_id, "problem": row.problem} for row in result.refused
         ],

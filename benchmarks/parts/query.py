@@ -92,8 +92,8 @@ def sheets(figures: Figures) -> list[Sheet]:
     queries = next(iter(figures["kinds"].values()))["queries"]
     note = (
         f"{figures['messages']:,} messages, embedded index, warm, {queries} queries of each kind drawn "
-        "from the index: each counted exactly over all, logged, with a first page of ten and its snippets. The "
-        "bars are for 500,000 messages."
+        "from the index: each counted exactly over all, logged, with a first page of ten and its "
+        "snippets. The bars are for 500,000 messages."
     )
     columns = ("query", "p50 ms", "p95 ms", "longest ms", "documents, median", "bar for p95")
     return [Sheet("Queries", columns, tuple(rows), (note,))]

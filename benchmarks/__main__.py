@@ -1,7 +1,7 @@
 """Measure speed and memory against the bars; prints tables and writes JSON.
 
-A full run wants two cores for itself, for the better part of an hour. ``--size quick`` takes minutes and
-shows that everything works; its figures are not for the page.
+A full run wants two cores for itself. ``--size quick`` takes minutes and shows that everything works; its
+figures are not for the page.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -12,43 +13,61 @@ from desk.home import Home
 from records import tables as t
 from search.folding import fold
 
-KINDS = ("phrase", "term", "prefix", "AND")
+KINDS = ("phrase", "word", "common word", "prefix", "AND")
+COMMON_SHARE = 0.05
+"""A word in more of the documents than this is *common*: rarely searched for, and in no term list."""
+
 _OPERATORS = frozenset({"and", "or", "not", "to", "contains", "xfirstword", "xlastword"})
 _TEXTS = 400
 
 
 @dataclass
 class Draw:
-    """Draws queries; the same seed and index give the same ones."""
+    """Draws queries; the same seed and index give the same ones.
+
+    Attributes:
+        words: Words of three letters or more, commonest first.
+        common: How many of them are common.
+        texts: Some texts, as tokens.
+        rng: Where chance comes from.
+    """
 
     words: list[str]
+    common: int
     texts: list[list[str]]
     rng: random.Random
 
     @classmethod
     def of(cls, home: Home, request_id: str) -> Draw:
-        """Read the vocabulary (words of three letters or more, commonest first) and some texts.
+        """Read the vocabulary and some texts.
 
         Raises:
-            BenchmarkError: The index holds no text.
+            BenchmarkError: The index holds no text, or no common or no other words.
         """
         rng = random.Random(f"queries-{SEED}")
-        counts = [
-            (documents, word)
-            for word, documents in home.engine(request_id).vocabulary("")
+        engine = home.engine(request_id)
+        counts = sorted(
+            (-documents, word)
+            for word, documents in engine.vocabulary("")
             if len(word) > 2 and word.isalpha() and word not in _OPERATORS
-        ]
-        words = [word for _, word in sorted(counts, key=lambda pair: (-pair[0], pair[1]))]
+        )
+        most = COMMON_SHARE * engine.state().documents
+        common = sum(-documents > most for documents, _ in counts)
         texts = [tokens for tokens in _texts(home, request_id, rng) if len(tokens) > 3]
-        if not words or not texts:
-            raise BenchmarkError("the index holds no text to draw queries from")
-        return cls(words, texts, rng)
+        engine.close()
+        if not 0 < common < len(counts) or not texts:
+            raise BenchmarkError("the index holds too little text to draw queries from")
+        return cls([word for _, word in counts], common, texts, rng)
 
-    def word(self) -> str:
-        """Draw a word, even over the logarithm of its rank: common and rare ones alike."""
-        return self.words[min(len(self.words) - 1, int(len(self.words) ** self.rng.random()) - 1)]
+    def _drawn(self, first: int, last: int) -> str:
+        """Draw a word of some ranks (from 0, the last left out), evenly over the logarithm of the rank."""
+        low, high = math.log(first + 1), math.log(last + 1)
+        return self.words[min(last, int(math.exp(self.rng.uniform(low, high)))) - 1]
 
-    def phrase(self) -> str:
+    def _word(self) -> str:
+        return self._drawn(0, len(self.words))
+
+    def _phrase(self) -> str:
         """Draw two or three words that stand side by side in a text."""
         text = self.rng.choice(self.texts)
         length = self.rng.choice((2, 3))
@@ -58,13 +77,26 @@ class Draw:
     def query(self, kind: str) -> str:
         """Draw a query of one of ``KINDS``."""
         if kind == "phrase":
-            return self.phrase()
-        if kind == "term":
-            return self.word()
+            return self._phrase()
+        if kind == "word":
+            return self._drawn(self.common, len(self.words))
+        if kind == "common word":
+            return self._drawn(0, self.common)
         if kind == "prefix":
             # Four letters keep a prefix of a large index below the engines' limit of words.
-            return next(word for word in iter(self.word, "") if len(word) > 4)[:4] + "*"
-        return f"{self.word()} AND {self.word()}"
+            return next(word for word in iter(self._word, "") if len(word) > 4)[:4] + "*"
+        return f"{self._word()} AND {self._word()}"
+
+    def listed(self, kind: str) -> str:
+        """Draw a line of a term list: as ``query``, but each has a word in it that is not common."""
+        if kind == "phrase":
+            rare = set(self.words[self.common :])
+            return next(one for one in iter(self._phrase, "") if not rare.isdisjoint(one[1:-1].split()))
+        if kind == "AND":
+            return f"{self.query('word')} AND {self._word()}"
+        if kind == "prefix":
+            return next(word for word in iter(lambda: self.query("word"), "") if len(word) > 5)[:5] + "*"
+        return self.query("word")
 
 
 def _texts(home: Home, request_id: str, rng: random.Random) -> list[list[str]]:

@@ -12,7 +12,7 @@ from benchmarks.vocabulary import Draw
 MOST_S = 60.0
 """1,000 terms over 100,000 messages."""
 
-MIX = ("term", "term", "phrase", "term", "AND", "phrase", "term", "prefix", "term", "phrase")
+MIX = ("word", "word", "phrase", "word", "AND", "phrase", "word", "prefix", "word", "phrase")
 
 
 def measure(bench: Bench) -> Figures:
@@ -26,7 +26,7 @@ def measure(bench: Bench) -> Figures:
         folder = home.settings.home
     wanted: dict[str, None] = {}
     while len(wanted) < bench.sizes.terms:
-        wanted[draw.query(MIX[len(wanted) % len(MIX)])] = None
+        wanted[draw.listed(MIX[len(wanted) % len(MIX)])] = None
     path = bench.work / "long-terms.csv"
     quoted = ('"' + term.replace('"', '""') + '"' for term in wanted)
     path.write_text("term,note\n" + "".join(f"{term},\n" for term in quoted), "utf-8")

@@ -191,7 +191,7 @@ def test_share(bench):
 def test_query_and_terms(bench):
     figures = PARTS["query"].measure(bench)
     assert (figures["messages"], figures["documents"]) == (120, 120)
-    assert list(figures["kinds"]) == ["phrase", "term", "prefix", "AND"]
+    assert list(figures["kinds"]) == ["phrase", "word", "common word", "prefix", "AND"]
     for one in figures["kinds"].values():
         assert one["queries"] == SIZES["tiny"].queries
         assert 0 < one["p50_ms"] <= one["p95_ms"] <= one["longest_ms"]

@@ -14,7 +14,6 @@ from cli.output import Exit, exit_code, run_progress, say, show, show_lines, who
 from desk.home import Home
 from records import audit
 from records.errors import DaylightError, Incomplete
-from records.ledger import ledger as count_ledger
 from records.logs import configure
 from records.settings import load_settings
 
@@ -80,6 +79,10 @@ def run_command(
     search_only: Annotated[
         bool, typer.Option("--search-only", help="With Airflow: end once all is searchable and flagged.")
     ] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="End another run of it that waits for a person or died."),
+    ] = False,
 ) -> None:
     """Collect, read, index, count and flag; resumes what an earlier run left."""
     home = opened(context)
@@ -87,7 +90,7 @@ def run_command(
         from desk.run import run_local
 
         with run_progress() as tell:
-            counts = run_local(home, request_id, tell)
+            counts = run_local(home, request_id, tell, take_over=take_over)
         show(counts)
         say(
             f"Next: `daylight sheet {request_id} --out sheet.xlsx`, decide, "
@@ -96,7 +99,7 @@ def run_command(
         return
     from desk.airflow import follow_run
 
-    show(follow_run(home, request_id, search_only=search_only, say=say))
+    show(follow_run(home, request_id, search_only=search_only, take_over=take_over, say=say))
 
 
 @app.command("status")
@@ -175,9 +178,10 @@ def terms_command(
 @app.command("ledger")
 def ledger_command(context: typer.Context, request_id: RequestId) -> None:
     """Print the three-state ledger; exit code 6 when it does not balance."""
+    from desk.books import books
+
     home = opened(context)
-    home.request(request_id)
-    counted = count_ledger(home.catalogue, request_id)
+    counted = books(home, request_id)
     show({"balanced": counted.balanced, **_without(dataclasses.asdict(counted), "balanced")})
     if not counted.balanced:
         raise typer.Exit(Exit.FAILED_CHECK)

@@ -103,6 +103,12 @@ def answer_of(response: dict[str, Any]) -> dict[str, str]:
             title="Search only",
             description="End once everything is searchable and flagged, without asking for decisions.",
         ),
+        "take_over": Param(
+            default=False,
+            type="boolean",
+            title="Take over",
+            description="Put an end to another run of this request that waits for a person or died.",
+        ),
     },
 )
 def records_request() -> None:
@@ -110,7 +116,7 @@ def records_request() -> None:
 
     @task(task_id="open", multiple_outputs=False)
     def open_() -> dict[str, Any]:
-        return step("open_run")
+        return step("open_run", take_over=get_current_context()["params"]["take_over"])
 
     @task
     def plan() -> list[list[str]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from desk import runlock
 from desk.home import Home
-from desk.standalone import DAG_ID, AirflowApi, RunView, Standalone
+from desk.standalone import DAG_ID, AirflowApi, RunView, Standalone, belongs
 from desk.status import status
 from records.errors import Incomplete, SettingsError
 
@@ -20,7 +20,7 @@ QUIET_S = 10.0
 
 
 def follow_run(
-    home: Home, request_id: str, *, search_only: bool, say: Callable[[str], None]
+    home: Home, request_id: str, *, search_only: bool, take_over: bool, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Trigger a run and follow it to its end.
 
@@ -31,6 +31,7 @@ def follow_run(
     Args:
         home: Open.
         request_id: The request.
+        take_over: Put an end to another run of the request that waits for a person or died.
         search_only: End once all is searchable and flagged, without asking for decisions.
         say: Takes words for a person.
 
@@ -42,9 +43,11 @@ def follow_run(
         AlreadyRunning: Another run of the request is alive.
     """
     home.request(request_id)
-    runlock.refuse_leased(home, request_id)
+    if not take_over:
+        runlock.refuse_leased(home, request_id)
     with _airflow(home, say) as api:
-        run_id = api.trigger(DAG_ID, {"request_id": request_id, "search_only": search_only})
+        conf = {"request_id": request_id, "search_only": search_only, "take_over": take_over}
+        run_id = api.trigger(DAG_ID, conf)
         say(f"run {run_id} started; watch it at {api.url}")
         last = _follow(home, request_id, api, run_id, say)
     if last.state != "success":
@@ -82,7 +85,8 @@ def running(home: Home) -> AirflowApi | None:
     try:
         session = json.loads((folder / "session.json").read_text("ascii"))
         passwords = json.loads((folder / "passwords.json").read_text("utf-8"))
-        os.kill(int(session["sid"]), 0)
+        if not belongs(int(session["sid"]), folder):
+            return None
         return AirflowApi(session["url"], "pro", passwords["pro"])
     except (OSError, ValueError, KeyError):
         return None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from connectors.collect import collect_batch
 from connectors.registry import connector
+from desk import runlock
 from desk.home import Home, OpenRequest
 from desk.slots import worker_slot
 from extract.reading import read_batch
@@ -23,6 +25,7 @@ from records.settings import Settings
 from records.vocabulary import Step
 from search.indexing import index_batch
 
+BEAT_S = 60.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -33,10 +36,12 @@ class BatchRunner:
     Attributes:
         home: Open.
         request: The request as it stood when the run began.
+        beat: Called after each chunk of a batch with the number of items, or None.
     """
 
     home: Home
     request: OpenRequest
+    beat: Callable[[int], None] | None = None
     _worker: Worker | None = None
 
     def collect(self, batch_id: str) -> int:
@@ -52,6 +57,7 @@ class BatchRunner:
             connector(source.connector)(context),
             context,
             self.request.body.window_days(),
+            self.beat,
         )
 
     def extract(self, batch_id: str) -> int:
@@ -66,6 +72,7 @@ class BatchRunner:
             self._reader(),
             zone=self.request.body.zone,
             owner_handles=self.request.body.context(source).owner_handles,
+            progress=self.beat,
         )
 
     def index(self, batch_id: str) -> int:
@@ -109,14 +116,28 @@ class BatchRunner:
 
 
 @contextmanager
-def batch_runner(home: Home, request_id: str) -> Iterator[BatchRunner]:
-    """Open a runner while holding one of the machine's worker slots."""
+def batch_runner(home: Home, request_id: str, run_key: str) -> Iterator[BatchRunner]:
+    """Open a runner while holding one of the machine's worker slots; a leased run is renewed as it goes."""
     with worker_slot(home.settings):
-        runner = BatchRunner(home, home.request(request_id))
+        beat = None if run_key.startswith("local-") else _lease_beat(home, request_id, run_key)
+        runner = BatchRunner(home, home.request(request_id), beat)
         try:
             yield runner
         finally:
             runner.close()
+
+
+def _lease_beat(home: Home, request_id: str, run_key: str) -> Callable[[int], None]:
+    """Return a beat that renews a run's lease, once a minute at most."""
+    last = time.monotonic()
+
+    def beat(_items: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > BEAT_S:
+            runlock.renew(home, request_id, run_key)
+            last = time.monotonic()
+
+    return beat
 
 
 # --- worker processes of a local run -------------------------------------------------------------------

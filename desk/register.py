@@ -7,14 +7,15 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from connectors.registry import connector
+from desk.books import books
 from desk.clock import due_on
 from desk.home import Home
 from desk.request import Request, load_request
 from records import audit, canonical
 from records import tables as t
 from records.errors import UsageError
-from records.ledger import ledger
 from records.vocabulary import Awaits
+from release.selection import NotProduced
 from retention.freeze import freeze, thaw
 from search.terms import read_terms
 
@@ -130,11 +131,11 @@ def close_request(home: Home, request_id: str, *, by: str) -> None:
         raise UsageError(f"request {request_id} is closed already")
     if found.state == "open":
         raise UsageError(f"request {request_id} has not been run; nothing to close; `daylight run` it")
-    counted = ledger(home.catalogue, request_id)
+    counted = books(home, request_id)
     awaits = counted.review["awaits"]
     assert isinstance(awaits, dict)
     if awaits:
-        what = ", ".join(f"{count} await {_WORDS[Awaits(name)]}" for name, count in awaits.items())
+        what = ", ".join(f"{count} await {_WORDS.get(name, name)}" for name, count in awaits.items())
         raise UsageError(f"request {request_id} cannot be closed: {what}")
     if not counted.balanced:
         raise UsageError(f"request {request_id} cannot be closed: its ledger does not balance")
@@ -149,7 +150,7 @@ def close_request(home: Home, request_id: str, *, by: str) -> None:
         audit.append(connection, action="closed", actor=by, request_id=request_id)
 
 
-_WORDS = {
+_WORDS: dict[str, str] = {
     Awaits.DECISION: "a decision",
     Awaits.REDACTION: "redaction",
     Awaits.NOTICE: "third-party notice",
@@ -158,4 +159,14 @@ _WORDS = {
     Awaits.OCR: "OCR",
     Awaits.RETRY: "another try at reading",
     Awaits.PRODUCTION: "the next instalment",
+    NotProduced.CARRIES_WITHHELD: "redaction, since they carry what is withheld",
+    NotProduced.CARRIES_PERSONAL: "redaction, since they carry a personal matter",
+    NotProduced.CARRIES_UNREAD_PART: "a reading of what they carry",
+    NotProduced.CARRIES_NOT_RESPONSIVE: "redaction, since they carry what is not responsive",
+    NotProduced.CARRIES_NOT_YET_PRODUCED: "what they carry",
+    NotProduced.COPY_DECIDED_OTHERWISE: "a second look, since a copy was decided otherwise",
+    NotProduced.BYTES_CHANGED: "a second look, since their bytes are not those that were decided on",
+    NotProduced.NATIVE_MISSING: "a second look, since their bytes were removed",
+    NotProduced.DECIDED_ANEW: "a second look, since they were decided anew after production",
+    NotProduced.LATER_INSTALLMENT: "a later instalment",
 }

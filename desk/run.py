@@ -75,8 +75,14 @@ STEPS = (
 )
 
 
-def open_run(home: Home, request_id: str, run_key: str) -> Counts:
+def open_run(home: Home, request_id: str, run_key: str, *, take_over: bool = False) -> Counts:
     """Enter the run, and refuse it while another one is alive.
+
+    Args:
+        home: Open.
+        request_id: The request.
+        run_key: The run.
+        take_over: Put an end to another run that waits for a person or died.
 
     Raises:
         AlreadyRunning: Another run of the request is alive.
@@ -85,7 +91,8 @@ def open_run(home: Home, request_id: str, run_key: str) -> Counts:
     found = home.request(request_id)
     if found.state == "closed":
         raise UsageError(f"request {request_id} is closed; its records are no longer collected")
-    runlock.begin(home, request_id, run_key, leased=not run_key.startswith("local-"))
+    leased = not run_key.startswith("local-")
+    runlock.begin(home, request_id, run_key, leased=leased, take_over=take_over)
     with home.catalogue.write() as connection:
         audit.append(connection, action="run", actor="daylight", request_id=request_id, version=found.version)
     return {"version": found.version, "sources": len(found.body.sources)}
@@ -150,21 +157,21 @@ def _groups(waiting: list[tuple[str, int]], settings: Settings) -> list[list[str
 def collect(home: Home, request_id: str, run_key: str, batch_ids: Sequence[str]) -> Counts:
     """Collect some batches."""
     _at_work(home, request_id, run_key)
-    with batch_runner(home, request_id) as runner:
+    with batch_runner(home, request_id, run_key) as runner:
         return {"batches": len(batch_ids), "items": sum(map(runner.collect, batch_ids))}
 
 
 def extract(home: Home, request_id: str, run_key: str, batch_ids: Sequence[str]) -> Counts:
     """Read some batches."""
     _at_work(home, request_id, run_key)
-    with batch_runner(home, request_id) as runner:
+    with batch_runner(home, request_id, run_key) as runner:
         return {"batches": len(batch_ids), "items": sum(map(runner.extract, batch_ids))}
 
 
 def index(home: Home, request_id: str, run_key: str, batch_ids: Sequence[str]) -> Counts:
     """Index some batches."""
     _at_work(home, request_id, run_key)
-    with batch_runner(home, request_id) as runner:
+    with batch_runner(home, request_id, run_key) as runner:
         return {"batches": len(batch_ids), "documents": sum(map(runner.index, batch_ids))}
 
 
@@ -316,8 +323,20 @@ class Progress:
     seconds: float
 
 
-def run_local(home: Home, request_id: str, show: Callable[[Progress], None] | None = None) -> Counts:
+def run_local(
+    home: Home,
+    request_id: str,
+    show: Callable[[Progress], None] | None = None,
+    *,
+    take_over: bool = False,
+) -> Counts:
     """Run every step up to the review in this process and its workers; resumes what an earlier run left.
+
+    Args:
+        home: Open.
+        request_id: The request.
+        show: Told where the run is, twice a second.
+        take_over: Put an end to an Airflow run that waits for a person or died.
 
     Raises:
         AlreadyRunning: Another run of the request is alive.
@@ -327,7 +346,7 @@ def run_local(home: Home, request_id: str, show: Callable[[Progress], None] | No
     tell = show or _silent
     with runlock.local_run(home, request_id):
         try:
-            return _run_local(home, request_id, run_key, tell)
+            return _run_local(home, request_id, run_key, tell, take_over=take_over)
         except BaseException:
             with contextlib.suppress(DaylightError):  # on a full disk; the next run marks this one then
                 runlock.end(home, request_id, run_key, "interrupted")
@@ -338,10 +357,12 @@ def _silent(_progress: Progress) -> None:
     return None
 
 
-def _run_local(home: Home, request_id: str, run_key: str, tell: Callable[[Progress], None]) -> Counts:
+def _run_local(
+    home: Home, request_id: str, run_key: str, tell: Callable[[Progress], None], *, take_over: bool
+) -> Counts:
     out: Counts = {"request_id": request_id}
     tell(Progress("open", 0, None, 0.0))
-    open_run(home, request_id, run_key)
+    open_run(home, request_id, run_key, take_over=take_over)
     tell(Progress("plan", 0, None, 0.0))
     plan(home, request_id, run_key)
     batch_ids = [batch_id for batch_id, _ in waiting_batches(home, request_id)]

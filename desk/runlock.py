@@ -44,8 +44,15 @@ def local_run(home: Home, request_id: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def begin(home: Home, request_id: str, run_key: str, *, leased: bool) -> None:
+def begin(home: Home, request_id: str, run_key: str, *, leased: bool, take_over: bool = False) -> None:
     """Enter a run, or find that it is entered already (a repeated task).
+
+    Args:
+        home: Open.
+        request_id: The request.
+        run_key: The run's name.
+        leased: Whether its steps renew a lease, having no process of their own to die with.
+        take_over: Put an end to another run that is alive; what it writes from then on is refused.
 
     Raises:
         AlreadyRunning: Another run holds a lease that has not run out, or waits for a person.
@@ -54,7 +61,7 @@ def begin(home: Home, request_id: str, run_key: str, *, leased: bool) -> None:
     now = datetime.now(UTC)
     version = home.request(request_id).version
     with home.catalogue.write() as connection:
-        for other in _others(connection, request_id, run_key):
+        for other in _others(connection, request_id, run_key, alive_too=take_over):
             connection.execute(
                 t.runs.update()
                 .where(r.request_id == request_id, r.run_key == other)
@@ -91,8 +98,10 @@ def refuse_leased(home: Home, request_id: str) -> None:
         _others(connection, request_id, "")
 
 
-def _others(connection: sa.Connection, request_id: str, run_key: str) -> list[str]:
-    """Return runs that died without ending; a living one is refused by name."""
+def _others(
+    connection: sa.Connection, request_id: str, run_key: str, *, alive_too: bool = False
+) -> list[str]:
+    """Return runs that did not end; a living one is refused by name unless it may be taken over."""
     r = t.runs.c
     rows = connection.execute(
         sa.select(r.run_key, r.lease_until).where(
@@ -101,10 +110,12 @@ def _others(connection: sa.Connection, request_id: str, run_key: str) -> list[st
     ).all()
     now = utc_text(datetime.now(UTC))
     for other, lease_until in rows:
-        if not other.startswith("local-") and (lease_until is None or lease_until > now):
+        alive = not other.startswith("local-") and (lease_until is None or lease_until > now)
+        if alive and not alive_too:
+            does = "waits for a person" if lease_until is None else "is at work"
             raise AlreadyRunning(
-                f"request {request_id} is being run as {other}; let it end or stop it in Airflow "
-                f"(a run that died gives way after {int(LEASE.total_seconds() // 60)} minutes)"
+                f"request {request_id} is being run as {other}, which {does}; answer it or let it end "
+                "(`daylight run --take-over` puts an end to it)"
             )
     return [other for other, _ in rows]
 

@@ -215,6 +215,6 @@ def reindex(home: Home, request_id: str) -> dict[str, int]:
                 sa.select(b.batch_id).where(b.request_id == request_id, b.extract_state == "done")
             ).scalars()
         )
-    with batch_runner(home, request_id) as runner:
+    with batch_runner(home, request_id, "local-reindex") as runner:
         documents = sum(map(runner.index, sorted(batch_ids)))
     return {"batches": len(batch_ids), "documents": documents}

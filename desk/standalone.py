@@ -387,7 +387,7 @@ class Standalone(AirflowApi):
         """
         self._take_lock()
         left = self._left_behind()
-        if left is not None and _belongs(left, self.folder):
+        if left is not None and belongs(left, self.folder):
             _end_session(left)
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
@@ -551,7 +551,7 @@ def _session_members(sid: int) -> list[psutil.Process]:
     return members
 
 
-def _belongs(sid: int, folder: Path) -> bool:
+def belongs(sid: int, folder: Path) -> bool:
     """Say whether a session is that of this home's Airflow: its number may have gone to a stranger since.
 
     One member that says so is enough: parts that show a title of their own have overwritten what they say.

@@ -105,9 +105,10 @@ def test_schedule_and_limits(dag):
     assert dag.max_active_runs == 256
 
 
-def test_the_form_asks_for_an_id_and_one_option(dag):
-    assert set(dag.params) == {"request_id", "search_only"}
+def test_the_form_asks_for_an_id_and_two_options(dag):
+    assert set(dag.params) == {"request_id", "search_only", "take_over"}
     assert dag.params["search_only"] is False
+    assert dag.params["take_over"] is False
 
 
 NOT_AN_ID = [
@@ -149,7 +150,7 @@ def test_a_missing_request_id_is_refused(dag):
 def test_a_good_request_id_is_taken(dag, value):
     params = copy.deepcopy(dag.params)
     params["request_id"] = value
-    assert params.validate() == {"request_id": value, "search_only": False}
+    assert params.validate() == {"request_id": value, "search_only": False, "take_over": False}
 
 
 def test_a_bad_option_is_refused(dag):

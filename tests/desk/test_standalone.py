@@ -258,7 +258,7 @@ def test_a_second_one_is_refused_while_the_first_holds_the_home(tmp_path):
 def test_a_session_number_that_went_to_a_stranger_is_left_alone(tmp_path):
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     try:
-        assert standalone._belongs(stranger.pid, tmp_path) is False
+        assert standalone.belongs(stranger.pid, tmp_path) is False
         assert stranger.poll() is None
     finally:
         standalone._end_session(stranger.pid)
@@ -284,7 +284,7 @@ def test_ending_a_session_reaches_processes_with_groups_of_their_own(tmp_path):
     assert leader.stdout is not None
     pid = int(leader.stdout.readline())
     leader.stdout.close()
-    assert standalone._belongs(leader.pid, tmp_path) is True
+    assert standalone.belongs(leader.pid, tmp_path) is True
     standalone.STOP_GRACE_S, kept = 0.5, standalone.STOP_GRACE_S
     try:
         standalone._end_session(leader.pid)

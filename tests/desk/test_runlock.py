@@ -1,0 +1,107 @@
+"""One run of a request at a time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from desk import runlock
+from desk.home import Home
+from desk.register import enter
+from desk.request import parse_request
+from records import tables as t
+from records.canonical import utc_text
+from records.errors import AlreadyRunning
+from records.settings import Settings
+
+
+@pytest.fixture
+def home(tmp_path):
+    opened = Home.open(settings=Settings(home=tmp_path / "home", workers=1))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def request_id(home):
+    body = parse_request(
+        {
+            "text": "x",
+            "received_on": "2026-09-08",
+            "terms": "",
+            "custodians": [{"id": "a", "name": "A"}],
+            "sources": [{"id": "s", "connector": "loose_files", "custodian": "a", "path": "/nowhere"}],
+        },
+        "test",
+    )
+    return enter(home, body, "", by="pro")
+
+
+def runs(home: Home) -> dict[str, str | None]:
+    with home.catalogue.read() as connection:
+        return {row.run_key: row.outcome for row in connection.execute(t.runs.select())}
+
+
+def test_a_local_lock_dies_with_its_process(home, request_id, tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from desk.home import Home; from desk.runlock import local_run\n"
+        "with local_run(Home.open(Path(sys.argv[1])), sys.argv[2]):\n"
+        "    print('held', flush=True); time.sleep(60)\n"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "home"), request_id], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(AlreadyRunning, match=f"request {request_id} is being run by another process"):
+        runlock.local_run(home, request_id).__enter__()
+    holder.kill()
+    holder.communicate()
+    for _ in range(100):
+        try:
+            with runlock.local_run(home, request_id):
+                return
+        except AlreadyRunning:
+            time.sleep(0.05)
+    pytest.fail("the lock outlived its process")
+
+
+def test_a_leased_run_refuses_another_by_name(home, request_id):
+    runlock.begin(home, request_id, "manual__1", leased=True)
+    runlock.begin(home, request_id, "manual__1", leased=True)  # a repeated task
+    with pytest.raises(AlreadyRunning, match="is being run as manual__1, which is at work"):
+        runlock.begin(home, request_id, "manual__2", leased=True)
+    runlock.wait_for_person(home, request_id, "manual__1")
+    with pytest.raises(AlreadyRunning, match="manual__1, which waits for a person"):
+        runlock.begin(home, request_id, "local-2", leased=False)
+
+
+def test_a_lease_that_ran_out_gives_way(home, request_id):
+    runlock.begin(home, request_id, "manual__1", leased=True)
+    late = utc_text(datetime.now(UTC) - timedelta(seconds=1))
+    with home.catalogue.write() as connection:
+        connection.execute(t.runs.update().values(lease_until=late))
+    runlock.begin(home, request_id, "manual__2", leased=True)
+    assert runs(home) == {"manual__1": "interrupted", "manual__2": None}
+    with pytest.raises(AlreadyRunning, match="taken over by another run"):
+        runlock.renew(home, request_id, "manual__1")
+
+
+def test_a_run_that_waits_can_be_taken_over_and_then_writes_no_more(home, request_id):
+    runlock.begin(home, request_id, "manual__1", leased=True)
+    runlock.wait_for_person(home, request_id, "manual__1")
+    runlock.begin(home, request_id, "local-2", leased=False, take_over=True)
+    assert runs(home) == {"manual__1": "interrupted", "local-2": None}
+    with pytest.raises(AlreadyRunning):
+        runlock.renew(home, request_id, "manual__1")
+
+
+def test_an_ended_run_leaves_the_request_free(home, request_id):
+    runlock.begin(home, request_id, "manual__1", leased=True)
+    runlock.end(home, request_id, "manual__1", "complete")
+    runlock.begin(home, request_id, "manual__2", leased=True)
+    assert runs(home) == {"manual__1": "complete", "manual__2": None}

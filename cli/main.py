@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
-from desk.home import Home
-from records import audit
 from records.errors import DaylightError, Incomplete
-from records.logs import configure
 from records.settings import load_settings
+
+if TYPE_CHECKING:
+    from desk.home import Home
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,8 +49,9 @@ def _home(
 
 def opened(context: typer.Context) -> Home:
     """Open the home the command line or the environment names."""
+    from desk.home import Home
+
     settings = load_settings(context.obj)
-    configure(settings.log_level)
     home = Home.open(settings=settings)
     context.call_on_close(home.close)
     return home
@@ -85,10 +86,13 @@ def run_command(
     ] = False,
 ) -> None:
     """Collect, read, index, count and flag; resumes what an earlier run left."""
-    home = opened(context)
     if local:
+        from desk import pool
+
+        pool.start()  # first of all: it gets ready on another core
         from desk.run import run_local
 
+        home = opened(context)
         with run_progress() as tell:
             counts = run_local(home, request_id, tell, take_over=take_over)
         show(counts)
@@ -99,6 +103,7 @@ def run_command(
         return
     from desk.airflow import follow_run
 
+    home = opened(context)
     show(follow_run(home, request_id, search_only=search_only, take_over=take_over, say=say))
 
 
@@ -359,6 +364,8 @@ def store_verify_command(
 @audit_app.command("verify")
 def audit_verify_command(context: typer.Context) -> None:
     """Walk the hash chain of the audit log; exit code 6 when it was altered."""
+    from records import audit
+
     found = audit.verify(opened(context).catalogue)
     show({"entries": found.seq, "head": found.entry_hash})
 

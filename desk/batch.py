@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,14 +17,13 @@ from desk.slots import worker_slot
 from extract.reading import read_batch
 from extract.workers import Worker
 from records import tables as t
-from records.attempts import claim
+from records.attempts import Attempt, claim
 from records.errors import UsageError
-from records.settings import Settings
+from records.logs import logger
 from records.vocabulary import Step
 from search.indexing import index_batch
 
 BEAT_S = 60.0
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(slots=True)
@@ -46,9 +43,35 @@ class BatchRunner:
 
     def collect(self, batch_id: str) -> int:
         """Collect a batch; return the number of top items drawn now (0 when it was done already)."""
-        attempt = claim(self.home.catalogue, self.request.request_id, batch_id, Step.COLLECT)
+        return self._timed(Step.COLLECT, batch_id, self._collect)
+
+    def extract(self, batch_id: str) -> int:
+        """Read a batch; return the number of items read now, children included."""
+        return self._timed(Step.EXTRACT, batch_id, self._extract)
+
+    def index(self, batch_id: str) -> int:
+        """Index a batch; return the number of documents."""
+        return self._timed(Step.INDEX, batch_id, self._index)
+
+    def _timed(self, step: Step, batch_id: str, work: Callable[[Attempt, str], int]) -> int:
+        """Claim a step of a batch and do it; 0 when it was done already."""
+        attempt = claim(self.home.catalogue, self.request.request_id, batch_id, step)
         if attempt is None:
             return 0
+        began = time.monotonic()
+        count = work(attempt, batch_id)
+        logger().info(
+            "step done",
+            request=self.request.request_id,
+            batch=batch_id,
+            step=str(step),
+            attempt=attempt.fence,
+            items=count,
+            seconds=round(time.monotonic() - began, 3),
+        )
+        return count
+
+    def _collect(self, attempt: Attempt, batch_id: str) -> int:
         source = self.request.body.source(self._source_of(batch_id))
         context = self.request.body.context(source)
         return collect_batch(
@@ -60,11 +83,7 @@ class BatchRunner:
             self.beat,
         )
 
-    def extract(self, batch_id: str) -> int:
-        """Read a batch; return the number of items read now, children included."""
-        attempt = claim(self.home.catalogue, self.request.request_id, batch_id, Step.EXTRACT)
-        if attempt is None:
-            return 0
+    def _extract(self, attempt: Attempt, batch_id: str) -> int:
         source = self.request.body.source(self._source_of(batch_id))
         return read_batch(
             attempt,
@@ -75,11 +94,7 @@ class BatchRunner:
             progress=self.beat,
         )
 
-    def index(self, batch_id: str) -> int:
-        """Index a batch; return the number of documents."""
-        attempt = claim(self.home.catalogue, self.request.request_id, batch_id, Step.INDEX)
-        if attempt is None:
-            return 0
+    def _index(self, attempt: Attempt, batch_id: str) -> int:
         count = index_batch(
             self.home.catalogue,
             self.home.store(self.request.request_id),
@@ -102,16 +117,19 @@ class BatchRunner:
             raise UsageError(f"request {self.request.request_id} has no batch {batch_id}")
         return str(found)
 
+    def warm(self) -> None:
+        """Let the extraction worker get ready while something else is done."""
+        self._reader().warm()
+
     def _reader(self) -> Worker:
         if self._worker is None:
             self._worker = Worker()
-            self._worker.__enter__()
         return self._worker
 
     def close(self) -> None:
         """End the extraction worker."""
         if self._worker is not None:
-            self._worker.__exit__(None, None, None)
+            self._worker.close()
             self._worker = None
 
 
@@ -138,27 +156,3 @@ def _lease_beat(home: Home, request_id: str, run_key: str) -> Callable[[int], No
             last = time.monotonic()
 
     return beat
-
-
-# --- worker processes of a local run -------------------------------------------------------------------
-
-_mine: BatchRunner | None = None
-
-
-def start_process(settings: Settings, request_id: str) -> None:
-    """Prepare a pool process: it dies with its parent, and leaves Ctrl-C to it."""
-    global _mine
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    home = Home.open(settings=settings)
-    _mine = BatchRunner(home, home.request(request_id))
-
-
-def run_batch(batch_id: str) -> dict[str, int]:
-    """Take one batch through its three steps; called in a pool process."""
-    assert _mine is not None, "start_process has not run"
-    return {
-        "collected": _mine.collect(batch_id),
-        "read": _mine.extract(batch_id),
-        "indexed": _mine.index(batch_id),
-    }

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-import holidays
-
 RESPONSE_DAYS = 5
 
 
@@ -15,6 +13,8 @@ def legal_holidays(year: int) -> dict[date, str]:
     A holiday on Sunday is observed on Monday, one on Saturday on the Friday before, so New Year's Day of the
     next year can be observed on 31 December.
     """
+    import holidays  # a quarter of a second, and only opening a request needs it
+
     calendar = holidays.country_holidays("US", subdiv="WA", years=[year, year + 1], observed=True)
     return {day: name for day, name in sorted(calendar.items()) if day.year == year}
 

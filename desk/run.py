@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -24,8 +23,7 @@ import sqlalchemy as sa
 
 from connectors.plan import plan_source
 from connectors.registry import connector
-from desk import bundle, runlock, searching
-from desk.batch import batch_runner, run_batch, start_process
+from desk import pool, runlock, searching
 from desk.home import Home, OpenRequest
 from desk.slots import worker_slot
 from records import audit
@@ -157,6 +155,8 @@ def _groups(waiting: list[tuple[str, int]], settings: Settings) -> list[list[str
 def collect(home: Home, request_id: str, run_key: str, batch_ids: Sequence[str]) -> Counts:
     """Collect some batches."""
     _at_work(home, request_id, run_key)
+    from desk.batch import batch_runner
+
     with batch_runner(home, request_id, run_key) as runner:
         return {"batches": len(batch_ids), "items": sum(map(runner.collect, batch_ids))}
 
@@ -164,6 +164,8 @@ def collect(home: Home, request_id: str, run_key: str, batch_ids: Sequence[str])
 def extract(home: Home, request_id: str, run_key: str, batch_ids: Sequence[str]) -> Counts:
     """Read some batches."""
     _at_work(home, request_id, run_key)
+    from desk.batch import batch_runner
+
     with batch_runner(home, request_id, run_key) as runner:
         return {"batches": len(batch_ids), "items": sum(map(runner.extract, batch_ids))}
 
@@ -171,6 +173,8 @@ def extract(home: Home, request_id: str, run_key: str, batch_ids: Sequence[str])
 def index(home: Home, request_id: str, run_key: str, batch_ids: Sequence[str]) -> Counts:
     """Index some batches."""
     _at_work(home, request_id, run_key)
+    from desk.batch import batch_runner
+
     with batch_runner(home, request_id, run_key) as runner:
         return {"batches": len(batch_ids), "documents": sum(map(runner.index, batch_ids))}
 
@@ -256,6 +260,8 @@ def record_answer(
 def draft(home: Home, request_id: str, run_key: str) -> Counts:
     """Build the draft of the next instalment, with draft numbers."""
     _at_work(home, request_id, run_key)
+    from desk import bundle
+
     return bundle.draft(home, request_id)
 
 
@@ -266,6 +272,8 @@ def gate(home: Home, request_id: str, run_key: str) -> Counts:
         CheckFailed: Something is in it that must not be; nothing goes further.
     """
     _at_work(home, request_id, run_key)
+    from desk import bundle
+
     counts = bundle.gate(home, request_id)
     if not run_key.startswith("local-"):
         runlock.wait_for_person(home, request_id, run_key)
@@ -275,6 +283,8 @@ def gate(home: Home, request_id: str, run_key: str) -> Counts:
 def record_approval(home: Home, request_id: str, run_key: str, answer: str, by: str, at: str) -> Counts:
     """Act on the answer to the approval step: only ``Approve`` makes the numbers permanent."""
     record_answer(home, request_id, run_key, "approve", answer, by, at)
+    from desk import bundle
+
     return bundle.approve(home, request_id, by=by, approved=answer == "Approve")
 
 
@@ -285,6 +295,8 @@ def package(home: Home, request_id: str, run_key: str) -> Counts:
         UsageError: It was not approved.
     """
     _at_work(home, request_id, run_key)
+    from desk import bundle
+
     return bundle.package(home, request_id)
 
 
@@ -383,16 +395,14 @@ def _run_batches(
     if not batch_ids:
         return
     began = time.monotonic()
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["desk.batch"])
     workers = min(home.settings.workers, len(batch_ids))
     with ProcessPoolExecutor(
         workers,
-        mp_context=context,
-        initializer=start_process,
+        mp_context=pool.start(),
+        initializer=pool.start_process,
         initargs=(home.settings, request.request_id),
-    ) as pool:
-        waiting = {pool.submit(run_batch, batch_id): (batch_id, 0) for batch_id in batch_ids}
+    ) as executor:
+        waiting = {executor.submit(pool.run_batch, batch_id): (batch_id, 0) for batch_id in batch_ids}
         try:
             while waiting:
                 done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
@@ -400,10 +410,10 @@ def _run_batches(
                     batch_id, tries = waiting.pop(future)
                     if _passed(future, tries):
                         continue
-                    waiting[pool.submit(run_batch, batch_id)] = (batch_id, tries + 1)
+                    waiting[executor.submit(pool.run_batch, batch_id)] = (batch_id, tries + 1)
                 tell(_batch_progress(home, request.request_id, time.monotonic() - began))
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(wait=False, cancel_futures=True)
             raise
 
 

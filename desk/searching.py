@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from desk.batch import batch_runner
 from desk.home import Home, OpenRequest
 from desk.items import short_time
 from desk.register import term_columns
@@ -215,6 +214,8 @@ def reindex(home: Home, request_id: str) -> dict[str, int]:
                 sa.select(b.batch_id).where(b.request_id == request_id, b.extract_state == "done")
             ).scalars()
         )
+    from desk.batch import batch_runner
+
     with batch_runner(home, request_id, "local-reindex") as runner:
         documents = sum(map(runner.index, sorted(batch_ids)))
     return {"batches": len(batch_ids), "documents": documents}

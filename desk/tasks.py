@@ -12,6 +12,7 @@ from typing import Any
 
 from desk import run
 from desk.home import Home
+from records import logs
 from records.errors import DaylightError
 
 FUNCTIONS = frozenset({
@@ -49,6 +50,7 @@ def run_step(function: str, request_id: str, run_key: str, **given: Any) -> dict
         raise KeyError(function)
     try:
         home = Home.open()
+        logs.configure(home.settings.log_level, home.settings.home)
         try:
             return counts_only(getattr(run, function)(home, request_id, run_key, **given))
         finally:

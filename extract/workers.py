@@ -97,6 +97,13 @@ class Worker:
         """
         self._registry = registry
         self._process: _Process | None = None
+        self._warming: _Process | None = None
+
+    def warm(self) -> None:
+        """Start the process now, without waiting: it gets ready while the caller does something else."""
+        if self._process is None and self._warming is None:
+            with contextlib.suppress(OSError):  # the first job tries again, and says what is wrong
+                self._warming = _Process(self._registry)
 
     def __enter__(self) -> Self:
         return self
@@ -108,9 +115,10 @@ class Worker:
 
     def close(self) -> None:
         """End the process, at once if it is busy."""
-        if self._process is not None:
-            self._process.end()
-            self._process = None
+        for process in (self._process, self._warming):
+            if process is not None:
+                process.end()
+        self._process = self._warming = None
 
     @property
     def process_id(self) -> int | None:
@@ -151,7 +159,8 @@ class Worker:
 
     def _running(self) -> _Process:
         if self._process is None:
-            self._process = _Process.started(self._registry)
+            warming, self._warming = self._warming, None
+            self._process = _Process.started(self._registry, warming)
         return self._process
 
     def _recycle(self, process: _Process) -> None:
@@ -248,11 +257,12 @@ class _Process:
         self._at = 0
 
     @classmethod
-    def started(cls, registry: str) -> _Process:
-        """Start a process and wait until it is ready."""
+    def started(cls, registry: str, warming: _Process | None = None) -> _Process:
+        """Start a process, or take one that is starting, and wait until it is ready."""
         for _ in range(3):
             try:
-                process = cls(registry)
+                process = warming or cls(registry)
+                warming = None
             except OSError:
                 time.sleep(0.5)
                 continue

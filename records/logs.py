@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO, cast
 
 import structlog
 
@@ -22,9 +24,43 @@ def _only_allowed(
     return event
 
 
-def configure(level: str = "info") -> None:
-    """Send log lines as JSON to stderr."""
-    structlog.configure(
+def configure(level: str, home: Path) -> None:
+    """Append log lines as JSON to ``logs/daylight.jsonl`` of a home from now on.
+
+    Only our own logger is set up: an orchestrator that runs us has its own, made with the same library.
+
+    Args:
+        level: ``debug``, ``info``, ``warning`` or ``error``.
+        home: The home; several processes append to the one file.
+    """
+    global _current
+    file = home / "logs" / "daylight.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _current = _made(structlog.WriteLogger(cast("TextIO", _Appender(file))), level)
+
+
+def logger() -> structlog.typing.FilteringBoundLogger:
+    """Return the logger; silent until ``configure`` was called."""
+    return _current
+
+
+@dataclass(frozen=True)  # no slots: the logger keeps a lock by weak reference
+class _Appender:
+    """Opens the file for each line: lines are few, and an open file would outlive its use."""
+
+    path: Path
+
+    def write(self, text: str) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def _made(out: object, level: str) -> structlog.typing.FilteringBoundLogger:
+    made: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+        out,
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -32,12 +68,9 @@ def configure(level: str = "info") -> None:
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    return made
 
 
-def logger() -> structlog.typing.FilteringBoundLogger:
-    """Return the logger."""
-    found: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-    return found
+_current = _made(structlog.ReturnLogger(), "critical")

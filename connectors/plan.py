@@ -62,13 +62,17 @@ def plan_source(
 
 
 def _is_planned(catalogue: Catalogue, request_id: str, source_id: str, scope_key: str) -> bool:
-    s = t.scopes.c
     with catalogue.read() as connection:
-        found = connection.execute(
-            sa.select(s.scope_key).where(
-                s.request_id == request_id, s.source_id == source_id, s.scope_key == scope_key
-            )
-        ).first()
+        return _planned(connection, request_id, source_id, scope_key)
+
+
+def _planned(connection: sa.Connection, request_id: str, source_id: str, scope_key: str) -> bool:
+    s = t.scopes.c
+    found = connection.execute(
+        sa.select(s.scope_key).where(
+            s.request_id == request_id, s.source_id == source_id, s.scope_key == scope_key
+        )
+    ).first()
     return found is not None
 
 
@@ -102,8 +106,16 @@ def _write_scope(
     planned: _Planned,
     kept_back: int | None,
 ) -> None:
-    """Write a scope with all its batches in one go, so that a plan that was cut short is made anew."""
+    """Write a scope with all its batches in one go, so that a plan that was cut short is made anew.
+
+    Does nothing when another process has planned it meanwhile: its items would be collected twice.
+    """
     with catalogue.write() as connection:
+        # A repeated plan task can run beside the one it replaces (PostgreSQL; SQLite has one writer anyway).
+        r = t.requests.c
+        connection.execute(sa.select(r.request_id).where(r.request_id == request_id).with_for_update())
+        if _planned(connection, request_id, context.source_id, scope.key):
+            return
         first = connection.execute(
             sa.select(sa.func.count()).where(t.batches.c.request_id == request_id)
         ).scalar_one()

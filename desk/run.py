@@ -361,7 +361,7 @@ def run_local(
             return _run_local(home, request_id, run_key, tell, take_over=take_over)
         except BaseException:
             with contextlib.suppress(DaylightError):  # on a full disk; the next run marks this one then
-                runlock.end(home, request_id, run_key, "interrupted")
+                runlock.end(home, request_id, run_key, runlock.INTERRUPTED)
             raise
 
 

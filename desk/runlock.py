@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from records.canonical import now_text, utc_text
 from records.errors import AlreadyRunning
 
 LEASE = timedelta(minutes=15)
+INTERRUPTED = "interrupted"
 
 
 @contextmanager
@@ -55,8 +56,15 @@ def begin(home: Home, request_id: str, run_key: str, *, leased: bool, take_over:
         take_over: Put an end to another run that is alive; what it writes from then on is refused.
 
     Raises:
-        AlreadyRunning: Another run holds a lease that has not run out, or waits for a person.
+        AlreadyRunning: Another run holds a lease that has not run out, or waits for a person; or, for a
+            leased run, a process holds the request (a local run, a repair).
     """
+    # A leased run holds the file lock while it enters, so that it meets a living local run.
+    with local_run(home, request_id) if leased else nullcontext():
+        _enter(home, request_id, run_key, leased=leased, take_over=take_over)
+
+
+def _enter(home: Home, request_id: str, run_key: str, *, leased: bool, take_over: bool) -> None:
     r = t.runs.c
     now = datetime.now(UTC)
     version = home.request(request_id).version
@@ -65,7 +73,7 @@ def begin(home: Home, request_id: str, run_key: str, *, leased: bool, take_over:
             connection.execute(
                 t.runs.update()
                 .where(r.request_id == request_id, r.run_key == other)
-                .values(ended_at=now_text(), outcome="interrupted")
+                .values(ended_at=now_text(), outcome=INTERRUPTED)
             )
         known = connection.execute(
             sa.select(r.run_key).where(r.request_id == request_id, r.run_key == run_key)
@@ -147,8 +155,9 @@ def _set_lease(home: Home, request_id: str, run_key: str, until: str | None) -> 
 
 
 def end(home: Home, request_id: str, run_key: str, outcome: str) -> None:
-    """Record how a run ended."""
+    """Record how a run ended; a first run that was interrupted leaves the request open, not complete."""
     r = t.runs.c
+    state = "open" if outcome == INTERRUPTED else "complete"
     with home.catalogue.write() as connection:
         connection.execute(
             t.runs.update()
@@ -158,5 +167,5 @@ def end(home: Home, request_id: str, run_key: str, outcome: str) -> None:
         connection.execute(
             t.requests.update()
             .where(t.requests.c.request_id == request_id, t.requests.c.state == "running")
-            .values(state="complete")
+            .values(state=state)
         )

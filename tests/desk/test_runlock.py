@@ -11,11 +11,12 @@ import pytest
 
 from desk import runlock
 from desk.home import Home
-from desk.register import enter
+from desk.register import close_request, enter
 from desk.request import parse_request
+from desk.run import run_local
 from records import tables as t
 from records.canonical import utc_text
-from records.errors import AlreadyRunning
+from records.errors import AccessError, AlreadyRunning, UsageError
 from records.settings import Settings
 
 
@@ -105,3 +106,21 @@ def test_an_ended_run_leaves_the_request_free(home, request_id):
     runlock.end(home, request_id, "manual__1", "complete")
     runlock.begin(home, request_id, "manual__2", leased=True)
     assert runs(home) == {"manual__1": "complete", "manual__2": None}
+
+
+def test_a_leased_run_is_refused_while_a_local_one_is_alive(home, request_id):
+    with runlock.local_run(home, request_id):
+        runlock.begin(home, request_id, "local-1", leased=False)
+        with pytest.raises(AlreadyRunning, match=f"request {request_id} is being run by another process"):
+            runlock.begin(home, request_id, "manual__1", leased=True, take_over=True)
+    assert runs(home) == {"local-1": None}
+    runlock.begin(home, request_id, "manual__1", leased=True)  # the process is gone
+    assert runs(home) == {"local-1": "interrupted", "manual__1": None}
+
+
+def test_a_first_run_that_was_interrupted_leaves_nothing_to_close(home, request_id):
+    with pytest.raises(AccessError):
+        run_local(home, request_id)  # its one source is not there
+    assert home.request(request_id).state == "open"
+    with pytest.raises(UsageError, match="has not been run"):
+        close_request(home, request_id, by="pro")

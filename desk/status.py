@@ -8,10 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from desk.books import books
 from desk.home import Home
 from records import tables as t
 from records.canonical import utc_time
-from records.ledger import ledger
 
 
 def status(home: Home, request_id: str) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def status(home: Home, request_id: str) -> dict[str, Any]:
     the first to the last (or to now, while it runs).
     """
     found = home.request(request_id)
-    counted = ledger(home.catalogue, request_id)
+    counted = books(home, request_id)
     b, r = t.batches.c, t.runs.c
     with home.catalogue.read() as connection:
         done = sa.case((b.index_state == "done", 1), else_=0)
@@ -56,6 +56,7 @@ def status(home: Home, request_id: str) -> dict[str, Any]:
         "balanced": counted.balanced,
         "scopes": [asdict(scope) for scope in counted.scopes],
         "text": counted.text,
+        "review": counted.review,
         "exceptions": counted.exceptions,
     }
 

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 import uvicorn
 from starlette.applications import Starlette
 
+from desk.books import books
 from desk.home import Home
 from records import tables as t
 from records.errors import AccessError
-from records.ledger import ledger
 from review.page_data import MARKS
 from review.pages import make_app
 from search import matcher
@@ -52,7 +52,7 @@ def app(home: Home, *, token: str, who: str) -> Starlette:
     """Return the pages of a home."""
 
     def overview(request_id: str) -> dict[str, Any]:
-        return dataclasses.asdict(ledger(home.catalogue, request_id))
+        return dataclasses.asdict(books(home, request_id))
 
     def snippets(request_id: str, item_id: str, term_no: int) -> Sequence[str]:
         return _snippets(home, request_id, item_id, term_no)

@@ -60,6 +60,7 @@ class RequestRow:
         zone: The zone people read times in.
         state: As the desk keeps it.
         text: The request verbatim.
+        names: Custodian id to name.
     """
 
     request_id: str
@@ -69,6 +70,12 @@ class RequestRow:
     zone: ZoneInfo
     state: str
     text: str
+    names: Mapping[str, str]
+
+    def named(self, custodian_id: str) -> str:
+        """Return a custodian as people know them: name, and id in brackets."""
+        name = self.names.get(custodian_id, "")
+        return f"{name} ({custodian_id})" if name else custodian_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,18 +197,21 @@ def _requests(catalogue: Catalogue, request_id: str | None) -> list[RequestRow]:
         query = query.where(r.request_id == request_id)
     with catalogue.read() as connection:
         rows = connection.execute(query).all()
-    return [
-        RequestRow(
-            row.request_id,
-            row.version,
-            row.received_on,
-            row.due_on,
-            ZoneInfo(row.time_zone),
-            row.state,
-            str(canonical.loads(row.body).get("text", "")) if row.body else "",
-        )
-        for row in rows
-    ]
+    return [_request(row) for row in rows]
+
+
+def _request(row: Any) -> RequestRow:
+    body: dict[str, Any] = canonical.loads(row.body) if row.body else {}
+    return RequestRow(
+        row.request_id,
+        row.version,
+        row.received_on,
+        row.due_on,
+        ZoneInfo(row.time_zone),
+        row.state,
+        str(body.get("text", "")),
+        {person["id"]: person.get("name", "") for person in body.get("custodians", ())},
+    )
 
 
 def hit_report(catalogue: Catalogue, found: RequestRow) -> dict[str, Any] | None:

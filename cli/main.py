@@ -432,6 +432,9 @@ def main() -> None:
         sys.exit(Exit.USAGE)
     except BrokenPipeError:
         sys.exit(Exit.OK)
+    except OSError as error:
+        say(f"daylight: {error.filename or 'a file'}: {error.strerror or type(error).__name__}")
+        sys.exit(Exit.ACCESS)
     sys.exit(code if isinstance(code, int) else Exit.OK)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -82,7 +83,10 @@ def say(text: str) -> None:
 
 def whoami() -> str:
     """Return the login name, for the audit log where a command does not ask for one."""
-    return getpass.getuser()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's number without a name
+        return f"uid-{os.getuid()}"
 
 
 @contextmanager

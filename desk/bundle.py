@@ -173,11 +173,12 @@ def _context(home: Home, found: OpenRequest) -> ReleaseContext:
         unsearchable=_unsearchable(home, found.request_id),
         citations={code: rule.citation for code, rule in exemptions.load().items()},
         log_people=people,
-        unbalanced_because=_waiver(home, found.request_id),
+        unbalanced_because=waiver(home, found.request_id),
     )
 
 
-def _waiver(home: Home, request_id: str) -> str:
+def waiver(home: Home, request_id: str) -> str:
+    """Return the reason a person recorded for going on with an unbalanced ledger; empty: none."""
     w = t.waivers.c
     with home.catalogue.read() as connection:
         found = connection.execute(

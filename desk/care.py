@@ -10,6 +10,7 @@ from desk import runlock
 from desk.home import Home
 from records import audit
 from records import tables as t
+from records.attempts import refuse_all
 
 
 def verify_stores(home: Home, *, repair: bool, by: str) -> list[dict[str, Any]]:
@@ -24,7 +25,7 @@ def verify_stores(home: Home, *, repair: bool, by: str) -> list[dict[str, Any]]:
         One object a request: records checked, damaged digests, orphans, torn segments.
 
     Raises:
-        AlreadyRunning: With ``repair``, while a local run of the request is alive.
+        AlreadyRunning: With ``repair``, while a run of a request is alive.
     """
     with home.catalogue.read() as connection:
         request_ids = list(
@@ -38,6 +39,8 @@ def _verify(home: Home, request_id: str, *, repair: bool, by: str) -> dict[str, 
     if repair:
         with runlock.local_run(home, request_id):
             runlock.refuse_leased(home, request_id)
+            with home.catalogue.write() as connection:  # or a late attempt's rows would point to nothing
+                refuse_all(connection, request_id)
             report = store.repair()
         with home.catalogue.write() as connection:
             audit.append(connection, action="repaired", actor=by, request_id=request_id)

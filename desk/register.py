@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from connectors.registry import connector
 from desk.books import books
+from desk.bundle import waiver
 from desk.clock import due_on
 from desk.home import Home
 from desk.request import Request, load_request
@@ -124,7 +125,8 @@ def close_request(home: Home, request_id: str, *, by: str) -> None:
 
     Raises:
         UsageError: It is closed already, or something is undecided or awaits redaction, notice, OCR or a
-            retryable failure; the message counts what is open.
+            retryable failure, or the ledger does not balance and nobody recorded why; the message counts
+            what is open.
     """
     found = home.request(request_id)
     if found.state == "closed":
@@ -137,8 +139,11 @@ def close_request(home: Home, request_id: str, *, by: str) -> None:
     if awaits:
         what = ", ".join(f"{count} await {_WORDS.get(name, name)}" for name, count in awaits.items())
         raise UsageError(f"request {request_id} cannot be closed: {what}")
-    if not counted.balanced:
-        raise UsageError(f"request {request_id} cannot be closed: its ledger does not balance")
+    if not counted.balanced and not waiver(home, request_id):
+        raise UsageError(
+            f"request {request_id} cannot be closed: its ledger does not balance; "
+            "`daylight accept-unbalanced` records why that stands"
+        )
     now = canonical.now_text()
     with home.catalogue.write() as connection:
         connection.execute(

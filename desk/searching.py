@@ -8,11 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from desk import runlock
 from desk.home import Home, OpenRequest
 from desk.items import short_time
 from desk.register import term_columns
 from records import audit, canonical
 from records import tables as t
+from records.attempts import refuse_all
 from records.errors import AccessError, UsageError
 from records.evidence import BlobRef
 from search import matcher, query, reports
@@ -199,11 +201,21 @@ def _adopt(home: Home, found: OpenRequest, data: bytes, by: str) -> int:
 
 
 def reindex(home: Home, request_id: str) -> dict[str, int]:
-    """Drop the search index and build it anew from catalogue and evidence."""
+    """Drop the search index and build it anew from catalogue and evidence.
+
+    Raises:
+        AlreadyRunning: A local run of the request is alive. A task of an Airflow run that is still indexing
+            stops with ``AttemptLost``.
+    """
     home.request(request_id)
-    home.engine(request_id).drop()
+    with runlock.local_run(home, request_id):
+        return _reindex(home, request_id)
+
+
+def _reindex(home: Home, request_id: str) -> dict[str, int]:
     b = t.batches.c
     with home.catalogue.write() as connection:
+        refuse_all(connection, request_id)  # an old attempt must not call a batch done that is dropped below
         connection.execute(
             t.batches.update()
             .where(b.request_id == request_id, b.extract_state == "done")
@@ -214,6 +226,7 @@ def reindex(home: Home, request_id: str) -> dict[str, int]:
                 sa.select(b.batch_id).where(b.request_id == request_id, b.extract_state == "done")
             ).scalars()
         )
+    home.engine(request_id).drop()
     from desk.batch import batch_runner
 
     with batch_runner(home, request_id, "local-reindex") as runner:

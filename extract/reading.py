@@ -466,12 +466,12 @@ class _Slice:
             "native_key": row.native_key,
             "family_id": row.item_id,
             "parent_id": node.parent.item_id,
-            "part_path": node.part_path,
+            "part_path": _no_nul(node.part_path),
             "level": node.level,
             "position": node.position,
             "kind": str(node.kind),
-            "name": node.name,
-            "media_type": node.media_type,
+            "name": node.name and _no_nul(node.name),
+            "media_type": node.media_type and _no_nul(node.media_type),
             "state": node.state,
             "reason": node.failure and str(node.failure.reason),
             "detail": node.failure and node.failure.detail,
@@ -502,9 +502,9 @@ class _Slice:
             "detail": node.reason and node.reason.detail,
             "text_sha256": node.text_sha256,
             "text_bytes": node.text_bytes,
-            "subject": fields.subject,
+            "subject": _no_nul(fields.subject),
             "sent_at": canonical.utc_text(fields.moment.at) if fields.moment.at else None,
-            "sent_at_text": fields.moment.text,
+            "sent_at_text": _no_nul(fields.moment.text),
             "sent_at_basis": fields.moment.basis.value,
             "sender": canonical.dumps(_pairs((fields.sender,) if fields.sender else ())),
             "recipients": _recipients(fields),
@@ -535,6 +535,11 @@ def text_state(made: Extraction, kind: Kind) -> tuple[TextState, Failure | None]
     if kind in _SPEAKS and _says_something(made.fields):
         return TextState.SEARCHABLE, None
     return TextState.NOT_SEARCHABLE, Failure(Reason.NO_TEXT)
+
+
+def _no_nul(text: str) -> str:
+    """Return text that both databases take: PostgreSQL refuses U+0000, and one name would stop its batch."""
+    return text.replace("\0", "\ufffd")
 
 
 def _says_something(fields: Fields | None) -> bool:

@@ -64,7 +64,7 @@ class Attempt:
                 t.batches.update().where(*self._mine(b), b.fence == self.fence).values(fence=self.fence)
             )
             if held.rowcount != 1:
-                raise AttemptLost(f"batch {self.batch_id} was claimed by a newer attempt; this one stops")
+                raise AttemptLost(f"batch {self.batch_id} was taken over by newer work; this attempt stops")
             yield connection
             if items:
                 connection.execute(
@@ -86,6 +86,12 @@ class Attempt:
 
     def _mine(self, columns: Columns) -> tuple[sa.ColumnElement[bool], ...]:
         return columns["request_id"] == self.request_id, columns["batch_id"] == self.batch_id
+
+
+def refuse_all(connection: sa.Connection, request_id: str) -> None:
+    """Take every batch from whoever holds it: an attempt that is still alive can commit nothing more."""
+    b = t.batches.c
+    connection.execute(t.batches.update().where(b.request_id == request_id).values(fence=b.fence + 1))
 
 
 def claim(catalogue: Catalogue, request_id: str, batch_id: str, step: Step) -> Attempt | None:

@@ -61,7 +61,7 @@ class Catalogue:
         if self.dialect == "sqlite":
             self.engine = self._open_sqlite(parsed)
         elif self.dialect == "postgresql":
-            self.engine = sa.create_engine(parsed, pool_pre_ping=True)
+            self.engine = sa.create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
         else:
             raise SettingsError("the catalogue's address must start with sqlite: or postgresql:")
 
@@ -72,7 +72,12 @@ class Catalogue:
         _refuse_old_sqlite(pysqlite3.sqlite_version_info)
         if url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, module=pysqlite3.dbapi2, connect_args={"timeout": BUSY_MS / 1000})
+        engine = sa.create_engine(
+            url,
+            module=pysqlite3.dbapi2,
+            connect_args={"timeout": BUSY_MS / 1000},
+            hide_parameters=True,  # an error's words would hold a row: names, subjects
+        )
 
         @sa.event.listens_for(engine, "connect")
         def _prepare(connection: Any, _record: Any) -> None:

@@ -108,6 +108,8 @@ class SegmentWriter:
         Raises:
             ItemError: ``too_large`` when the stream gives more than ``limit_bytes``; what was written of it
                 is taken back.
+            OSError: The stream cannot be read to its end; likewise.
+            Incomplete: The disk is full.
         """
         head = _read_full(stream, IN_MEMORY_BYTES + 1)
         if limit_bytes is not None and len(head) > limit_bytes:
@@ -120,21 +122,24 @@ class SegmentWriter:
         try:
             with _disk_errors():
                 self._file.write(b"\0" * RECORD_BYTES)
-                chunk = head
-                while chunk:
-                    size += len(chunk)
-                    if limit_bytes is not None and size > limit_bytes:
-                        raise ItemError(Reason.TOO_LARGE, "native_limit")
-                    digest.update(chunk)
+            chunk = head
+            while chunk:
+                size += len(chunk)
+                if limit_bytes is not None and size > limit_bytes:
+                    raise ItemError(Reason.TOO_LARGE, "native_limit")
+                digest.update(chunk)
+                with _disk_errors():
                     stored += self._file.write(packer.compress(chunk))
-                    chunk = stream.read(_CHUNK)
+                chunk = stream.read(_CHUNK)
+            with _disk_errors():
                 stored += self._file.write(packer.flush())
                 self._file.seek(start)
                 self._file.write(_header(_ZSTD, digest.hexdigest(), size, stored))
                 self._file.seek(0, os.SEEK_END)
         except BaseException:
-            self._file.seek(start)
-            self._file.truncate()
+            with _disk_errors():
+                self._file.seek(start)
+                self._file.truncate()
             raise
         self._offset = start + RECORD_BYTES + stored
         return BlobRef(digest.hexdigest(), self.name, start, size, stored)

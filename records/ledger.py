@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from records import canonical
 from records import tables as t
 from records.catalogue import Catalogue
 from records.decisions import in_review
@@ -62,16 +63,19 @@ class Ledger:
 
     Attributes:
         scopes: In source and scope order.
+        unplanned: Sources of the request in which no place to search was listed (yet).
         children: ``{found, stored, failed, excluded, expected_more}``: what containers carried;
             ``expected_more`` counts children that a container announced and did not give.
         text: ``{stored, searchable, not_searchable, pending, unread, by_reason, ocr_pages}``; ``unread``
             counts items that the extract step has not met yet.
         review: ``{stored, not_in_review, in_review, <six states>, awaits}``.
         exceptions: Reason codes with the number of top items and children that failed.
-        balanced: All scopes balance, all stored items have been read, all states add up.
+        balanced: Every source has a scope, all scopes balance, all stored items have been read, all states
+            add up.
     """
 
     scopes: tuple[ScopeLedger, ...]
+    unplanned: tuple[str, ...]
     children: dict[str, int]
     text: dict[str, object]
     review: dict[str, object]
@@ -86,17 +90,28 @@ def ledger(catalogue: Catalogue, request_id: str) -> Ledger:
             sa.select(t.requests.c.version).where(t.requests.c.request_id == request_id)
         ).scalar_one()
         scopes = _scopes(connection, request_id)
+        unplanned = _sources(connection, request_id, version) - {scope.source for scope in scopes}
         children = _children(connection, request_id)
         text = _text(connection, request_id)
         review = _review(connection, request_id, version)
         exceptions = _exceptions(connection, request_id)
     balanced = (
-        all(scope.balanced for scope in scopes)
+        not unplanned
+        and all(scope.balanced for scope in scopes)
         and children["found"] == children["stored"] + children["failed"] + children["excluded"]
         and text["unread"] == 0
         and review["stored"] == text["stored"]
     )
-    return Ledger(scopes, children, text, review, exceptions, balanced)
+    return Ledger(scopes, tuple(sorted(unplanned)), children, text, review, exceptions, balanced)
+
+
+def _sources(connection: sa.Connection, request_id: str, version: int) -> set[str]:
+    """Return the ids of the sources that the request file names."""
+    v = t.request_versions.c
+    body = connection.execute(
+        sa.select(v.body).where(v.request_id == request_id, v.version == version)
+    ).scalar()
+    return {source["id"] for source in canonical.loads(body or "{}").get("sources", ())}
 
 
 def _scopes(connection: sa.Connection, request_id: str) -> tuple[ScopeLedger, ...]:

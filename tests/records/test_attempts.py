@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from records import tables as t
-from records.attempts import claim
+from records.attempts import claim, refuse_all
 from records.errors import AttemptLost, UsageError
 from records.vocabulary import Step
 from tests.records.homes import REQUEST, add_batch, new_catalogue
@@ -59,3 +59,12 @@ def test_a_done_step_is_not_claimed_again(catalogue):
 def test_an_unknown_batch_is_refused_by_name(catalogue):
     with pytest.raises(UsageError, match="b999999"):
         claim(catalogue, REQUEST, "b999999", Step.COLLECT)
+
+
+def test_all_attempts_of_a_request_can_be_refused(catalogue):
+    old = claim(catalogue, REQUEST, "b000001", Step.COLLECT)
+    with catalogue.write() as connection:
+        refuse_all(connection, REQUEST)
+    with pytest.raises(AttemptLost), old.commit():
+        pass
+    assert claim(catalogue, REQUEST, "b000001", Step.COLLECT).fence == 3

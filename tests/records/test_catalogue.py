@@ -328,3 +328,12 @@ def test_the_newest_migration_is_the_one_that_is_looked_for():
     config = Config()
     config.set_main_option("script_location", str(Path(catalogue_module.__file__).parent / "migrations"))
     assert ScriptDirectory.from_config(config).get_heads() == [catalogue_module.HEAD]
+
+
+def test_an_error_does_not_say_what_the_row_held(catalogue):
+    row = {"request_id": "2026-0001", "from_at": "a pupil's name", "authority": ""}
+    with catalogue.write() as connection:
+        connection.execute(t.freezes.insert(), row)
+        with pytest.raises(sa.exc.IntegrityError) as caught:
+            connection.execute(t.freezes.insert(), row)
+    assert "a pupil's name" not in str(caught.value)

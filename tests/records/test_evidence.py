@@ -204,3 +204,28 @@ def test_any_values_round_trip(store, catalogue, values):
     refs = put(store, catalogue, *values, name=f"turn-{next(TURNS)}")
     assert [store.read(ref) for ref in refs] == values
     assert list(store.scan(refs[0].segment)) == refs
+
+
+class Breaking:
+    """A source that gives a large head and then cannot be read."""
+
+    def __init__(self) -> None:
+        self.left = IN_MEMORY_BYTES + 1
+
+    def read(self, size: int) -> bytes:
+        if not self.left:
+            raise OSError(5, "Input/output error")
+        size = min(size, self.left)
+        self.left -= size
+        return b"z" * size
+
+
+def test_a_stream_that_breaks_off_is_no_fault_of_the_evidence_folder(store):
+    writer = store.writer("breaks")
+    with pytest.raises(OSError, match="Input/output error"):  # and not Incomplete, which stops the run
+        writer.add_stream(Breaking())
+    kept = writer.add(b"kept")
+    writer.sync()
+    writer.close()
+    assert kept.offset == len(MAGIC)
+    assert store.read(kept) == b"kept"

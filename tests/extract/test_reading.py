@@ -1,0 +1,64 @@
+"""The extract step: what it writes is what both databases take."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+
+from extract.reading import read_batch
+from extract.workers import Result
+from records import tables as t
+from records.attempts import claim
+from records.evidence import EvidenceStore
+from records.models import Child, Extraction, Fields, Moment
+from records.rows import insert_missing
+from records.vocabulary import Basis, Kind, Step
+from tests.records.homes import REQUEST, add_batch, new_catalogue
+
+
+@pytest.fixture
+def catalogue(tmp_path):
+    made = new_catalogue(tmp_path)
+    add_batch(made, "b000001")
+    yield made
+    made.close()
+
+
+class NulEverywhere:
+    """A reader that gives U+0000 in every name it may come in."""
+
+    def submit(self, jobs):
+        for job in jobs:
+            child = Child("1\0", "a\0b.txt", "text/\0plain", Kind.FILE, b"x")
+            made = Extraction("text", fields=Fields(subject="s\0", moment=Moment(None, "d\0", Basis.NONE)))
+            if job.context.depth == 0:
+                made = Extraction("text", fields=made.fields, children=(child,))
+            yield Result(job.job_id, "fake", "1", made)
+
+
+def test_no_nul_reaches_a_column(tmp_path, catalogue):
+    store = EvidenceStore(tmp_path / "evidence", catalogue, REQUEST)
+    writer = store.writer("first")
+    ref = writer.add(b"mail")
+    writer.sync()
+    writer.close()
+    top = {
+        "request_id": REQUEST, "item_id": "top", "batch_id": "b000001", "source_id": "s", "scope_key": "k",
+        "custodian_id": "c", "connector": "x", "native_key": "1", "family_id": "top", "part_path": "",
+        "level": 0, "position": 0, "kind": "email", "state": "stored", "blob_sha256": ref.sha256,
+        "size_bytes": 4, "facts": '{"metadata":{},"warnings":[]}',
+    }  # fmt: skip
+    with catalogue.write() as connection:
+        insert_missing(connection, t.blobs, store.rows([ref]))
+        connection.execute(t.items.insert(), top)
+    attempt = claim(catalogue, REQUEST, "b000001", Step.EXTRACT)
+    assert read_batch(attempt, store, NulEverywhere(), zone=ZoneInfo("UTC")) == 2
+    store.close()
+    with catalogue.read() as connection:
+        for table in (t.items, t.readings):
+            for row in connection.execute(sa.select(table)):
+                assert not [name for name, value in row._mapping.items() if "\0" in str(value)]
+        child = connection.execute(sa.select(t.items).where(t.items.c.level == 1)).one()
+    assert (child.name, child.media_type, child.part_path) == ("a\ufffdb.txt", "text/\ufffdplain", "1\ufffd")

@@ -13,6 +13,7 @@ from records.catalogue import Catalogue, chunked
 from records.errors import ItemError
 from records.models import Expected, Part, Scope, SourceContext
 from records.rows import insert_missing
+from records.vocabulary import RETRYABLE
 
 SMALL_BATCH = 500
 """A batch is not cut smaller than this to give every core work."""
@@ -30,6 +31,8 @@ def plan_source(
     kept_back: int | None = None,
 ) -> int:
     """Plan one source; harmless when it is planned already.
+
+    A place that broke off for a passing reason (a share that was away) is tried again, from its cursors.
 
     Args:
         catalogue: Where scopes and batches are written.
@@ -49,6 +52,7 @@ def plan_source(
         SettingsError: It is not of this connector's format.
     """
     connector.check()
+    _try_again(catalogue, request_id, context.source_id)
     for scope in connector.scopes():
         if not _is_planned(catalogue, request_id, context.source_id, scope.key):
             planned = _cut(connector, scope, max_items, max_bytes, spread)
@@ -59,6 +63,29 @@ def plan_source(
                 t.batches.c.request_id == request_id, t.batches.c.source_id == context.source_id
             )
         ).scalar_one()
+
+
+def _try_again(catalogue: Catalogue, request_id: str, source_id: str) -> None:
+    """Let places that broke off for a retryable reason wait again; one without batches is forgotten."""
+    s, b = t.scopes.c, t.batches.c
+    waiting = dict.fromkeys(("collect_state", "extract_state", "index_state"), "waiting")
+    with catalogue.write() as connection:
+        broken = connection.execute(
+            sa.select(s.scope_key).where(
+                s.request_id == request_id,
+                s.source_id == source_id,
+                s.failure_reason.in_(sorted(map(str, RETRYABLE))),
+            )
+        ).scalars()
+        for scope_key in broken.all():
+            mine = (b.request_id == request_id, b.source_id == source_id, b.scope_key == scope_key)
+            its_row = (s.request_id == request_id, s.source_id == source_id, s.scope_key == scope_key)
+            if connection.execute(t.batches.update().where(*mine).values(waiting)).rowcount:
+                connection.execute(
+                    t.scopes.update().where(*its_row).values(failure_reason=None, failure_detail=None)
+                )
+            else:
+                connection.execute(t.scopes.delete().where(*its_row))
 
 
 def _is_planned(catalogue: Catalogue, request_id: str, source_id: str, scope_key: str) -> bool:

@@ -33,6 +33,8 @@ from records.vocabulary import RETRYABLE, Kind, Reason, TextState, WarningCode
 DEFAULT_LIMITS = Limits()
 SLICE_FAMILIES = 1_000
 SLICE_BYTES = 16 << 20
+WAVE_BYTES = 32 << 20
+"""Most native bytes handed to a worker at once, but for a single larger item."""
 _HELD_BYTES = 64 << 10
 """Texts and children up to this size wait in memory to be stored together; larger ones are stored at once."""
 _FLUSH_BYTES = 8 << 20
@@ -245,7 +247,7 @@ class _Slice:
         wave = tops
         everything = list(tops)
         while wave:
-            wave = self._read_wave(wave)
+            wave = [child for piece in _pieces(wave) for child in self._read_wave(piece)]
             everything.extend(wave)
         self._store_texts(everything)
         if self._fresh:
@@ -518,6 +520,20 @@ class _Slice:
             "ocr_pages": canonical.dumps(list(made.needs_ocr_pages)),
             "facts": _facts(made.metadata, warnings),
         }
+
+
+def _pieces(wave: list[_Node]) -> Iterator[list[_Node]]:
+    """Cut one level at so many bytes: small containers can give a thousand times their own size."""
+    piece: list[_Node] = []
+    size = 0
+    for node in wave:
+        size += node.size_bytes or 0
+        if piece and size > WAVE_BYTES:
+            yield piece
+            piece, size = [], node.size_bytes or 0
+        piece.append(node)
+    if piece:
+        yield piece
 
 
 def text_state(made: Extraction, kind: Kind) -> tuple[TextState, Failure | None]:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from extract.reading import read_batch
+from extract.reading import WAVE_BYTES, read_batch
 from extract.workers import Result
 from records import tables as t
 from records.attempts import claim
@@ -26,19 +26,7 @@ def catalogue(tmp_path):
     made.close()
 
 
-class NulEverywhere:
-    """A reader that gives U+0000 in every name it may come in."""
-
-    def submit(self, jobs):
-        for job in jobs:
-            child = Child("1\0", "a\0b.txt", "text/\0plain", Kind.FILE, b"x")
-            made = Extraction("text", fields=Fields(subject="s\0", moment=Moment(None, "d\0", Basis.NONE)))
-            if job.context.depth == 0:
-                made = Extraction("text", fields=made.fields, children=(child,))
-            yield Result(job.job_id, "fake", "1", made)
-
-
-def test_no_nul_reaches_a_column(tmp_path, catalogue):
+def one_mail(tmp_path, catalogue) -> EvidenceStore:
     store = EvidenceStore(tmp_path / "evidence", catalogue, REQUEST)
     writer = store.writer("first")
     ref = writer.add(b"mail")
@@ -53,6 +41,23 @@ def test_no_nul_reaches_a_column(tmp_path, catalogue):
     with catalogue.write() as connection:
         insert_missing(connection, t.blobs, store.rows([ref]))
         connection.execute(t.items.insert(), top)
+    return store
+
+
+class NulEverywhere:
+    """A reader that gives U+0000 in every name it may come in."""
+
+    def submit(self, jobs):
+        for job in jobs:
+            child = Child("1\0", "a\0b.txt", "text/\0plain", Kind.FILE, b"x")
+            made = Extraction("text", fields=Fields(subject="s\0", moment=Moment(None, "d\0", Basis.NONE)))
+            if job.context.depth == 0:
+                made = Extraction("text", fields=made.fields, children=(child,))
+            yield Result(job.job_id, "fake", "1", made)
+
+
+def test_no_nul_reaches_a_column(tmp_path, catalogue):
+    store = one_mail(tmp_path, catalogue)
     attempt = claim(catalogue, REQUEST, "b000001", Step.EXTRACT)
     assert read_batch(attempt, store, NulEverywhere(), zone=ZoneInfo("UTC")) == 2
     store.close()
@@ -62,3 +67,30 @@ def test_no_nul_reaches_a_column(tmp_path, catalogue):
                 assert not [name for name, value in row._mapping.items() if "\0" in str(value)]
         child = connection.execute(sa.select(t.items).where(t.items.c.level == 1)).one()
     assert (child.name, child.media_type, child.part_path) == ("a\ufffdb.txt", "text/\ufffdplain", "1\ufffd")
+
+
+class Unpacking:
+    """A reader whose one mail carries a hundred attachments of a megabyte each."""
+
+    def __init__(self):
+        self.handed = []
+
+    def submit(self, jobs):
+        self.handed.append(sum(len(job.data) for job in jobs))
+        for job in jobs:
+            children = ()
+            if job.context.depth == 0:
+                children = tuple(
+                    Child(str(n), None, "text/plain", Kind.FILE, b"%07d" % n * 150_000) for n in range(100)
+                )
+            yield Result(job.job_id, "fake", "1", Extraction("text", children=children))
+
+
+def test_what_a_worker_is_handed_at_once_is_bounded(tmp_path, catalogue):
+    store = one_mail(tmp_path, catalogue)
+    attempt = claim(catalogue, REQUEST, "b000001", Step.EXTRACT)
+    reader = Unpacking()
+    assert read_batch(attempt, store, reader, zone=ZoneInfo("UTC")) == 101
+    store.close()
+    assert sum(reader.handed) == 4 + 100 * 1_050_000
+    assert max(reader.handed) <= WAVE_BYTES

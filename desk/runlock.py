@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from desk.home import Home
 from records import tables as t
+from records.attempts import refuse_all
 from records.canonical import now_text, utc_text
 from records.errors import AlreadyRunning
 
@@ -69,7 +70,10 @@ def _enter(home: Home, request_id: str, run_key: str, *, leased: bool, take_over
     now = datetime.now(UTC)
     version = home.request(request_id).version
     with home.catalogue.write() as connection:
-        for other in _others(connection, request_id, run_key, alive_too=take_over):
+        others = _others(connection, request_id, run_key, alive_too=take_over)
+        if others:  # what is still at work for one of them commits nothing from here on
+            refuse_all(connection, request_id)
+        for other in others:
             connection.execute(
                 t.runs.update()
                 .where(r.request_id == request_id, r.run_key == other)

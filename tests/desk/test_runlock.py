@@ -15,9 +15,11 @@ from desk.register import close_request, enter
 from desk.request import parse_request
 from desk.run import run_local
 from records import tables as t
+from records.attempts import claim
 from records.canonical import utc_text
-from records.errors import AccessError, AlreadyRunning, UsageError
+from records.errors import AccessError, AlreadyRunning, AttemptLost, UsageError
 from records.settings import Settings
+from records.vocabulary import Step
 
 
 @pytest.fixture
@@ -124,3 +126,18 @@ def test_a_first_run_that_was_interrupted_leaves_nothing_to_close(home, request_
     assert home.request(request_id).state == "open"
     with pytest.raises(UsageError, match="has not been run"):
         close_request(home, request_id, by="pro")
+
+
+def test_what_a_run_writes_after_it_was_taken_over_is_refused(home, request_id):
+    row = {"request_id": request_id, "batch_id": "b000001", "source_id": "s", "scope_key": ".", "part": "{}"}
+    waiting = dict.fromkeys(("collect_state", "extract_state", "index_state"), "waiting")
+    with home.catalogue.write() as connection:
+        connection.execute(t.batches.insert(), {**row, **waiting, "fence": 0})
+    runlock.begin(home, request_id, "manual__1", leased=True)
+    late = claim(home.catalogue, request_id, "b000001", Step.COLLECT)
+    runlock.begin(home, request_id, "manual__1", leased=True)  # a repeated task of the same run takes nothing
+    with late.commit(items=1):
+        pass
+    runlock.begin(home, request_id, "manual__2", leased=True, take_over=True)
+    with pytest.raises(AttemptLost), late.commit(items=1):
+        pytest.fail("the run that took over has not reached this batch yet")

@@ -1,21 +1,28 @@
-"""What a worker process cannot see: the network, and the temporary folder of others.
+"""What a worker process cannot do: reach the network or others' temporary files, start another program.
 
 Tika's native library writes copies of what it reads to ``/tmp``, whatever the settings say, and removes them
 when it is done. A process that is killed leaves them behind. So a worker gets a ``/tmp`` of its own (a mount
 that only it sees, over a folder that its parent removes) and a network of its own (without any way out).
 Where the system does not allow this, the worker runs without, and left-over copies are swept away later.
+
+A worker starts no program either (``forbid_programs``): a parser that was taken over cannot, and Tika, which
+looks for a program eight times a file, is told no at once instead of forking a large process eight times
+(measured: 28 of 50 ms a file).
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
+import platform
 import shutil
+import struct
 import tempfile
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 _NEW_MOUNTS = 0x00020000
 _NEW_USERS = 0x10000000
@@ -29,6 +36,29 @@ _SCRATCH = "daylight-worker-"
 _LEFT_OVER = "apache-tika-*.tmp"
 _OLD_S = 6 * 3600
 """No item may take this long, so a copy that is older belongs to no living worker."""
+
+_PR_SET_SECCOMP = 22
+_FILTER_MODE = 2
+_ALLOW = 0x7FFF0000
+_REFUSE = 0x00050000  # with an errno in its low bits
+_THREAD = 0x00010000  # CLONE_THREAD
+_LOAD, _IS, _HAS, _RETURN = 0x20, 0x15, 0x45, 0x06  # BPF: load a word; jump if equal; jump if bits set; end
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+
+
+class _Calls(NamedTuple):
+    """System call numbers of one processor architecture."""
+
+    audit: int
+    clone: int
+    programs: tuple[int, ...]  # execve, execveat, and fork and vfork where they exist
+
+
+_CLONE3 = 435
+_CALLS = {
+    "x86_64": _Calls(0xC000003E, 56, (59, 322, 57, 58)),
+    "aarch64": _Calls(0xC00000B7, 220, (221, 281)),
+}
 
 _outside_tmp: int | None = None
 """The shared temporary folder, kept open: files to read may lie in it."""
@@ -61,6 +91,50 @@ def withdraw(scratch: str) -> bool:
         os.environ[name] = _TMP
     os.chdir(_TMP)
     return True
+
+
+def forbid_programs() -> bool:
+    """Let this process start threads but no other process or program, from here on (seccomp(2)).
+
+    Needs ``PR_SET_NO_NEW_PRIVS``. ``clone3`` is answered as unknown, so that the C library falls back on
+    ``clone``, whose flags a filter can see.
+
+    Returns:
+        Whether the system allowed it; another processor architecture is left as it is.
+    """
+    calls = _CALLS.get(platform.machine())
+    if calls is None:
+        return False
+    steps = _filter(calls)
+    code = ctypes.create_string_buffer(b"".join(steps))
+    program = ctypes.create_string_buffer(struct.pack("HP", len(steps), ctypes.addressof(code)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    answer: int = libc.prctl(_PR_SET_SECCOMP, _FILTER_MODE, program, 0, 0)
+    return answer == 0
+
+
+def _filter(calls: _Calls) -> list[bytes]:
+    """Return the filter, a step an element; jumps count the steps they leave out."""
+
+    def step(code: int, value: int, then: int = 0, otherwise: int = 0) -> bytes:
+        return struct.pack("HBBI", code, then, otherwise, value)
+
+    left = len(calls.programs) + 3  # from the first of them to the last step, which refuses
+    programs = [step(_IS, number, left - place) for place, number in enumerate(calls.programs)]
+    return [
+        step(_LOAD, _ARCHITECTURE),
+        step(_IS, calls.audit, 1),
+        step(_RETURN, _ALLOW),
+        step(_LOAD, _NUMBER),
+        step(_IS, _CLONE3, 0, 1),
+        step(_RETURN, _REFUSE | errno.ENOSYS),
+        *programs,
+        step(_IS, calls.clone, 0, 2),
+        step(_LOAD, _FIRST_ARGUMENT),
+        step(_HAS, _THREAD, 0, 1),
+        step(_RETURN, _ALLOW),
+        step(_RETURN, _REFUSE | errno.EPERM),
+    ]
 
 
 def _map_to_itself(user: int, group: int) -> None:

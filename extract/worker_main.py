@@ -99,6 +99,7 @@ def _harden(parent: int) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        isolation.forbid_programs()
     if os.getppid() != parent:
         os._exit(1)
 

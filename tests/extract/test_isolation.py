@@ -1,0 +1,39 @@
+"""A worker starts threads, and no program."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from extract import isolation
+
+CODE = """
+import ctypes, os, subprocess, threading
+from extract import isolation
+ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+print(isolation.forbid_programs())
+thread = threading.Thread(target=print, args=("thread",)); thread.start(); thread.join()
+for attempt in (os.fork, lambda: subprocess.run(["/bin/true"]), lambda: os.execv("/bin/true", ["true"]),
+                lambda: os.posix_spawn("/bin/true", ["true"], {})):
+    try:
+        attempt()
+        print("started")
+    except PermissionError:
+        print("refused")
+"""
+
+
+def test_no_program_can_be_started():
+    assert platform.machine() in isolation._CALLS, (
+        "write the system calls of this processor into isolation.py"
+    )
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "thread", *["refused"] * 4]
+
+
+def test_an_unknown_processor_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(platform, "machine", lambda: "pdp11")
+    assert isolation.forbid_programs() is False

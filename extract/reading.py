@@ -77,6 +77,7 @@ class _Node:
     extractor: str = ""
     extractor_version: str = ""
     children: list[_Node] = field(default_factory=list)
+    part_paths: set[str] = field(default_factory=set)
     text: bytes = b""  # small ones wait here, to be stored together
     text_sha256: str | None = None
     text_bytes: int = 0
@@ -378,13 +379,18 @@ class _Slice:
 
     def _child_node(self, node: _Node, child: Child) -> _Node:
         row = node.top.row
+        part_path, ordinal = child.part_path, 1
+        while part_path in node.part_paths:  # two parts of one id would be one row, and one of them lost
+            ordinal += 1
+            part_path = f"{child.part_path}#{ordinal}"
+        node.part_paths.add(part_path)
         made = _Node(
             item_id=child_item_id(
-                row.custodian_id, row.source_id, row.scope_key, row.native_key, node.item_id, child.part_path
+                row.custodian_id, row.source_id, row.scope_key, row.native_key, node.item_id, part_path
             ),
             top=node.top,
             parent=node,
-            part_path=child.part_path,
+            part_path=part_path,
             level=node.level + 1,
             position=0,
             kind=child.kind,

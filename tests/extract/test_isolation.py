@@ -27,9 +27,7 @@ for attempt in (os.fork, lambda: subprocess.run(["/bin/true"]), lambda: os.execv
 
 
 def test_no_program_can_be_started():
-    assert platform.machine() in isolation._CALLS, (
-        "write the system calls of this processor into isolation.py"
-    )
+    assert platform.machine() in isolation._CALLS, "write the calls of this processor into isolation.py"
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "thread", *["refused"] * 4]
 

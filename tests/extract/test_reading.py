@@ -94,3 +94,25 @@ def test_what_a_worker_is_handed_at_once_is_bounded(tmp_path, catalogue):
     store.close()
     assert sum(reader.handed) == 4 + 100 * 1_050_000
     assert max(reader.handed) <= WAVE_BYTES
+
+
+class Repeating:
+    """A reader that gives two parts the same place."""
+
+    def submit(self, jobs):
+        for job in jobs:
+            parts = [Child("1", name, "text/plain", Kind.FILE, name.encode()) for name in ("a", "b", "c")]
+            yield Result(
+                job.job_id, "fake", "1", Extraction("x", children=() if job.context.depth else (*parts,))
+            )
+
+
+def test_two_parts_at_one_place_are_two_items(tmp_path, catalogue):
+    store = one_mail(tmp_path, catalogue)
+    attempt = claim(catalogue, REQUEST, "b000001", Step.EXTRACT)
+    assert read_batch(attempt, store, Repeating(), zone=ZoneInfo("UTC")) == 4
+    store.close()
+    with catalogue.read() as connection:
+        kept = sa.select(t.items.c.part_path, t.items.c.name).where(t.items.c.level == 1)
+        found = connection.execute(kept.order_by(t.items.c.position)).all()
+    assert [tuple(row) for row in found] == [("1", "a"), ("1#2", "b"), ("1#3", "c")]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import mimetypes
+import struct
+import zlib
+from collections.abc import Iterator
 
 _TYPES = mimetypes.MimeTypes()
 for _suffix, _type in {
@@ -64,6 +67,8 @@ _DOCUMENT_SUFFIXES = frozenset(
         "xps",
     ]
 )
+_LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # APPNOTE.TXT 4.3.7
+_MOST_INFLATED = 16 << 20
 _DOCUMENT_SIGNS = (
     b"[Content_Types].xml",
     b"_rels/.rels",
@@ -92,13 +97,39 @@ def is_zipped_document(media_type: str | None, name: str | None, head: bytes) ->
     """Tell whether a zip is an Office, OpenDocument or EPUB file: by first members, name or label."""
     if head[30:38] == b"mimetype" and b"application/" in head[38:80]:
         return True
-    if any(sign in head for sign in _DOCUMENT_SIGNS):
+    if any(name.startswith(_DOCUMENT_SIGNS) for name in _member_names(head)):
         return True
     if suffix(name) in _DOCUMENT_SUFFIXES:
         return True
     return media_type is not None and (
         "officedocument" in media_type or "opendocument" in media_type or media_type == "application/epub+zip"
     )
+
+
+def _member_names(head: bytes) -> Iterator[bytes]:
+    """Yield the names of a zip's own first members, as far as its head tells them.
+
+    Members are walked one after another: a document that lies uncompressed in an archive has headers of its
+    own there, and they must not make the archive pass for that document.
+    """
+    at = 0
+    while head[at : at + 4] == b"PK\x03\x04" and at + _LOCAL_HEADER.size <= len(head):
+        (_, _, flags, method, _, _, _, packed, _, name_size, extra_size) = _LOCAL_HEADER.unpack_from(head, at)
+        name_at = at + _LOCAL_HEADER.size
+        yield head[name_at : name_at + name_size]
+        at = name_at + name_size + extra_size + packed
+        if flags & 0x08 and packed == 0:  # its size stands after it: only inflating shows where it ends
+            inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+            try:
+                inflating.decompress(head[at:] if method == 8 else b"", _MOST_INFLATED)
+            except zlib.error:
+                return
+            if not inflating.eof:
+                return
+            end = len(head) - len(inflating.unused_data)
+            at = head.find(b"PK\x03\x04", end, end + 28)
+            if at < 0:
+                return
 
 
 _CLAIMS = _DOCUMENT_SUFFIXES | frozenset(

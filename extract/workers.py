@@ -28,7 +28,7 @@ from typing import Self
 
 from extract import isolation, wire
 from extract.protocol import ExtractContext
-from records.errors import Incomplete
+from records.errors import Retryable
 from records.models import Extraction, Failure
 from records.vocabulary import Reason
 
@@ -135,7 +135,7 @@ class Worker:
             One result a job, in the same order, whatever a job does to its process.
 
         Raises:
-            Incomplete: No process can be started (for example, no memory is left on the machine).
+            Retryable: No process can be started (for example, no memory is left on the machine).
         """
         ahead = _Ahead(jobs)
         try:
@@ -259,6 +259,7 @@ class _Process:
     @classmethod
     def started(cls, registry: str, warming: _Process | None = None) -> _Process:
         """Start a process, or take one that is starting, and wait until it is ready."""
+        code = 0
         for _ in range(3):
             try:
                 process = warming or cls(registry)
@@ -268,9 +269,12 @@ class _Process:
                 continue
             if process._wait_ready():
                 return process
-            process.kill()
-        raise Incomplete(
-            "no extraction worker can be started: check memory and process limits, then run again"
+            code = process._reap()
+            process.end()
+        raise Retryable(
+            f"no extraction worker can be started (the last ended with {code}): check memory and process "
+            "limits, then run again",
+            retry_after_s=10.0,
         )
 
     def _wait_ready(self) -> bool:

@@ -18,7 +18,7 @@ import pytest
 from extract import isolation, workers
 from extract.protocol import ExtractContext, Limits
 from extract.workers import Job, Worker
-from records.errors import Incomplete
+from records.errors import Retryable
 from records.models import Failure
 from records.vocabulary import Reason
 
@@ -276,5 +276,6 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: py
 
 
 def test_a_process_that_cannot_start_is_said_aloud() -> None:
-    with Worker("tests.extract.no_such_module:EXTRACTORS") as worker, pytest.raises(Incomplete):
+    missing = "tests.extract.no_such_module:EXTRACTORS"
+    with Worker(missing) as worker, pytest.raises(Retryable, match="ended with 1"):
         list(worker.submit([job(1)]))

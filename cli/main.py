@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from pathlib import Path
@@ -31,6 +32,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(retention_app, name="retention")
 
 RequestId = Annotated[str, typer.Argument(metavar="ID", help="Request id, such as 2026-0001.")]
+ItemId = Annotated[str, typer.Argument(metavar="ITEM", help="Item id.")]
 By = Annotated[str, typer.Option("--by", help="Who does this; written into the audit log.")]
 
 
@@ -65,9 +67,19 @@ def open_command(
 ) -> None:
     """Enter a request; prints its id and the last of the five business days to answer."""
     from desk.register import open_request
+    from desk.searching import unusable_terms
 
-    request_id, due = open_request(opened(context), request, by=by or whoami())
+    home = opened(context)
+    request_id, due = open_request(home, request, by=by or whoami())
     show({"request_id": request_id, "due_on": due})
+    bad_lines = unusable_terms(home, request_id)
+    for bad in bad_lines:
+        say(f"terms, line {bad.line}: {bad.problem}")
+    if bad_lines:
+        say(
+            f"{len(bad_lines)} lines of the term list cannot be searched. Correct the list, then "
+            f"`daylight terms {request_id} TERMS.csv --adopt`, before or after the run."
+        )
 
 
 @app.command("run")
@@ -96,6 +108,11 @@ def run_command(
         with run_progress() as tell:
             counts = run_local(home, request_id, tell, take_over=take_over)
         show(counts)
+        if counts["terms"]["bad_lines"]:
+            say(
+                f"{counts['terms']['bad_lines']} lines of the term list were not searched; "
+                f"`daylight terms {request_id}` says why."
+            )
         say(
             f"Next: `daylight sheet {request_id} --out sheet.xlsx`, decide, "
             f"`daylight decide {request_id} sheet.xlsx --by NAME`."
@@ -156,7 +173,12 @@ def search_command(
     if count:
         show(searching.count(home, request_id, query, by=by or whoami()))
     else:
-        show_lines(searching.search(home, request_id, query, by=by or whoami(), snippets=snippets))
+        documents = show_lines(
+            searching.search(home, request_id, query, by=by or whoami(), snippets=snippets)
+        )
+        say(f"{documents:,} documents")
+    if home.request(request_id).state == "open":
+        say(f"Request {request_id} has not been run to its end: what is not collected yet is not found.")
 
 
 @app.command("terms")
@@ -177,7 +199,10 @@ def terms_command(
     from desk import searching
 
     home = opened(context)
-    show(searching.hit_report(home, request_id, terms, out, by=whoami(), adopt=adopt))
+    report = searching.hit_report(home, request_id, terms, out, by=whoami(), adopt=adopt)
+    show(report)
+    for bad in report["bad_lines"]:
+        say(f"line {bad['line']} was not searched: {bad['problem']}")
 
 
 @app.command("ledger")
@@ -214,14 +239,19 @@ def items_command(
 def get_command(
     context: typer.Context,
     request_id: RequestId,
-    item: Annotated[str, typer.Argument(metavar="ITEM", help="Item id.")],
+    item: ItemId,
     text: Annotated[bool, typer.Option("--text", help="The extracted text instead of the native.")] = False,
     by: By = "",
 ) -> None:
     """Write the exact native bytes of an item to stdout."""
     from desk.items import native
 
-    sys.stdout.buffer.write(native(opened(context), request_id, item, by=by or whoami(), text=text))
+    sys.stdout.buffer.write(native(opened(context), request_id, _bare(item), by=by or whoami(), text=text))
+
+
+def _bare(item: str) -> str:
+    """Return an item id as it is, or as it stands in a coding sheet (``i:…``)."""
+    return item.strip().removeprefix("i:")
 
 
 @app.command("sheet")
@@ -264,6 +294,11 @@ def draft_command(context: typer.Context, request_id: RequestId) -> None:
     home = opened(context)
     made = bundle.draft(home, request_id)
     show({**made, **bundle.gate(home, request_id)})
+    if made["refusals"]:
+        say(f"It cannot be approved as it stands: {'; '.join(made['refusals'])}")
+    else:
+        say(f"Look through {home.bundles(request_id) / 'draft'}")
+        say(f"and then `daylight approve {request_id} --by NAME`.")
 
 
 @app.command("accept-unbalanced")
@@ -325,7 +360,8 @@ def view_command(
     """Serve read-only pages on this machine until Ctrl-C."""
     from desk.viewing import view
 
-    view(opened(context), request_id, port=port, who=whoami(), ready=say)
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end it, no interruption
+        view(opened(context), request_id, port=port, who=whoami(), ready=say)
 
 
 @app.command("close")
@@ -387,7 +423,7 @@ def retention_import_command(
 def retention_confirm_command(
     context: typer.Context,
     request_id: RequestId,
-    item: Annotated[str, typer.Argument(metavar="ITEM", help="Item id.")],
+    item: ItemId,
     series: Annotated[str, typer.Argument(metavar="SERIES", help="Series id, or `none`.")],
     why: Annotated[str, typer.Option("--why", help="The reason.")],
     by: Annotated[str, typer.Option("--by", help="Who confirms.")],
@@ -395,7 +431,7 @@ def retention_confirm_command(
     """Confirm or change an item's retention series."""
     from desk.retaining import confirm
 
-    show(confirm(opened(context), request_id, item, series, by=by, why=why))
+    show(confirm(opened(context), request_id, _bare(item), series, by=by, why=why))
 
 
 @retention_app.command("freezes")
@@ -420,22 +456,31 @@ def doctor_command(context: typer.Context) -> None:
 def main() -> None:
     """Run the command; every expected error becomes one line of words and its exit code."""
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="daylight")
     except DaylightError as error:
         say(f"daylight: {error}")
         sys.exit(exit_code(error))
     except (typer.Abort, KeyboardInterrupt):
-        say("daylight: interrupted; run the same command again to resume")
-        sys.exit(Exit.INTERRUPTED)
+        code = Exit.INTERRUPTED
     except TyperException as error:
-        say(f"daylight: {error}; `daylight --help` shows how")
+        _say_usage(error)
         sys.exit(Exit.USAGE)
     except BrokenPipeError:
         sys.exit(Exit.OK)
     except OSError as error:
         say(f"daylight: {error.filename or 'a file'}: {error.strerror or type(error).__name__}")
         sys.exit(Exit.ACCESS)
+    if code == Exit.INTERRUPTED:  # the library turns Ctrl-C into this code by itself, without a word
+        say("daylight: interrupted; run the same command again to resume")
     sys.exit(code if isinstance(code, int) else Exit.OK)
+
+
+def _say_usage(error: TyperException) -> None:
+    """Say what is wrong with a command line; a line without a command has shown the help already."""
+    what = " ".join(error.format_message().split()).rstrip(".")
+    command = getattr(getattr(error, "ctx", None), "command_path", "daylight")
+    if what:
+        say(f"daylight: {what}; `{command} --help` shows how")
 
 
 if __name__ == "__main__":

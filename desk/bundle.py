@@ -23,6 +23,9 @@ from release.context import ReleaseContext, Unsearchable
 from release.keys import home_key
 from review import exemptions
 
+_SIGNS_OF_A_BUNDLE = ("release", "data", "bagit.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt")
+"""One of them is left of any bundle, however damaged; such a folder is verified, and fails."""
+
 
 def draft(home: Home, request_id: str) -> dict[str, Any]:
     """Build the draft of the next instalment in place of the last one.
@@ -125,10 +128,14 @@ def verify(bundle: Path, fingerprint: str | None) -> int:
     """Run the verifier on a bundle; return its exit code (0 ok, 6 failed).
 
     Raises:
-        AccessError: There is no such folder.
+        AccessError: There is no such folder, or nothing in it looks like a bundle.
     """
     if not bundle.is_dir():
         raise AccessError(f"{bundle}: there is no such folder")
+    if not any((bundle / name).exists() for name in _SIGNS_OF_A_BUNDLE):
+        raise AccessError(
+            f"{bundle}: holds no bundle; name the folder with bagit.txt in it, or the one above it"
+        )
     sys.stdout.flush()
     return verifier.main([str(bundle), *(["--fingerprint", fingerprint] if fingerprint else [])])
 

@@ -14,7 +14,7 @@ from desk.home import Home
 from desk.request import Request, load_request
 from records import audit, canonical
 from records import tables as t
-from records.errors import UsageError
+from records.errors import SettingsError, UsageError
 from records.vocabulary import Awaits
 from release.selection import NotProduced
 from retention.freeze import freeze, thaw
@@ -38,7 +38,11 @@ def open_request(home: Home, path: Path, *, by: str) -> tuple[str, str]:
     """
     request, terms = load_request(path)
     for source in request.sources:
-        connector(source.connector)(request.context(source)).check()
+        try:
+            kind = connector(source.connector)
+        except SettingsError as error:
+            raise SettingsError(f"source {source.id}: {error}") from error
+        kind(request.context(source)).check()
     request_id = enter(home, request, terms, by=by)
     return request_id, due_on(request.received_on).isoformat()
 

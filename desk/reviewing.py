@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from desk.books import books
 from desk.home import Home
 from records import audit
-from records.errors import AccessError
+from records.errors import AccessError, UsageError
 from review.sheet import apply_sheet, write_sheet
 
 
@@ -15,9 +16,14 @@ def sheet(home: Home, request_id: str, out: Path, *, split_rows: int | None, by:
     """Write the coding sheet of everything in review.
 
     Raises:
-        UsageError: ``out`` is neither .xlsx nor .csv, or is there already.
+        UsageError: ``out`` is neither .xlsx nor .csv, or is there already; or nothing is in review.
     """
     found = home.request(request_id)
+    if not books(home, request_id).review["in_review"]:
+        raise UsageError(
+            f"request {request_id} has nothing in review, so no sheet was written; `daylight status` shows "
+            "whether it was run, `daylight terms` what its terms hit"
+        )
     files = write_sheet(
         home.catalogue,
         home.store(request_id),
@@ -41,11 +47,12 @@ def decide(home: Home, request_id: str, path: Path, *, by: str) -> dict[str, Any
 
     Raises:
         AccessError: The file is not there.
-        UsageError: It is no coding sheet.
+        UsageError: It is no coding sheet, or the request is closed.
     """
     if not path.is_file():
         raise AccessError(f"{path}: there is no such file")
-    home.request(request_id)
+    if home.request(request_id).state == "closed":
+        raise UsageError(f"request {request_id} is closed; its decisions no longer change")
     result = apply_sheet(home.catalogue, request_id, path, by)
     return {
         "request_id": request_id,

@@ -19,7 +19,16 @@ from records.errors import AccessError, UsageError
 from records.evidence import BlobRef
 from search import matcher, query, reports
 from search.protocol import Hit
-from search.terms import HitReport, TermList, decoded, read_terms, run_terms, to_json
+from search.terms import (
+    BadLine,
+    HitReport,
+    TermList,
+    decoded,
+    read_terms,
+    run_terms,
+    to_json,
+    unusable_lines,
+)
 from search.tree import Node
 
 PAGE = 500
@@ -113,10 +122,12 @@ def hit_report(
     Raises:
         AccessError: The list is not there.
         SettingsError: It has no column ``term``.
-        UsageError: ``out`` exists or has another suffix; ``adopt`` without a list.
+        UsageError: ``out`` exists or has another suffix; ``adopt`` without a list, or of a closed request.
     """
     found = home.request(request_id)
     _check_out(out)
+    if adopt and found.state == "closed":
+        raise UsageError(f"request {request_id} is closed; its term list no longer changes")
     version = found.version
     text = found.terms
     if terms is not None:
@@ -145,6 +156,12 @@ def hit_report(
         out.write_text(render(report), "utf-8-sig" if out.suffix == ".csv" else "utf-8")
     made: dict[str, Any] = canonical.loads(to_json(report))
     return made
+
+
+def unusable_terms(home: Home, request_id: str) -> list[BadLine]:
+    """Return the lines of a request's own term list that cannot be searched, and why."""
+    found = home.request(request_id)
+    return unusable_lines(read_terms(found.terms.encode("utf-8")), found.body.zone) if found.terms else []
 
 
 def run(home: Home, found: OpenRequest, version: int, listed: TermList) -> HitReport:

@@ -181,6 +181,16 @@ def read_terms(data: bytes) -> TermList:
     return TermList(_marked_repeats(terms), tuple(bad))
 
 
+def unusable_lines(listed: TermList, zone: ZoneInfo) -> list[BadLine]:
+    """Return the lines of a list that would not be searched, in order, as far as no index is needed to tell.
+
+    Args:
+        listed: The list.
+        zone: The request's zone.
+    """
+    return sorted((*listed.bad_lines, *_parsed(listed.terms, zone)[1]), key=lambda bad: bad.line)
+
+
 _QUOTING_HELP = (
     "the quotation marks of this line cannot be read: in a CSV file a cell that holds quotation marks "
     'stands in quotation marks itself, with those inside doubled, like """bus route"" AND budget"'

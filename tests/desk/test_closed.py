@@ -1,0 +1,47 @@
+"""A closed request stays as it was closed."""
+
+from __future__ import annotations
+
+import pytest
+
+from desk.home import Home
+from desk.register import enter
+from desk.request import parse_request
+from desk.reviewing import decide
+from desk.searching import hit_report
+from records import tables as t
+from records.errors import UsageError
+from records.settings import Settings
+
+BODY = {
+    "text": "x",
+    "received_on": "2026-09-08",
+    "terms": "",
+    "custodians": [{"id": "a", "name": "A"}],
+    "sources": [{"id": "s", "connector": "loose_files", "custodian": "a", "path": "/nowhere"}],
+}
+
+
+@pytest.fixture
+def home(tmp_path):
+    opened = Home.open(settings=Settings(home=tmp_path / "home", workers=1))
+    enter(opened, parse_request(BODY, "test"), "", by="pro")
+    with opened.catalogue.write() as connection:
+        connection.execute(t.requests.update().values(state="closed"))
+    yield opened
+    opened.close()
+
+
+def test_it_takes_no_other_term_list(home, tmp_path):
+    listed = tmp_path / "terms.csv"
+    listed.write_text("term\nbus\n", "utf-8")
+    with pytest.raises(UsageError, match="is closed; its term list no longer changes"):
+        hit_report(home, "2026-0001", listed, None, by="pro", adopt=True)
+    assert home.request("2026-0001").version == 1
+
+
+def test_it_takes_no_decisions(home, tmp_path):
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("item_id\n", "utf-8")
+    with pytest.raises(UsageError, match="is closed; its decisions no longer change"):
+        decide(home, "2026-0001", sheet, by="pro")

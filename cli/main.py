@@ -124,6 +124,15 @@ def run_command(
     show(follow_run(home, request_id, search_only=search_only, take_over=take_over, say=say))
 
 
+@app.command("retry")
+def retry_command(context: typer.Context, request_id: RequestId, by: By = "") -> None:
+    """Put what could not be read for a passing reason in line for another try; `run` then reads it."""
+    from desk.care import retry
+
+    show(retry(opened(context), request_id, by=by or whoami()))
+    say(f"Next: `daylight run {request_id}` reads it again.")
+
+
 @app.command("status")
 def status_command(
     context: typer.Context,

@@ -364,7 +364,9 @@ def verify_command(
 def view_command(
     context: typer.Context,
     request_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Request to start with.")] = None,
-    port: Annotated[int, typer.Option("--port", help="Port on loopback; 0 takes a free one.")] = 8421,
+    port: Annotated[
+        int, typer.Option("--port", help="Port on loopback; 0 takes a free one.", min=0, max=65535)
+    ] = 8421,
 ) -> None:
     """Serve read-only pages on this machine until Ctrl-C."""
     from desk.viewing import view

@@ -73,6 +73,7 @@ def approve(home: Home, request_id: str, *, by: str, approved: bool) -> dict[str
         UsageError: There is no draft, or the request has changed since it was built.
         CheckFailed: It may not be approved; the message says why.
     """
+    home.request(request_id)
     present = release_package.present_draft(home.catalogue, request_id)
     if present is None:
         raise UsageError(f"request {request_id} has no draft; `daylight draft {request_id}` builds it")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from desk.home import Home
-from records.errors import AccessError
+from records.errors import AccessError, UsageError
 from retention.freeze import register
 from retention.schedule_import import import_schedule as read_and_store
 from retention.suggest import confirm as confirm_flag
@@ -43,9 +43,11 @@ def confirm(home: Home, request_id: str, item_id: str, series: str, *, by: str, 
     """Confirm or change an item's series; ``none`` says that no series fits.
 
     Raises:
-        UsageError: There is no such item or series, or a change lacks its reason.
+        UsageError: There is no such item or series, or no reason was given.
     """
     home.request(request_id)
+    if not why.strip():
+        raise UsageError("say why: the reason stays with the item")
     flag = confirm_flag(home.catalogue, request_id, item_id, None if series == "none" else series, by, why)
     return {"request_id": request_id, "item_id": item_id, "series_id": flag.said.series_id, "seq": flag.seq}
 

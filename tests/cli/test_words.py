@@ -119,6 +119,40 @@ def test_what_is_left_of_a_bundle_is_verified_and_fails(call, tmp_path):
     assert call("verify", tmp_path)[0] == 6
 
 
+def test_a_port_that_cannot_be_is_a_wrong_line(call):
+    code, out, err = call("view", "--port", "99999")
+    assert (code, out) == (2, "")
+    assert err.startswith("daylight: Invalid value for '--port'")
+
+
+def test_approving_an_unknown_request_says_that_there_is_none(call):
+    code, _, err = call("approve", "2026-0099", "--by", "P. Officer")
+    assert (code, err) == (
+        2,
+        "daylight: there is no request 2026-0099; `daylight status` lists what there is",
+    )
+
+
+def test_a_confirmation_needs_a_reason_in_words(call, request_file):
+    call("open", request_file())
+    code, _, err = call("retention", "confirm", "2026-0001", "0" * 32, "none", "--why", " ", "--by", "P.")
+    assert (code, err) == (2, "daylight: say why: the reason stays with the item")
+
+
+def test_a_catalogue_that_does_not_open_is_not_called_an_altered_log(call, tmp_path):
+    (tmp_path / "home/catalogue/daylight.sqlite").mkdir(parents=True)
+    code, out, _ = call("doctor")
+    found = {check["check"]: check for check in map(json.loads, out.splitlines())}
+    assert code == 6
+    assert found["catalogue"]["ok"] is False
+    assert found["audit"] == {
+        "check": "audit",
+        "ok": True,
+        "found": "not looked at: the catalogue cannot be opened",
+        "do": "",
+    }
+
+
 def test_ctrl_c_says_that_the_command_resumes(call, monkeypatch):
     def interrupted(_settings):
         raise KeyboardInterrupt

@@ -7,6 +7,7 @@ busy time-out says.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,13 +84,9 @@ class Catalogue:
         def _prepare(connection: Any, _record: Any) -> None:
             connection.isolation_level = None  # we say BEGIN ourselves
             cursor = connection.cursor()
-            for pragma in (
-                "journal_mode=WAL",
-                "synchronous=FULL",
-                f"busy_timeout={BUSY_MS}",
-                "foreign_keys=ON",
-            ):
+            for pragma in (f"busy_timeout={BUSY_MS}", "synchronous=FULL", "foreign_keys=ON"):
                 cursor.execute(f"PRAGMA {pragma}")
+            _write_ahead(cursor, pysqlite3.OperationalError)
             cursor.close()
 
         @sa.event.listens_for(engine, "begin")
@@ -166,6 +163,23 @@ class Catalogue:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _write_ahead(cursor: Any, locked: type[Exception]) -> None:
+    """Switch a database to write-ahead logging.
+
+    The first connections of a new file can meet here, and SQLite then says "locked" at once: it does not wait
+    where waiting could be a deadlock. So we wait.
+    """
+    until = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except locked as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _is_full_disk(error: sa.exc.OperationalError) -> bool:

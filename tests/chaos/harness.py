@@ -102,6 +102,17 @@ def run_killed(home: Path, request_id: str, after_s: float) -> bool:
         return True
 
 
+def run_killed_at_work(home: Path, request_id: str, segments: int = 3) -> None:
+    """Start a run and kill its whole session as soon as it has begun some segments of evidence."""
+    process = start(home, request_id)
+    evidence = home / "requests" / request_id / "evidence"
+    while process.poll() is None and len(list(evidence.glob("*.seg"))) < segments:
+        time.sleep(0.005)
+    assert process.poll() is None, "the run was over before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
 def outcome(home: Path, request_id: str, package_in: Path) -> Outcome:
     """Decide everything in review alike, package, and take the fingerprint of all that must be the same."""
     opened = Home.open(settings=settings(home))

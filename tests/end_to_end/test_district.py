@@ -21,6 +21,7 @@ from examples import decide
 from records.decisions import standings
 from records.ledger import ledger
 from records.settings import Settings
+from tests.chaos.harness import district
 from tests.end_to_end.truth import differences, load
 
 SEEDS = (11, 12, 13)
@@ -39,30 +40,12 @@ class Done:
     items: list[dict[str, Any]]
 
 
-def make_district(folder: Path, seed: int, count: int = 300) -> None:
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "examples.district",
-            "--items",
-            str(count),
-            "--seed",
-            str(seed),
-            "--out",
-            folder,
-        ],
-        check=True,
-        capture_output=True,
-    )
-
-
 @pytest.fixture(scope="module", params=[(seed, name) for seed in SEEDS for name in REQUESTS], ids=str)
 def done(request, tmp_path_factory) -> Iterator[Done]:
     seed, name = request.param
     base = tmp_path_factory.getbasetemp() / f"district-{seed}"
     if not base.exists():
-        make_district(base, seed)
+        district(base, 300, seed)
     home = Home.open(settings=Settings(home=tmp_path_factory.mktemp("home"), workers=2))
     request_id, _ = open_request(home, base / f"request-{name}.toml", by="pro")
     run_local(home, request_id)

@@ -13,7 +13,7 @@ from connectors.cursors import number_cursor, read_number
 from connectors.mailhead import file_item, header_end, looks_like_mail, mail_item
 from connectors.mbox import SeenHashes, Span, prefix_of, split
 from records import canonical
-from records.errors import ItemError, SettingsError
+from records.errors import SettingsError
 from records.models import EMPTY, FailedItem, Part, Scope, Window, Yielded
 from records.vocabulary import Kind, WarningCode
 
@@ -191,8 +191,3 @@ def _parts(
         spec = "" if len(cuts) == 1 else MboxPart(start, None if last else stop, seen).spec()
         yield Part(scope, number, spec, count, stop - start)
         first += count
-
-
-def stream_failure(error: ItemError, cursor: str, kind: Kind) -> FailedItem:
-    """Return the item that says that a stream could not be opened at all."""
-    return FailedItem("rest", kind, cursor, error.reason, error.detail)

@@ -137,7 +137,7 @@ class BatchRunner:
 def batch_runner(home: Home, request_id: str, run_key: str) -> Iterator[BatchRunner]:
     """Open a runner while holding one of the machine's worker slots; a leased run is renewed as it goes."""
     with worker_slot(home.settings):
-        beat = None if run_key.startswith("local-") else _lease_beat(home, request_id, run_key)
+        beat = None if runlock.is_local(run_key) else _lease_beat(home, request_id, run_key)
         runner = BatchRunner(home, home.request(request_id), beat)
         try:
             yield runner

@@ -28,7 +28,7 @@ from desk.home import Home, OpenRequest
 from desk.slots import worker_slot
 from records import audit
 from records import tables as t
-from records.errors import DaylightError, Fatal, Incomplete, Retryable, UsageError
+from records.errors import DaylightError, Incomplete, Retryable, UsageError
 from records.ledger import ledger
 from records.settings import Settings
 from retention.suggest import flag_request
@@ -89,7 +89,7 @@ def open_run(home: Home, request_id: str, run_key: str, *, take_over: bool = Fal
     found = home.request(request_id)
     if found.state == "closed":
         raise UsageError(f"request {request_id} is closed; its records are no longer collected")
-    leased = not run_key.startswith("local-")
+    leased = not runlock.is_local(run_key)
     runlock.begin(home, request_id, run_key, leased=leased, take_over=take_over)
     with home.catalogue.write() as connection:
         audit.append(connection, action="run", actor="daylight", request_id=request_id, version=found.version)
@@ -224,7 +224,7 @@ def flag(home: Home, request_id: str, run_key: str) -> Counts:
     _at_work(home, request_id, run_key)
     with worker_slot(home.settings):
         report = flag_request(home.catalogue, home.store(request_id), request_id)
-    if not run_key.startswith("local-"):
+    if not runlock.is_local(run_key):
         runlock.wait_for_person(home, request_id, run_key)
     return {"items": report.items, "with_series": report.with_series, "unverified": report.unverified}
 
@@ -275,7 +275,7 @@ def gate(home: Home, request_id: str, run_key: str) -> Counts:
     from desk import bundle
 
     counts = bundle.gate(home, request_id)
-    if not run_key.startswith("local-"):
+    if not runlock.is_local(run_key):
         runlock.wait_for_person(home, request_id, run_key)
     return counts
 
@@ -311,7 +311,7 @@ def finish(home: Home, request_id: str, run_key: str) -> Counts:
 
 
 def _at_work(home: Home, request_id: str, run_key: str) -> None:
-    if not run_key.startswith("local-"):
+    if not runlock.is_local(run_key):
         runlock.renew(home, request_id, run_key)
 
 
@@ -382,10 +382,7 @@ def _run_local(
     for name, function in (("reconcile", reconcile), ("terms", terms), ("flag", flag)):
         tell(Progress(name, 0, None, 0.0))
         out[name] = function(home, request_id, run_key)
-    exceptions = out["reconcile"]["exceptions"]
-    outcome = f"complete with {exceptions} exceptions" if exceptions else "complete"
-    runlock.end(home, request_id, run_key, outcome)
-    return {**out, "outcome": outcome}
+    return {**out, "outcome": finish(home, request_id, run_key)["outcome"]}
 
 
 def _run_batches(
@@ -428,8 +425,6 @@ def _passed(future: Future[dict[str, int]], tries: int) -> bool:
             raise
         time.sleep(error.retry_after_s or 2.0**tries)
         return False
-    except Fatal:
-        raise
     return True
 
 

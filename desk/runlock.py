@@ -24,6 +24,11 @@ LEASE = timedelta(minutes=15)
 INTERRUPTED = "interrupted"
 
 
+def is_local(run_key: str) -> bool:
+    """Say whether a run lives in a process of its own (``local-…``), and so needs no lease."""
+    return run_key.startswith("local-")
+
+
 @contextmanager
 def local_run(home: Home, request_id: str) -> Iterator[None]:
     """Hold the request for this process.
@@ -122,7 +127,7 @@ def _others(
     ).all()
     now = utc_text(datetime.now(UTC))
     for other, lease_until in rows:
-        alive = not other.startswith("local-") and (lease_until is None or lease_until > now)
+        alive = not is_local(other) and (lease_until is None or lease_until > now)
         if alive and not alive_too:
             does = "waits for a person" if lease_until is None else "is at work"
             raise AlreadyRunning(

@@ -98,14 +98,12 @@ class WarningCode(StrEnum):
     NO_DATE = "no_date"
     BAD_DATE = "bad_date"
     ASSUMED_ZONE = "assumed_zone"
-    AMBIGUOUS_HOUR = "ambiguous_hour"  # the autumn hour that occurs twice
     NEAR_WINDOW_EDGE = "near_window_edge"
     CHARSET_GUESSED = "charset_guessed"
     HEADER_DEFECT = "header_defect"
     MIME_DEFECT = "mime_defect"
     PARTIAL = "partial"  # a container gave only some of its children
     NEEDS_OCR = "needs_ocr"  # some pages are pictures; the rest is searchable
-    TEXT_CUT = "text_cut"
     NAME_CHANGED = "name_changed"  # an unsafe name was replaced for display; the original is kept
     DRAFT = "draft"
     NOT_SENT = "not_sent"
@@ -113,7 +111,6 @@ class WarningCode(StrEnum):
     DUPLICATE_ENTRY = "duplicate_entry"
     MISSING_PART = "missing_part"
     HIDDEN_CONTENT = "hidden_content"  # hidden sheets, rows, slides
-    CHILD_OF_ENCRYPTED = "child_of_encrypted"
 
 
 class Basis(StrEnum):

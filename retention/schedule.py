@@ -21,7 +21,6 @@ from retention.periods import Retention, parse_retention, split_needed
 
 VERIFIED = "verified"
 UNVERIFIED = "unverified"
-BUILT_IN = "built-in"
 _NEEDED = " (and until no longer needed for agency business)"
 _TABLE = Path(__file__).with_name("schedule.csv")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
@@ -14,7 +14,7 @@ from connectors.registry import connector
 from desk import runlock
 from desk.home import Home, OpenRequest
 from desk.slots import worker_slot
-from extract.reading import read_batch
+from extract.reading import KnownReadings, read_batch
 from extract.workers import Worker
 from records import tables as t
 from records.attempts import Attempt, claim
@@ -28,7 +28,7 @@ BEAT_S = 60.0
 
 @dataclass(slots=True)
 class BatchRunner:
-    """Runs steps of batches, keeping one extraction worker warm between them.
+    """Runs steps of batches, keeping an extraction worker warm between them, and what it read of attachments.
 
     Attributes:
         home: Open.
@@ -40,6 +40,7 @@ class BatchRunner:
     request: OpenRequest
     beat: Callable[[int], None] | None = None
     _worker: Worker | None = None
+    _known: KnownReadings = field(default_factory=KnownReadings)
 
     def collect(self, batch_id: str) -> int:
         """Collect a batch; return the number of top items drawn now (0 when it was done already)."""
@@ -92,6 +93,7 @@ class BatchRunner:
             zone=self.request.body.zone,
             owner_handles=self.request.body.context(source).owner_handles,
             progress=self.beat,
+            known=self._known,
         )
 
     def _index(self, attempt: Attempt, batch_id: str) -> int:

@@ -102,6 +102,7 @@ def read_batch(
     owner_handles: tuple[str, ...] = (),
     limits: Limits = DEFAULT_LIMITS,
     progress: Callable[[int], None] | None = None,
+    known: KnownReadings | None = None,
 ) -> int:
     """Read what is left of one batch.
 
@@ -113,6 +114,7 @@ def read_batch(
         owner_handles: The custodian's own addresses and numbers.
         limits: What one item may cost.
         progress: Called with the number of items after each slice.
+        known: What earlier batches read, to be used again and added to; None starts afresh.
 
     Returns:
         The number of items read by this attempt, children included.
@@ -124,7 +126,7 @@ def read_batch(
     _drop_unfinished(attempt)
     writer = store.writer(attempt.segment)
     done = 0
-    cache = _Cache()
+    cache = known or KnownReadings()
     try:
         for slice_ in _slices(attempt):
             session = _Slice(attempt, store, reader, writer, cache, zone, owner_handles, limits)
@@ -187,34 +189,43 @@ def _slices(attempt: Attempt) -> Iterator[list[sa.Row[Any]]]:
         yield taken
 
 
-class _Cache:
-    """Readings of children by digest, so that an attachment sent to thirty people is read once a batch."""
+_Question = tuple[str | None, str | None, str | None, int, tuple[str, ...], tuple[tuple[str, str], ...]]
+
+
+class KnownReadings:
+    """Readings of children by digest, so that an attachment sent to thirty people is read once.
+
+    Good for one request and one process; the oldest are forgotten when their texts together grow too large.
+    """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str | None], tuple[Extraction, str, str]] = OrderedDict()
+        """Start with nothing known."""
+        self._kept: OrderedDict[_Question, tuple[Extraction, str, str]] = OrderedDict()
         self._size = 0
 
-    def get(self, node: _Node) -> tuple[Extraction, str, str] | None:
-        return self._kept.get(self._key(node))
+    def get(self, question: _Question) -> tuple[Extraction, str, str] | None:
+        """Return the extraction, reader and version that were answered before, or None."""
+        return self._kept.get(question)
 
-    def put(self, node: _Node) -> None:
-        made = node.extraction
-        if node.level == 0 or made is None or made.children or len(made.text) > _CACHE_BYTES // 8:
+    def put(self, question: _Question, made: Extraction, reader: str, version: str) -> None:
+        """Keep an answer, unless it has children (their bytes would be lost) or may differ next time."""
+        if made.children or len(made.text) > _CACHE_BYTES // 8 or question in self._kept:
             return
         if made.failure is not None and made.failure.reason in RETRYABLE:
             return
-        if self._key(node) in self._kept:
-            return
-        self._kept[self._key(node)] = (made, node.extractor, node.extractor_version)
+        self._kept[question] = (made, reader, version)
         self._size += len(made.text)
         while self._size > _CACHE_BYTES:
             _, (old, _, _) = self._kept.popitem(last=False)
             self._size -= len(old.text)
 
-    @staticmethod
-    def _key(node: _Node) -> tuple[str, str | None]:
-        suffix = Path(node.name).suffix.lower() if node.name and "\0" not in node.name else None
-        return f"{node.sha256} {node.media_type}", suffix
+
+def _question(node: _Node, owner_handles: tuple[str, ...]) -> _Question:
+    """Return all that the reading of a child depends on."""
+    suffix = Path(node.name).suffix.lower() if node.name and "\0" not in node.name else None
+    return (
+        node.sha256, node.media_type, suffix, node.level, owner_handles, tuple(sorted(node.metadata.items()))
+    )  # fmt: skip
 
 
 class _Slice:
@@ -226,7 +237,7 @@ class _Slice:
         store: EvidenceStore,
         reader: Reader,
         writer: SegmentWriter,
-        cache: _Cache,
+        cache: KnownReadings,
         zone: ZoneInfo,
         owner_handles: tuple[str, ...],
         limits: Limits,
@@ -286,7 +297,7 @@ class _Slice:
             for node in wave:
                 if node.state != "stored":
                     continue
-                cached = self._cache.get(node) if node.level else None
+                cached = self._cache.get(_question(node, self._owner_handles)) if node.level else None
                 if cached is not None:
                     node.extraction, node.extractor, node.extractor_version = cached
                     self._settle(node)
@@ -304,7 +315,11 @@ class _Slice:
                 node.extraction = result.extraction
                 node.extractor = result.extractor_name
                 node.extractor_version = result.extractor_version
-                self._cache.put(node)
+                if node.level:
+                    self._cache.put(
+                        _question(node, self._owner_handles),
+                        result.extraction, result.extractor_name, result.extractor_version,
+                    )  # fmt: skip
                 for child in result.extraction.children:
                     waiting.append(self._child_node(node, child))
                     size += waiting[-1].size_bytes or 0

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from extract.reading import WAVE_BYTES, read_batch
+from extract.reading import WAVE_BYTES, KnownReadings, read_batch
 from extract.workers import Result
 from records import tables as t
 from records.attempts import claim
@@ -26,15 +26,15 @@ def catalogue(tmp_path):
     made.close()
 
 
-def one_mail(tmp_path, catalogue) -> EvidenceStore:
+def one_mail(tmp_path, catalogue, item_id="top", batch_id="b000001") -> EvidenceStore:
     store = EvidenceStore(tmp_path / "evidence", catalogue, REQUEST)
-    writer = store.writer("first")
+    writer = store.writer(f"native-{item_id}")
     ref = writer.add(b"mail")
     writer.sync()
     writer.close()
     top = {
-        "request_id": REQUEST, "item_id": "top", "batch_id": "b000001", "source_id": "s", "scope_key": "k",
-        "custodian_id": "c", "connector": "x", "native_key": "1", "family_id": "top", "part_path": "",
+        "request_id": REQUEST, "item_id": item_id, "batch_id": batch_id, "source_id": "s", "scope_key": "k",
+        "custodian_id": "c", "connector": "x", "native_key": item_id, "family_id": item_id, "part_path": "",
         "level": 0, "position": 0, "kind": "email", "state": "stored", "blob_sha256": ref.sha256,
         "size_bytes": 4, "facts": '{"metadata":{},"warnings":[]}',
     }  # fmt: skip
@@ -116,3 +116,38 @@ def test_two_parts_at_one_place_are_two_items(tmp_path, catalogue):
         kept = sa.select(t.items.c.part_path, t.items.c.name).where(t.items.c.level == 1)
         found = connection.execute(kept.order_by(t.items.c.position)).all()
     assert [tuple(row) for row in found] == [("1", "a"), ("1#2", "b"), ("1#3", "c")]
+
+
+class OneAttachment:
+    """A reader whose mails all carry the same file; keeps what it was asked."""
+
+    def __init__(self):
+        self.depths = []
+
+    def submit(self, jobs):
+        for job in jobs:
+            self.depths.append(job.context.depth)
+            children = (Child("1", "menu.txt", "text/plain", Kind.FILE, b"soup", {"cid": "a"}),)
+            made = Extraction("text", children=() if job.context.depth else children)
+            yield Result(job.job_id, "fake", "1", made)
+
+
+@pytest.mark.parametrize("handles", [(), ("+15095550101",)])
+def test_a_file_sent_to_many_is_read_once_for_all_batches_of_one_owner(tmp_path, catalogue, handles):
+    add_batch(catalogue, "b000002")
+    reader, known = OneAttachment(), KnownReadings()
+    for item_id, batch_id, owner in (("top", "b000001", ()), ("other", "b000002", handles)):
+        store = one_mail(tmp_path, catalogue, item_id, batch_id)
+        attempt = claim(catalogue, REQUEST, batch_id, Step.EXTRACT)
+        zone = ZoneInfo("UTC")
+        assert read_batch(attempt, store, reader, zone=zone, owner_handles=owner, known=known) == 2
+        store.close()
+    assert reader.depths == ([0, 1, 0, 1] if handles else [0, 1, 0])
+    with catalogue.read() as connection:
+        texts = connection.execute(
+            sa.select(t.readings.c.text_sha256)
+            .join(t.items, t.items.c.item_id == t.readings.c.item_id)
+            .where(t.items.c.level == 1)
+        ).all()
+    assert len(texts) == 2
+    assert texts[0] == texts[1]

@@ -2,7 +2,8 @@
 
 Tika's native library writes copies of what it reads to ``/tmp``, whatever the settings say, and removes them
 when it is done. A process that is killed leaves them behind. So a worker gets a ``/tmp`` of its own (a mount
-that only it sees, over a folder that its parent removes) and a network of its own (without any way out).
+that only it sees, over a folder that its parent removes; a checkout in `/tmp` shows through it) and a network
+of its own (without any way out).
 Where the system does not allow this, the worker runs without, and left-over copies are swept away later.
 
 A worker starts no program either (``forbid_programs``): a parser that was taken over cannot, and Tika, which
@@ -19,6 +20,7 @@ import os
 import platform
 import shutil
 import struct
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -83,7 +85,7 @@ def withdraw(scratch: str) -> bool:
         _map_to_itself(user, group)
     outside = os.open(_TMP, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     private = libc.mount(b"none", b"/", None, _RECURSIVE | _PRIVATE, None) == 0
-    if not private or libc.mount(os.fsencode(scratch), os.fsencode(_TMP), None, _BIND, None) != 0:
+    if not private or not _cover(libc, scratch):
         os.close(outside)
         return False
     _outside_tmp = outside
@@ -91,6 +93,36 @@ def withdraw(scratch: str) -> bool:
         os.environ[name] = _TMP
     os.chdir(_TMP)
     return True
+
+
+def _cover(libc: ctypes.CDLL, scratch: str) -> bool:
+    """Mount a folder over ``/tmp``; what this process imports from stays in its place, seen through it."""
+
+    def bind(source: str, target: str) -> bool:
+        done: int = libc.mount(os.fsencode(source), os.fsencode(target), None, _BIND | _RECURSIVE, None)
+        return done == 0
+
+    for folder in _imported_from():
+        if folder == _TMP:
+            return False
+        place = scratch + folder.removeprefix(_TMP)
+        Path(place).mkdir(parents=True, exist_ok=True)
+        if not bind(folder, place):
+            return False
+    return bind(scratch, _TMP)
+
+
+def _imported_from() -> list[str]:
+    """Return the folders in ``/tmp`` that hold our code or the interpreter's, none within another."""
+    named = {
+        place for path in (*sys.path, sys.prefix, sys.base_prefix) for place in (path, os.path.realpath(path))
+    }
+    found: list[str] = []
+    for folder in sorted(named):
+        inside = any(folder.startswith(f"{outer}/") for outer in found)
+        if not inside and f"{folder}/".startswith(f"{_TMP}/") and Path(folder).is_dir():
+            found.append(folder)
+    return found
 
 
 def forbid_programs() -> bool:

@@ -378,7 +378,7 @@ def view_command(
 @app.command("close")
 def close_command(context: typer.Context, request_id: RequestId, by: By = "") -> None:
     """Close a request; refused while anything is undecided or awaits something."""
-    from desk.register import close_request
+    from desk.closing import close_request
 
     close_request(opened(context), request_id, by=by or whoami())
     show({"request_id": request_id, "state": "closed"})

@@ -11,9 +11,6 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from records.errors import (
     AccessError,
     AlreadyRunning,
@@ -26,7 +23,9 @@ from records.errors import (
     UsageError,
 )
 
-if TYPE_CHECKING:  # importing it costs a second, and most commands show no progress
+if TYPE_CHECKING:  # importing them costs a second, and most commands show no bar
+    from rich.progress import Progress
+
     from desk import run
 
 
@@ -54,8 +53,6 @@ _CODES: tuple[tuple[type[DaylightError], Exit], ...] = (
     (UsageError, Exit.USAGE),
 )
 
-words = Console(stderr=True, highlight=False, soft_wrap=True)
-
 
 def exit_code(error: DaylightError) -> Exit:
     """Return the exit code of an error."""
@@ -78,7 +75,7 @@ def show_lines(values: Iterable[Any]) -> int:
 
 def say(text: str) -> None:
     """Print words for a person."""
-    words.print(text, markup=False)
+    sys.stderr.write(text + "\n")
 
 
 def whoami() -> str:
@@ -92,7 +89,7 @@ def whoami() -> str:
 @contextmanager
 def run_progress() -> Iterator[Callable[[run.Progress], None]]:
     """Show a run's progress: a bar with rate and time left on a terminal, else a line every ten seconds."""
-    if words.is_terminal:
+    if sys.stderr.isatty():
         with _bar() as bar:
             yield _on_terminal(bar)
     else:
@@ -100,6 +97,9 @@ def run_progress() -> Iterator[Callable[[run.Progress], None]]:
 
 
 def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -107,7 +107,7 @@ def _bar() -> Progress:
         TextColumn("{task.fields[rate]} items/s"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=words,
+        console=Console(stderr=True, highlight=False, soft_wrap=True),
     )
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _LOADED = ["__main__", "desk.batch"]
 _PR_SET_PDEATHSIG = 1
+TRIES = 4
+"""How often a batch is tried, when what stops it may pass."""
+
 _mine: BatchRunner | None = None
 
 
@@ -46,7 +49,30 @@ def start_process(settings: Settings, request_id: str) -> None:
 
 
 def run_batch(batch_id: str) -> dict[str, int]:
-    """Take one batch through its three steps; called in a worker process."""
+    """Take one batch through its three steps, again when a step says so; called in a worker process.
+
+    Raises:
+        Retryable: The same thing went wrong ``TRIES`` times.
+    """
+    import tenacity
+
+    from records.errors import Retryable
+
+    def wait_s(state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome is not None else None
+        asked = error.retry_after_s if isinstance(error, Retryable) else None
+        return asked or 2.0 ** (state.attempt_number - 1)
+
+    again = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(Retryable),
+        stop=tenacity.stop_after_attempt(TRIES),
+        wait=wait_s,
+        reraise=True,
+    )
+    return again(_run_batch, batch_id)
+
+
+def _run_batch(batch_id: str) -> dict[str, int]:
     assert _mine is not None, "start_process has not run"
     return {
         "collected": _mine.collect(batch_id),

@@ -1,4 +1,4 @@
-"""The register: opening requests, listing them, closing them."""
+"""The register: opening requests, and listing them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from connectors.registry import connector
-from desk.books import books
-from desk.bundle import waiver
 from desk.clock import due_on
 from desk.home import Home
 from desk.request import Request, load_request
 from records import audit, canonical
 from records import tables as t
-from records.errors import SettingsError, UsageError
-from records.vocabulary import Awaits
-from release.selection import NotProduced
-from retention.freeze import freeze, thaw
+from records.errors import SettingsError
+from retention.freeze import freeze
 from search.terms import read_terms
 
 
@@ -122,60 +118,3 @@ def list_requests(home: Home) -> list[dict[str, object]]:
             )
         )
         return [dict(row._mapping) for row in rows]
-
-
-def close_request(home: Home, request_id: str, *, by: str) -> None:
-    """Close a request; its records thaw.
-
-    Raises:
-        UsageError: It is closed already, or something is undecided or awaits redaction, notice, OCR or a
-            retryable failure, or the ledger does not balance and nobody recorded why; the message counts
-            what is open.
-    """
-    found = home.request(request_id)
-    if found.state == "closed":
-        raise UsageError(f"request {request_id} is closed already")
-    if found.state == "open":
-        raise UsageError(f"request {request_id} has not been run; nothing to close; `daylight run` it")
-    counted = books(home, request_id)
-    awaits = counted.review["awaits"]
-    assert isinstance(awaits, dict)
-    if awaits:
-        what = ", ".join(f"{count} await {_WORDS.get(name, name)}" for name, count in awaits.items())
-        raise UsageError(f"request {request_id} cannot be closed: {what}")
-    if not counted.balanced and not waiver(home, request_id):
-        raise UsageError(
-            f"request {request_id} cannot be closed: its ledger does not balance; "
-            "`daylight accept-unbalanced` records why that stands"
-        )
-    now = canonical.now_text()
-    with home.catalogue.write() as connection:
-        connection.execute(
-            t.requests.update()
-            .where(t.requests.c.request_id == request_id)
-            .values(state="closed", closed_at=now)
-        )
-        thaw(connection, request_id, now, by=by)
-        audit.append(connection, action="closed", actor=by, request_id=request_id)
-
-
-_WORDS: dict[str, str] = {
-    Awaits.DECISION: "a decision",
-    Awaits.REDACTION: "redaction",
-    Awaits.NOTICE: "third-party notice",
-    Awaits.COUNSEL: "counsel",
-    Awaits.SECOND_READER: "a second reader",
-    Awaits.OCR: "OCR",
-    Awaits.RETRY: "another try at reading",
-    Awaits.PRODUCTION: "the next instalment",
-    NotProduced.CARRIES_WITHHELD: "redaction, since they carry what is withheld",
-    NotProduced.CARRIES_PERSONAL: "redaction, since they carry a personal matter",
-    NotProduced.CARRIES_UNREAD_PART: "a reading of what they carry",
-    NotProduced.CARRIES_NOT_RESPONSIVE: "redaction, since they carry what is not responsive",
-    NotProduced.CARRIES_NOT_YET_PRODUCED: "what they carry",
-    NotProduced.COPY_DECIDED_OTHERWISE: "a second look, since a copy was decided otherwise",
-    NotProduced.BYTES_CHANGED: "a second look, since their bytes are not those that were decided on",
-    NotProduced.NATIVE_MISSING: "a second look, since their bytes were removed",
-    NotProduced.DECIDED_ANEW: "a second look, since they were decided anew after production",
-    NotProduced.LATER_INSTALLMENT: "a later instalment",
-}

@@ -14,7 +14,7 @@ import contextlib
 import heapq
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
@@ -28,14 +28,13 @@ from desk.home import Home, OpenRequest
 from desk.slots import worker_slot
 from records import audit
 from records import tables as t
-from records.errors import DaylightError, Incomplete, Retryable, UsageError
+from records.errors import DaylightError, Incomplete, UsageError
 from records.ledger import ledger
 from records.settings import Settings
 from retention.suggest import flag_request
 from search.terms import read_terms
 
 Counts = dict[str, Any]
-RETRIES = 3
 GROUPS = 900
 """Most mapped groups of a run; Airflow limits one map to 1,024."""
 
@@ -399,33 +398,18 @@ def _run_batches(
         initializer=pool.start_process,
         initargs=(home.settings, request.request_id),
     ) as executor:
-        waiting = {executor.submit(pool.run_batch, batch_id): (batch_id, 0) for batch_id in batch_ids}
+        waiting = {executor.submit(pool.run_batch, batch_id) for batch_id in batch_ids}
         try:
             while waiting:
-                done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+                done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in done:
-                    batch_id, tries = waiting.pop(future)
-                    if _passed(future, tries):
-                        continue
-                    waiting[executor.submit(pool.run_batch, batch_id)] = (batch_id, tries + 1)
+                    future.result()
                 tell(_batch_progress(home, request.request_id, time.monotonic() - began))
+        except BrokenProcessPool as error:
+            raise Incomplete("a worker process died; run the same command again to resume") from error
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _passed(future: Future[dict[str, int]], tries: int) -> bool:
-    """Say whether a batch is through; False asks for another try."""
-    try:
-        future.result()
-    except BrokenProcessPool as error:
-        raise Incomplete("a worker process died; run the same command again to resume") from error
-    except Retryable as error:
-        if tries >= RETRIES:
-            raise
-        time.sleep(error.retry_after_s or 2.0**tries)
-        return False
-    return True
 
 
 def _batch_progress(home: Home, request_id: str, seconds: float) -> Progress:

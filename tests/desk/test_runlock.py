@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from desk import runlock
+from desk.closing import close_request
 from desk.home import Home
-from desk.register import close_request, enter
+from desk.register import enter
 from desk.request import parse_request
 from desk.run import run_local
 from records import tables as t

@@ -50,7 +50,6 @@ _CHARSET = re.compile(r"charset\*?\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;,]+))",
 _BOUNDARY = re.compile(r"boundary\s*=\s*(?:\"([^\"]+)\"|([^\s;]+))", re.IGNORECASE)
 _ARMOR = re.compile(r"^-----BEGIN PGP MESSAGE-----[ \t]*$", re.MULTILINE)
 _DELSP = re.compile(r"\bdelsp\s*=\s*\"?yes\b", re.IGNORECASE)
-_TRAILING = re.compile(r"[ \t]+(?=\n|\Z)")
 _WORD = re.compile(r"\w+")
 _UU = re.compile(
     rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n((?:[!-M][ -`]*[ \t]*\r?\n)+)"
@@ -157,7 +156,7 @@ def read_message(data: bytes, context: ExtractContext, reader: str = "auto") -> 
         # Either reader would give up the MIME structure at a line that is no field: take such lines out.
         warnings.add(WarningCode.HEADER_DEFECT)
         data = headers.rebuilt(block) + data[at:]
-    root = _tree(data, reader, warnings)
+    root = _tree(data, reader, warnings, fields)
     content_type = headers.first(fields, "content-type")
     if root.media_type.startswith("multipart/"):
         _check_closed(root, data, warnings)
@@ -193,11 +192,12 @@ def _without_wrapping(data: bytes, name: str | None) -> bytes:
 # --- the two readers -----------------------------------------------------------------------------------
 
 
-def _tree(data: bytes, reader: str, warnings: set[WarningCode]) -> Node:
+def _tree(data: bytes, reader: str, warnings: set[WarningCode], fields: headers.Fields | None = None) -> Node:
+    """Take a message apart; ``fields`` of its header, where they were read already, save a second reading."""
     if reader == "stdlib":
         return _std_tree(data, warnings)
     try:
-        return _from_fast(fast.parse_email_tree(data, mode="lazy"), _doubts(data))
+        return _from_fast(fast.parse_email_tree(data, mode="lazy"), _doubts(data), fields)
     except _UnfaithfulError:
         return _std_tree(data, warnings)
     except (fast.ParseError, RecursionError):
@@ -229,32 +229,34 @@ def _doubts(data: bytes) -> _Doubts:
     return _Doubts(at >= 0 and data[at - 1 : at] != b"\r", not data.isascii())
 
 
-def _from_fast(part: fast.PyLazyMimePart, doubts: _Doubts) -> Node:
+def _from_fast(part: fast.PyLazyMimePart, doubts: _Doubts, fields: headers.Fields | None) -> Node:
     """Copy a part; a ``DecodeError`` of any leaf sends the whole message to the other reader."""
-    media_type = part.content_type.lower()
-    if part.content is None and not part.children:
+    # Each attribute is made anew when it is asked for, so once is enough.
+    media_type, content, parts = part.content_type.lower(), part.content, part.children
+    if content is None and not parts:
         raise _UnfaithfulError  # no usable boundary: what it holds would be lost
-    children = [] if part.is_message else [_from_fast(child, doubts) for child in part.children]
-    node = Node(media_type, content=part.content, children=children)
-    for name, values in part.headers.items():
-        lower = name.lower()
-        if lower == "content-type":
-            node.type_field = values[0]
-        elif lower == "content-disposition":
-            node.disposition = (part.disposition or "").strip().lower()
-        elif lower == "content-transfer-encoding":
-            encoding = values[0].strip().lower()
-            node.quoted = encoding == "quoted-printable"
-            if encoding in _UUENCODED:
-                raise _UnfaithfulError
-        elif lower == "content-id":
-            node.content_id = (part.content_id or "").strip()
-    if "name" in node.type_field.lower() or node.disposition:
-        node.name = part.filename
-    is_file = bool(node.name) or node.disposition == "attachment" or media_type not in _BODY_TYPES
-    if node.quoted and (doubts.eight_bit or (doubts.bare and is_file)):
+    if fields is None:
+        fields = {name.lower(): values for name, values in part.headers.items()}
+    type_field = headers.first(fields, "content-type") or ""
+    disposition = (part.disposition or "").strip().lower()
+    encoding = (headers.first(fields, "content-transfer-encoding") or "").strip().lower()
+    if encoding in _UUENCODED:
         raise _UnfaithfulError
-    return node
+    name = part.filename if disposition or "name" in type_field.lower() else ""
+    quoted = encoding == "quoted-printable"
+    is_file = bool(name) or disposition == "attachment" or media_type not in _BODY_TYPES
+    if quoted and (doubts.eight_bit or (doubts.bare and is_file)):
+        raise _UnfaithfulError
+    return Node(
+        media_type,
+        type_field=type_field,
+        name=name,
+        content_id=(part.content_id or "").strip(),
+        disposition=disposition,
+        content=content,
+        children=[] if part.is_message else [_from_fast(child, doubts, None) for child in parts],
+        quoted=quoted,
+    )
 
 
 class _LeafMessage(Message):
@@ -410,7 +412,7 @@ class _Gathering:
             text = text.replace(" \n", "")  # RFC 3676 section 4.5: the space before a soft break goes
         if part.quoted:
             # RFC 2045 section 6.7 (3): spaces at the end of a line were added on the way; one reader cuts.
-            text = _TRAILING.sub("", text)
+            text = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
         (self._html if part.media_type == "text/html" else self._plain).append(text)
 
     def _uuencoded(self, data: bytes, path: str) -> bytes:
@@ -474,6 +476,10 @@ def _is_encrypted(root: Node) -> bool:
 
 def _holds_words(plain: str, text: str) -> bool:
     """Tell whether every word of ``text`` is also in ``plain``."""
+    if plain.replace("\n", " ").rstrip() == text.replace("\n", " ").rstrip():
+        return True  # the usual pair: one letter, its lines broken elsewhere
+    if not plain:
+        return _WORD.search(text) is None
     have = set(plain.split())
     missing = [word for word in set(text.split()) if word not in have]
     if not missing:

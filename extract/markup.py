@@ -124,7 +124,12 @@ _INLINE = frozenset(
     ]
 )
 _PARSER = etree.HTMLParser(
-    encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
+    encoding="utf-8",
+    no_network=True,
+    remove_comments=True,
+    remove_pis=True,
+    huge_tree=True,
+    collect_ids=False,  # no index of identifiers: nobody looks one up
 )
 _DEEPEST = 1_000
 """libxslt gives up without a word near 3,000 levels; deeper pages go the plain way."""

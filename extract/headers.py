@@ -34,7 +34,7 @@ _SIMPLE = re.compile(
 _USUAL = 32 << 10
 """Bytes within which nearly every header block ends."""
 
-_ANY_ADDRESS = re.compile(r"[^\s<>()\",;:]+@[^\s<>()\",;:]+")
+_ANY_ADDRESS = re.compile(r"[^\s<>()\",;:\[\]]+@(?:\[[^\s\[\]]+\]|[^\s<>()\",;:\[\]]+)")
 _WORD = re.compile(r"\w+")
 _BRACKETS = {'"': '"', "(": ")", "<": ">"}
 
@@ -205,7 +205,9 @@ def _hard_addresses(value: str) -> tuple[Address, ...]:
         parsed = [(_name(name), one_line(address)) for name, address in getaddresses([piece])]
         kept = set(_WORD.findall(" ".join(text for pair in parsed for text in pair)))
         stated = _name(piece)
-        if "@" in piece and kept.issuperset(_WORD.findall(stated)):
+        # Older releases of the standard library take brackets as part of an address.
+        clean = all(not address or _ANY_ADDRESS.fullmatch(address) for _, address in parsed)
+        if "@" in piece and clean and kept.issuperset(_WORD.findall(stated)):
             people.extend(Address(name, address) for name, address in parsed if name or address)
         else:
             people.append(_salvaged(piece))
@@ -218,7 +220,8 @@ def _salvaged(piece: str) -> Address:
     if found is None:
         return Address(_name(piece).strip('"').strip(), "")
     rest = piece[: found.start()].rstrip(" <") + " " + piece[found.end() :].lstrip(" >")
-    return Address(_name(rest).strip('"').strip(), found.group())
+    name = _name(rest).strip('"').strip()
+    return Address(name if _WORD.search(name) else "", found.group())
 
 
 def _pieces(value: str) -> list[str]:

@@ -3,8 +3,8 @@
 Catalogue and index never share a file or a library: a file opened by two SQLite libraries in one process
 loses its locks. All documents of a batch go to one shard, chosen from the batch id; a family lies in one
 batch, so documents and families add up over shards. A shard has one writer at a time (a file lock that dies
-with its process); a batch is written in one transaction, so a kill leaves it as it was. Readers are never
-blocked (WAL).
+with its process). Its first batch is written beside its name and renamed last, so that nothing is written
+twice; each later one is a transaction. A kill leaves it as it was. Readers are never blocked (WAL).
 
 FTS5 holds folded text only (contentless), with all positions. Words, prefixes, phrases and what AND, OR and
 NOT make of them are one FTS5 expression; days, labels, ``attachment:``, ``family:`` and NOT alone are set
@@ -20,7 +20,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from typing import Any
 import apsw
 
 from records.errors import AccessError, AlreadyRunning, CheckFailed, Incomplete, Retryable, UsageError
+from records.evidence import sync_folder
 from search import tree as q
 from search.folding import ANALYZER, fold
 from search.protocol import PREFIX_LIMIT, Counts, Hit, IndexDocument, IndexState, TermHits, TooManyWords
@@ -41,6 +42,7 @@ _BUSY_MS = 60_000
 _HASH_BYTES = 32 << 20  # FTS5's own buffer: measured, 1 MiB (its default) costs half the rate
 _CACHE_KIB = 64 << 10
 _LAST = "\U0010ffff"
+_CANNOT_WRITE = "the index cannot be written: make room, then run the same command again"
 
 _COLUMNS = {
     "subject": "subject", "body": "body", "filename": "filename", "participants": "participants",
@@ -63,6 +65,7 @@ CREATE VIRTUAL TABLE words USING fts5({", ".join(_COLUMNS.values())},
     tokenize = 'ascii', content = '', contentless_delete = 1, detail = full);
 """
 
+_HAS_BITS = {value: 1 << n for n, value in enumerate(q.HAS_VALUES)}
 _INSERT_WORDS = f"INSERT INTO words(rowid, {', '.join(_COLUMNS.values())}) VALUES ({', '.join('?' * 9)})"  # noqa: S608
 _HIT_COLUMNS = "d.item_id, d.family_id, custodians.value, sources.value, d.distinct_key"
 _HIT_SOURCE = (
@@ -90,12 +93,15 @@ class EmbeddedEngine:
             AccessError: The folder cannot be made.
             UsageError: The index was made with another token rule.
         """
+        self._make_folder()
+        for _ in self._shards():
+            pass
+
+    def _make_folder(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise AccessError(f"the index folder cannot be made ({error.strerror})") from error
-        for _ in self._shards():
-            pass
 
     def drop(self) -> None:
         """Delete the index; it can be rebuilt from the evidence.
@@ -136,23 +142,16 @@ class EmbeddedEngine:
             Incomplete: The disk is full.
             UsageError: The index was made with another token rule.
         """
-        self.create()
-        name = f"shard-{shard_of(batch_id):02d}"
-        lock = _Lock(self.folder / f"{name}.lock")
+        self._make_folder()
+        path = self.folder / f"shard-{shard_of(batch_id):02d}.sqlite"
+        lock = _Lock(path.with_suffix(".lock"))
         lock.take(wait=True)
-        count = 0
         try:
             with _translated():
-                connection = _open(self.folder / f"{name}.sqlite")
-                try:
-                    _prepare(connection)
-                    with connection:  # rolled back when anything below raises
-                        count = _write_batch(connection, batch_id, documents)
-                finally:
-                    connection.close()
+                write = _add_batch if path.exists() else _make_shard
+                return write(path, batch_id, documents)
         finally:
             lock.release()
-        return count
 
     # -- reading
 
@@ -256,9 +255,6 @@ class EmbeddedEngine:
             connection, known = opened.get(path.name, (None, None))
             if connection is None or known != identity:
                 connection = _open(path)
-                if not connection.pragma("user_version"):
-                    connection.close()  # its first writer has not committed yet
-                    continue
                 _check_analyzer(connection)
                 connection.execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, row)")
                 opened[path.name] = (connection, identity)
@@ -313,27 +309,64 @@ def _open(path: Path) -> apsw.Connection:
     return connection
 
 
-def _prepare(connection: apsw.Connection) -> None:
-    """Make a writer of it: the tables when they are missing, and the pragmas."""
-    connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "full")
-    connection.pragma("cache_size", -_CACHE_KIB)
-    if connection.pragma("user_version"):
+def _add_batch(path: Path, batch_id: str, documents: Iterable[IndexDocument]) -> int:
+    """Write a batch into a shard that is there, in one transaction."""
+    with closing(_open(path)) as connection:
+        connection.pragma("synchronous", "full")
+        connection.pragma("cache_size", -_CACHE_KIB)
         _check_analyzer(connection)
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute(_TABLES)
-    connection.execute("INSERT INTO words(words, rank) VALUES ('hashsize', ?)", (_HASH_BYTES,))
-    connection.execute("INSERT INTO meta VALUES ('analyzer', ?)", (ANALYZER,))
-    connection.execute(f"PRAGMA user_version = {_SCHEMA}")
-    connection.execute("COMMIT")
+        with connection:  # rolled back when anything below raises
+            count = _write_batch(connection, batch_id, documents)
+    return count
+
+
+def _make_shard(path: Path, batch_id: str, documents: Iterable[IndexDocument]) -> int:
+    """Make a shard of its first batch beside its name, where no reader looks; rename it when it is whole."""
+    _check_neighbour(path)
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)  # left by a kill
+    try:
+        with closing(_open(new)) as connection:
+            connection.pragma("journal_mode", "off")  # nothing to roll back to: it is thrown away
+            connection.pragma("synchronous", "full")
+            connection.pragma("cache_size", -_CACHE_KIB)
+            with connection:
+                connection.execute(_TABLES)
+                connection.execute("INSERT INTO words(words, rank) VALUES ('hashsize', ?)", (_HASH_BYTES,))
+                connection.execute("INSERT INTO meta VALUES ('analyzer', ?)", (ANALYZER,))
+                connection.execute(f"PRAGMA user_version = {_SCHEMA}")
+                count = _write_batch(connection, batch_id, documents)
+            connection.pragma("journal_mode", "wal")
+        _put_in_place(new, path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    return count
+
+
+def _put_in_place(new: Path, path: Path) -> None:
+    try:
+        new.rename(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise Incomplete(_CANNOT_WRITE) from error
+
+
+def _check_neighbour(path: Path) -> None:
+    """Refuse to make a shard beside one of another rule: they are all alike, so any one speaks for all."""
+    other = next(path.parent.glob("shard-*.sqlite"), None)
+    if other is not None:
+        with closing(_open(other)) as connection:
+            _check_analyzer(connection)
 
 
 def _check_analyzer(connection: apsw.Connection) -> None:
-    made_with = connection.execute("SELECT value FROM meta WHERE name = 'analyzer'").get
-    if made_with != ANALYZER or connection.pragma("user_version") != _SCHEMA:
-        connection.close()
-        raise UsageError("the index was made with another token rule or layout: rebuild it with reindex")
+    if connection.pragma("user_version") == _SCHEMA:
+        made_with = connection.execute("SELECT value FROM meta WHERE name = 'analyzer'").get
+        if made_with == ANALYZER:
+            return
+    connection.close()
+    raise UsageError("the index was made with another token rule or layout: rebuild it with reindex")
 
 
 @contextmanager
@@ -342,7 +375,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (apsw.FullError, apsw.IOError) as error:
-        raise Incomplete("the index cannot be written: make room, then run the same command again") from error
+        raise Incomplete(_CANNOT_WRITE) from error
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise CheckFailed("the index is damaged: rebuild it with reindex") from error
     except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
@@ -395,7 +428,7 @@ class _BatchWriter:
             if document.parent_id is not None:
                 self._parents.append((document.parent_id, number))
             rows.append(self._row(number, document))
-            words.append((number, *map(fold, _texts(document))))
+            words.append((number, *_folded(document)))
         try:
             self._connection.executemany(
                 "INSERT INTO docs(doc, item_id, family_id, distinct_key, batch, family, custodian, source, "
@@ -416,7 +449,7 @@ class _BatchWriter:
             self._label("source", document.source_id),
             self._label("kind", document.kind),
             document.sent_on.isoformat() if document.sent_on else None,
-            sum(1 << q.HAS_VALUES.index(value) for value in set(document.has)),
+            sum(map(_HAS_BITS.__getitem__, set(document.has))),
         )  # fmt: skip
 
     def _label(self, field: str, value: str) -> int:
@@ -441,12 +474,14 @@ class _BatchWriter:
         )
 
 
-def _texts(document: IndexDocument) -> tuple[str, ...]:
-    """A document's texts in the order of the columns."""
-    return (
-        document.subject, document.text, document.filename, document.participants,
-        document.sender, document.to, document.cc, document.bcc,
-    )  # fmt: skip
+def _folded(document: IndexDocument) -> tuple[str, ...]:
+    """A document's texts, folded, in the order of the columns."""
+    roles = (document.sender, document.to, document.cc, document.bcc)
+    folded = tuple(map(fold, roles))
+    # Nearly always everybody has a role: what is put together from folded texts need not be folded again.
+    everybody = " ".join(filter(None, roles)) == document.participants
+    participants = " ".join(filter(None, folded)) if everybody else fold(document.participants)
+    return fold(document.subject), fold(document.text), fold(document.filename), participants, *folded
 
 
 # -- from tree to SQL; what is put together is names and placeholders, every value is bound
@@ -547,7 +582,7 @@ class _Compiler:
 
     def _label(self, leaf: q.Leaf, alias: str, field: str) -> str:
         if field == "has":
-            mask = sum(1 << n for n, value in enumerate(q.HAS_VALUES) if q.label_matches(leaf, value))
+            mask = sum(bit for value, bit in _HAS_BITS.items() if q.label_matches(leaf, value))
             return f"({alias}.has & {mask}) != 0"
         rows = self._shard.execute("SELECT label, value FROM labels WHERE field = ?", (field,))
         chosen = ", ".join(str(label) for label, value in rows if q.label_matches(leaf, value))

@@ -13,12 +13,12 @@ from records import canonical
 from records import tables as t
 from records.catalogue import Catalogue, chunked
 from records.errors import CheckFailed, ItemError
-from records.evidence import EvidenceStore
+from records.evidence import BlobRef, EvidenceStore
 from records.vocabulary import CollectionState, TextState
 from search.protocol import IndexDocument, SearchEngine
 
 SLICE_ITEMS = 400
-"""Items whose rows are read at once (a digest list of the store holds at most 500)."""
+"""Items whose rows are read at once."""
 
 SLICE_BYTES = 32 << 20
 """Most text held at once, but for a single longer text."""
@@ -95,6 +95,7 @@ _COLUMNS = (
     t.readings.c.kind, t.readings.c.text_state, t.readings.c.text_sha256, t.readings.c.text_bytes,
     t.readings.c.subject, t.readings.c.sent_at, t.readings.c.sender, t.readings.c.recipients,
     t.readings.c.content_hash, t.readings.c.children, t.readings.c.ocr_pages,
+    t.blobs.c.segment, t.blobs.c.offset, t.blobs.c.size_bytes, t.blobs.c.stored_bytes,
 )  # fmt: skip
 _NAMES = tuple(column.name for column in _COLUMNS)
 
@@ -107,6 +108,10 @@ def _rows(catalogue: Catalogue, request_id: str, item_ids: list[str]) -> dict[st
                 t.readings,
                 (t.readings.c.request_id == t.items.c.request_id)
                 & (t.readings.c.item_id == t.items.c.item_id),
+            ).outerjoin(
+                t.blobs,
+                (t.blobs.c.request_id == t.items.c.request_id)
+                & (t.blobs.c.sha256 == t.readings.c.text_sha256),
             )
         )
         .where(
@@ -137,9 +142,15 @@ def _texts(
     catalogue: Catalogue, store: EvidenceStore, request_id: str, rows: list[dict[str, Any]]
 ) -> dict[str, str]:
     """Read the texts of some rows, by digest, in the order they lie in the segments."""
-    digests = {row["text_sha256"] for row in rows if row["text_sha256"]}
-    refs = store.find(digests)
-    missing = digests - refs.keys() - _removed(catalogue, request_id, digests - refs.keys())
+    refs = {
+        row["text_sha256"]: BlobRef(
+            row["text_sha256"], row["segment"], row["offset"], row["size_bytes"], row["stored_bytes"]
+        )
+        for row in rows
+        if row["segment"] is not None
+    }
+    unknown = {row["text_sha256"] for row in rows if row["text_sha256"]} - refs.keys()
+    missing = unknown - _removed(catalogue, request_id, unknown)
     if missing:
         raise CheckFailed(f"{len(missing)} stored texts are not in the evidence store: run store verify")
     texts: dict[str, str] = {}
@@ -163,9 +174,9 @@ def _removed(catalogue: Catalogue, request_id: str, digests: set[str]) -> set[st
 
 
 def _document(row: dict[str, Any], text: str, zone: ZoneInfo) -> IndexDocument:
-    sender = canonical.loads(row["sender"]) if row["sender"] else []
     roles: dict[str, list[list[str]]] = canonical.loads(row["recipients"]) if row["recipients"] else {}
-    to, cc, bcc, others = (roles.get(role, []) for role in ("to", "cc", "bcc", "participants"))
+    sender = _people(canonical.loads(row["sender"])) if row["sender"] else ""
+    to, cc, bcc, others = (_people(roles.get(role, ())) for role in ("to", "cc", "bcc", "participants"))
     sent_at = row["sent_at"]
     return IndexDocument(
         item_id=row["item_id"],
@@ -177,27 +188,27 @@ def _document(row: dict[str, Any], text: str, zone: ZoneInfo) -> IndexDocument:
         subject=row["subject"] or "",
         text=text,
         filename=row["name"] or "",
-        sender=_people(sender),
-        to=_people(to),
-        cc=_people(cc),
-        bcc=_people(bcc),
-        participants=_people([*sender, *to, *cc, *bcc, *others]),
+        sender=sender,
+        to=to,
+        cc=cc,
+        bcc=bcc,
+        participants=" ".join(filter(None, (sender, to, cc, bcc, others))),
         sent_on=datetime.fromisoformat(sent_at).astimezone(zone).date() if sent_at else None,
-        has=_has(row),
+        has=tuple(_has(row)),
         distinct_key=row["content_hash"] or row["blob_sha256"] or row["item_id"],
     )
 
 
 def _people(people: Iterable[Iterable[str]]) -> str:
-    return " ".join(part for person in people for part in person if part)
+    return " ".join([part for person in people for part in person if part])
 
 
-def _has(row: dict[str, Any]) -> tuple[str, ...]:
-    pending = row["text_state"] == TextState.PENDING or row["ocr_pages"] not in {None, "", "[]"}
-    facts = {
-        "attachment": bool(row["children"]),
-        "date": row["sent_at"] is not None,
-        "text": bool(row["text_sha256"]),
-        "ocr_pending": pending,
-    }
-    return tuple(name for name, true in facts.items() if true)
+def _has(row: dict[str, Any]) -> Iterator[str]:
+    if row["children"]:
+        yield "attachment"
+    if row["sent_at"] is not None:
+        yield "date"
+    if row["text_sha256"]:
+        yield "text"
+    if row["text_state"] == TextState.PENDING or row["ocr_pages"] not in {None, "", "[]"}:
+        yield "ocr_pending"

@@ -150,7 +150,7 @@ def test_vocabulary_counts_documents_over_all_shards(engine: EmbeddedEngine) -> 
     assert list(engine.vocabulary("BUDG")) == [("budget", 3), ("budgets", 1)]
     assert dict(engine.vocabulary("ro")) == {"route": 7, "routes": 1}
     assert len(list(engine.vocabulary(""))) == len(
-        {word for one in EVERYTHING for text in embedded._texts(one) for word in embedded.fold(text).split()}
+        {word for one in EVERYTHING for text in embedded._folded(one) for word in text.split()}
     )
 
 
@@ -250,8 +250,63 @@ def test_an_index_of_another_token_rule_is_refused(engine: EmbeddedEngine) -> No
     for ask in (engine.create, engine.state, lambda: engine.upsert("b1", [])):
         with pytest.raises(UsageError, match="reindex"):
             ask()
+    with pytest.raises(UsageError, match="reindex"):
+        engine.upsert("b7", [])  # a shard of its own, beside them
+    assert not (engine.folder / "shard-07.sqlite").exists()
     engine.drop()
     assert engine.upsert("b1", [document("d1")]) == 1
+
+
+def test_an_index_of_an_older_layout_is_refused(engine: EmbeddedEngine) -> None:
+    engine.folder.mkdir()
+    apsw.Connection(str(engine.folder / "shard-01.sqlite")).execute(
+        "PRAGMA user_version = 0; CREATE TABLE x(y)"
+    )
+    for ask in (
+        engine.create,
+        engine.state,
+        lambda: engine.upsert("b1", []),
+        lambda: engine.upsert("b2", []),
+    ):
+        with pytest.raises(UsageError, match="reindex"):
+            ask()
+
+
+def test_a_first_batch_that_fails_leaves_no_shard(engine: EmbeddedEngine) -> None:
+    def failing() -> Iterator[IndexDocument]:
+        yield document("d1", text="half")
+        raise CheckFailed("a text is damaged")
+
+    with pytest.raises(CheckFailed, match="a text is damaged"):
+        engine.upsert("b1", failing())
+    assert [path.name for path in engine.folder.iterdir()] == ["shard-01.lock"]
+    assert engine.state().documents == 0
+
+
+def test_what_a_kill_left_of_a_new_shard_is_made_anew(engine: EmbeddedEngine) -> None:
+    engine.create()
+    (engine.folder / "shard-01.new").write_bytes(b"half a page")
+    assert engine.state().documents == 0
+    assert engine.upsert("b1", [document("d1", text="whole")]) == 1
+    assert ids(engine, "whole") == ["d1"]
+    assert sorted(path.name for path in engine.folder.iterdir() if "-" not in path.suffix) == [
+        "shard-01.lock",
+        "shard-01.sqlite",
+    ]
+
+
+def test_a_shard_that_cannot_be_put_in_place_asks_for_room(
+    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_folder: Path) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(embedded, "sync_folder", full)
+    with pytest.raises(Incomplete, match="make room"):
+        engine.upsert("b1", [document("d1")])
+    monkeypatch.undo()
+    assert engine.upsert("b1", [document("d1")]) == 1
+    assert engine.state().documents == 1
 
 
 def test_a_damaged_shard_is_named_and_can_be_dropped(engine: EmbeddedEngine) -> None:

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 UNIT = "\x1f"
 _NOT_ALNUM = re.compile(r"[\W_]+")
 _ASCII_NOT_ALNUM = bytes(c for c in range(128) if not chr(c).isalnum())
-_SPACES = re.compile(r"\s+")
 _FIRST_ANGLE = re.compile(r"<[^>]*>")
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 
@@ -86,11 +85,8 @@ def content_hash(
         such items would merge by the hundred, so the byte hash stands in.
     """
     people = ";".join(sorted({r.lower() for r in recipients if r}))
-    subject = _SPACES.sub(" ", subject).strip()
-    if body.isascii():
-        body = body.encode("ascii").translate(None, _ASCII_NOT_ALNUM).decode("ascii")
-    else:
-        body = _NOT_ALNUM.sub("", body)
+    subject = " ".join(subject.split())
+    body = _letters_and_digits(body)
     if sum(map(bool, (sender, people, subject, body))) < 3:
         return None
     stamp = ""
@@ -99,6 +95,13 @@ def content_hash(
     files = ";".join(f"{name}:{digest}" for name, digest in sorted(attachments))
     joined = UNIT.join(("ec1", stamp, sender.lower(), people, subject, body, files))
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _letters_and_digits(text: str) -> str:
+    """Return what ``isalnum`` is true of; first without the ASCII that is not, which is nearly all of it."""
+    rest = text.encode("utf-8", "surrogatepass").translate(None, _ASCII_NOT_ALNUM)
+    kept = rest.decode("utf-8", "surrogatepass")
+    return kept if kept.isalnum() else _NOT_ALNUM.sub("", kept)
 
 
 def family_hash(parent_sha256: str, child_hashes: Iterable[str]) -> str:

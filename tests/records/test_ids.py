@@ -141,6 +141,13 @@ def test_the_quick_way_for_plain_bodies_is_the_plain_way(body):
     assert content_hash(**{**WORKED, "body": body}) == content_hash(**{**WORKED, "body": kept})
 
 
+def test_every_letter_and_digit_of_a_body_counts_and_nothing_else():
+    every = "".join(map(chr, range(0x110000)))  # halves of surrogate pairs too
+    kept = "".join(c for c in every if c.isalnum())
+    assert content_hash(**{**WORKED, "body": every}) == content_hash(**{**WORKED, "body": kept})
+    assert content_hash(**{**WORKED, "body": every}) != content_hash(**{**WORKED, "body": kept[:-1]})
+
+
 def test_family_hash_worked_example():
     expected = "e387af360a4d11b2a7da5da34cf06116230df484c9d491ef3279a4ba2ddb241b"
     assert family_hash("a" * 64, ["c" * 64, "b" * 64]) == expected

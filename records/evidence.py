@@ -176,6 +176,7 @@ class EvidenceStore:
         self._catalogue = catalogue
         self._request_id = request_id
         self._files: dict[str, BinaryIO] = {}
+        self._unpacker = zstandard.ZstdDecompressor()
         self._lock = threading.Lock()  # the reading pages read from several threads
 
     def writer(self, name: str) -> SegmentWriter:
@@ -239,15 +240,16 @@ class EvidenceStore:
         with self._lock:
             file = self._segment(ref.segment)
             file.seek(ref.offset)
-            codec, digest, size, stored = _parse(file.read(RECORD_BYTES))
+            record = file.read(RECORD_BYTES + ref.stored_bytes)
+            codec, digest, size, _ = _parse(record[:RECORD_BYTES])
             if digest != ref.sha256 or size != ref.size_bytes:
                 raise ItemError(Reason.CORRUPT, "evidence_header")
-            data = file.read(stored)
-        if codec == _ZSTD:
-            try:
-                data = zstandard.ZstdDecompressor().decompress(data, max_output_size=size)
-            except zstandard.ZstdError as error:
-                raise ItemError(Reason.CORRUPT, "evidence_packing") from error
+            data = record[RECORD_BYTES:]
+            if codec == _ZSTD:
+                try:
+                    data = self._unpacker.decompress(data, max_output_size=size)
+                except zstandard.ZstdError as error:
+                    raise ItemError(Reason.CORRUPT, "evidence_packing") from error
         if hashlib.sha256(data).hexdigest() != ref.sha256:
             raise ItemError(Reason.CORRUPT, "evidence_digest")
         return data

@@ -24,6 +24,27 @@ Columns = sa.ColumnCollection[str, sa.Column[Any]]
 
 DONE, RUNNING, WAITING = "done", "running", "waiting"
 
+_b, _a = t.batches.c, t.attempts.c
+_HOLD = (
+    t.batches.update()
+    .where(
+        _b.request_id == sa.bindparam("of_request"),
+        _b.batch_id == sa.bindparam("of_batch"),
+        _b.fence == sa.bindparam("held"),
+    )
+    .values(fence=sa.bindparam("held"))
+)
+_COUNT = (
+    t.attempts.update()
+    .where(
+        _a.request_id == sa.bindparam("of_request"),
+        _a.batch_id == sa.bindparam("of_batch"),
+        _a.fence == sa.bindparam("held"),
+    )
+    .values(items=_a["items"] + sa.bindparam("more"))
+)
+"""What every commit says is put together once: putting it together takes longer than running it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -58,20 +79,13 @@ class Attempt:
         Raises:
             AttemptLost: A newer attempt owns the batch.
         """
-        b, a = t.batches.c, t.attempts.c
+        mine = {"of_request": self.request_id, "of_batch": self.batch_id, "held": self.fence}
         with self.catalogue.write() as connection:
-            held = connection.execute(
-                t.batches.update().where(*self._mine(b), b.fence == self.fence).values(fence=self.fence)
-            )
-            if held.rowcount != 1:
+            if connection.execute(_HOLD, mine).rowcount != 1:
                 raise AttemptLost(f"batch {self.batch_id} was taken over by newer work; this attempt stops")
             yield connection
             if items:
-                connection.execute(
-                    t.attempts.update()
-                    .where(*self._mine(a), a.fence == self.fence)
-                    .values(items=a["items"] + items)
-                )
+                connection.execute(_COUNT, {**mine, "more": items})
 
     def finish(self, connection: sa.Connection) -> None:
         """Mark the step done, within a transaction from ``commit``."""

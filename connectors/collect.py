@@ -21,7 +21,7 @@ from records.errors import ItemError
 from records.evidence import BlobRef, EvidenceStore, SegmentWriter
 from records.ids import item_id, sha256_hex
 from records.models import ExcludedItem, FailedItem, FoundItem, Part, Scope, SourceContext, Window, Yielded
-from records.rows import insert_missing
+from records.rows import insert, insert_missing
 from records.vocabulary import CollectionState, Reason
 
 CHUNK_ITEMS = 1_000
@@ -227,11 +227,8 @@ class _Collector:
             if found.moment.at is not None:
                 row["moment_at"] = canonical.utc_text(found.moment.at)
             if found.metadata or found.warnings:
-                row["facts"] = canonical.dumps(
-                    {
-                        "metadata": dict(found.metadata),
-                        "warnings": [str(warning) for warning in found.warnings],
-                    }
+                row["facts"] = canonical.dumps_texts(
+                    {"metadata": dict(found.metadata), "warnings": found.warnings}
                 )
             return row
         row["reason"], row["detail"] = found.reason.value, found.detail
@@ -261,7 +258,7 @@ class _Collector:
     def _commit(self, chunk: _Chunk, blobs: list[dict[str, Any]]) -> None:
         with self._attempt.commit(items=len(chunk.rows)) as connection:
             insert_missing(connection, t.blobs, blobs)
-            connection.execute(t.items.insert(), chunk.rows)
+            insert(connection, t.items, chunk.rows)
             connection.execute(
                 t.batches.update()
                 .where(

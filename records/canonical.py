@@ -6,10 +6,23 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_texts = msgspec.json.Encoder(order="sorted")
+
 
 def dumps(value: Any) -> str:
     """Return canonical JSON: keys sorted, no spaces, UTF-8 characters as they are, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _json.encode(value)
+
+
+def dumps_texts(value: Any) -> str:
+    """Return what ``dumps`` returns, in a fraction of the time, of texts in lists and maps.
+
+    Four such values are written for every item. Numbers would be spelt another way: they are for ``dumps``.
+    """
+    return _texts.encode(value).decode()
 
 
 def loads(text: str) -> Any:
@@ -19,7 +32,7 @@ def loads(text: str) -> Any:
 
 def utc_text(at: datetime) -> str:
     """Return an aware time as ``2026-01-02T03:04:05.000000Z``: fixed width, so text order is time order."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def utc_time(text: str) -> datetime:

@@ -45,6 +45,25 @@ def test_round_trip_and_stability(value):
     assert canonical.dumps(canonical.loads(text)) == text
 
 
+_TEXTS = st.recursive(
+    st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(_TEXTS)
+def test_the_quick_way_for_texts_is_the_plain_way(value):
+    assert canonical.dumps_texts(value) == canonical.dumps(value)
+
+
+def test_every_character_is_spelt_the_same_both_ways():
+    every = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    assert canonical.dumps_texts(every) == canonical.dumps(every)
+    keys = dict.fromkeys(every, "")
+    assert canonical.dumps_texts(keys) == canonical.dumps(keys)
+
+
 @given(st.dictionaries(st.text(), st.integers()))
 def test_the_order_of_keys_does_not_matter(value):
     assert canonical.dumps(dict(reversed(list(value.items())))) == canonical.dumps(value)

@@ -18,6 +18,7 @@ from records import catalogue as catalogue_module
 from records import tables as t
 from records.catalogue import Catalogue, _refuse_old_sqlite, chunked
 from records.errors import AccessError, CheckFailed, SettingsError
+from records.rows import insert, insert_missing
 from tests.servers.postgres import postgres
 
 WRITERS = 4
@@ -150,6 +151,50 @@ def test_a_repeated_key_is_refused_whole(catalogue):
     with pytest.raises(sa.exc.IntegrityError), catalogue.write() as connection:
         connection.execute(t.retention_series.insert(), [series(1), series(2), series(3)])
     assert count(catalogue) == 1
+
+
+@pytest.mark.parametrize("add", [insert, insert_missing])
+def test_many_rows_go_in_as_they_are(catalogue, add):
+    columns = (
+        "stored_bytes",
+        "sha256",
+        "offset",
+        "size_bytes",
+        "segment",
+        "request_id",
+    )  # not the table's order
+    rows = [
+        dict(zip(columns, (1 << 40, "50% :x ?'\"", 0, -1, "é\U0001f4a3", "r"), strict=True)),
+        dict(zip(columns, (2, "b", 3, 4, "", "r"), strict=True)),
+    ]
+    with catalogue.write() as connection:
+        add(connection, t.blobs, rows)
+        add(connection, t.blobs, [])
+    with catalogue.read() as connection:
+        found = connection.execute(sa.select(t.blobs).order_by(t.blobs.c.offset)).mappings().all()
+    assert [dict(row) for row in found] == rows
+
+
+def test_rows_without_a_value_hold_none(catalogue):
+    row = {name: None if column.nullable else "" for name, column in t.scopes.c.items()}
+    row |= {"expected": None, "kept_back": 3}
+    with catalogue.write() as connection:
+        insert(connection, t.scopes, [row])
+    with catalogue.read() as connection:
+        assert dict(connection.execute(sa.select(t.scopes)).mappings().one()) == row
+
+
+def test_rows_that_are_there_already_are_refused_or_left(catalogue):
+    with catalogue.write() as connection:
+        insert(connection, t.retention_series, [series(1, "first")])
+    with pytest.raises(sa.exc.IntegrityError) as caught, catalogue.write() as connection:
+        insert(connection, t.retention_series, [series(2), series(1, "secret")])
+    assert "secret" not in str(caught.value)
+    with catalogue.write() as connection:
+        insert_missing(connection, t.retention_series, [series(1, "second"), series(3, "third")])
+    with catalogue.read() as connection:
+        found = connection.execute(sa.select(t.retention_series).order_by(t.retention_series.c.series_id))
+        assert [row.body for row in found] == ["first", "third"]
 
 
 def test_a_reader_sees_one_unchanging_view(catalogue):

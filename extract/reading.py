@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -42,6 +42,7 @@ _CACHE_BYTES = 32 << 20
 _NO_FIELDS = Fields()
 _NO_FACTS = canonical.dumps({"metadata": {}, "warnings": []})
 _NO_RECIPIENTS = canonical.dumps({"bcc": [], "cc": [], "participants": [], "to": []})
+_NO_PAGES = canonical.dumps([])
 _SPEAKS = frozenset({Kind.EMAIL, Kind.MESSAGE, Kind.CHAT, Kind.CALL, Kind.EVENT, Kind.POST, Kind.CONTACT})
 """Kinds that are searchable by what their fields say even when their body is empty."""
 
@@ -73,17 +74,10 @@ class _Node:
     failure: Failure | None = None
     data: bytes | None = None
     ref: BlobRef | None = None
-    extraction: Extraction | None = None
-    extractor: str = ""
-    extractor_version: str = ""
     children: list[_Node] = field(default_factory=list)
     part_paths: set[str] = field(default_factory=set)
+    reading: dict[str, Any] | None = None  # its row, once it was read
     text: bytes = b""  # small ones wait here, to be stored together
-    text_sha256: str | None = None
-    text_bytes: int = 0
-    text_state: TextState = TextState.NOT_SEARCHABLE
-    reason: Failure | None = None
-    content_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +141,9 @@ def _drop_unfinished(attempt: Attempt) -> None:
     mine = (i.request_id == attempt.request_id, i.batch_id == attempt.batch_id)
     read = sa.select(r.item_id).where(r.request_id == attempt.request_id, r.batch_id == attempt.batch_id)
     stray = sa.select(i.item_id).where(*mine, i.level > 0, i.family_id.not_in(read))
+    with attempt.catalogue.read() as connection:
+        if connection.execute(stray.limit(1)).first() is None:
+            return  # nothing was cut short, which is the rule
     with attempt.commit() as connection:
         gone = [row[0] for row in connection.execute(stray)]
         for piece in chunked(gone, 500):
@@ -299,10 +296,9 @@ class _Slice:
                     continue
                 cached = self._cache.get(_question(node, self._owner_handles)) if node.level else None
                 if cached is not None:
-                    node.extraction, node.extractor, node.extractor_version = cached
-                    self._settle(node)
+                    self._settle(node, *cached)
                     continue
-                job = self._job(len(jobs), node, Path(spool))
+                job = self._job(len(jobs), node, spool)
                 if job is not None:
                     by_id[job.job_id] = node
                     jobs.append(job)
@@ -312,18 +308,13 @@ class _Slice:
             for result in self._reader.submit(jobs):
                 node = by_id[result.job_id]
                 node.data = None
-                node.extraction = result.extraction
-                node.extractor = result.extractor_name
-                node.extractor_version = result.extractor_version
+                made = (result.extraction, result.extractor_name, result.extractor_version)
                 if node.level:
-                    self._cache.put(
-                        _question(node, self._owner_handles),
-                        result.extraction, result.extractor_name, result.extractor_version,
-                    )  # fmt: skip
+                    self._cache.put(_question(node, self._owner_handles), *made)
                 for child in result.extraction.children:
                     waiting.append(self._child_node(node, child))
                     size += waiting[-1].size_bytes or 0
-                self._settle(node)
+                self._settle(node, *made)
                 if size >= _FLUSH_BYTES:
                     self._store_children(waiting)
                     born.extend(waiting)
@@ -331,28 +322,27 @@ class _Slice:
             self._store_children(waiting)
             born.extend(waiting)
         for node in by_id.values():
-            if node.extraction is None:  # a reader owes an answer to every job
+            if node.reading is None:  # a reader owes an answer to every job
                 self._unread(node, Failure(Reason.CRASHED, "no_result"))
         return born
 
-    def _settle(self, node: _Node) -> None:
-        """Draw from a reading what needs its text, and let go of the text and of the children's bytes."""
-        made = node.extraction
-        assert made is not None
-        kind = made.kind or node.kind
-        node.text_state, node.reason = text_state(made, kind)
-        if kind is Kind.EMAIL:
-            node.content_hash = _content_hash(node, made.fields or _NO_FIELDS, made.text)
-        if made.text:
-            data = made.text.encode("utf-8", "replace")
-            node.text_sha256, node.text_bytes = sha256_hex(data), len(data)
-            if len(data) <= _HELD_BYTES:
-                node.text = data
-            elif node.text_sha256 not in self._fresh and not self._store.find([node.text_sha256]):
-                self._fresh[node.text_sha256] = self._writer.add(data, node.text_sha256)
-        node.extraction = replace(made, text="", children=())
+    def _settle(self, node: _Node, made: Extraction, reader: str, version: str) -> None:
+        """Make the row of a reading and see to its text: the reading itself, with its bytes, is let go."""
+        data = made.text.encode("utf-8", "replace")
+        digest = sha256_hex(data) if data else None
+        node.reading = {
+            **_reading(node, made),
+            "extractor": reader,
+            "extractor_version": version,
+            "text_sha256": digest,
+            "text_bytes": len(data),
+        }
+        if digest is None or len(data) <= _HELD_BYTES:
+            node.text = data
+        elif digest not in self._fresh and not self._store.find([digest]):
+            self._fresh[digest] = self._writer.add(data, digest)
 
-    def _job(self, number: int, node: _Node, spool: Path) -> Job | None:
+    def _job(self, number: int, node: _Node, spool: str) -> Job | None:
         """Describe the work on one item; None when its bytes cannot be had (recorded on the node)."""
         if node.level > self._limits.depth:
             self._unread(node, Failure(Reason.BOMB, "container_depth"))
@@ -375,15 +365,14 @@ class _Slice:
             elif node.ref.size_bytes <= IN_MEMORY_BYTES:
                 data = self._store.read(node.ref)
             else:
-                data = self._spool(node, spool / str(number))
+                data = self._spool(node, Path(spool, str(number)))
         except ItemError as error:
             self._unread(node, Failure(error.reason, error.detail))
             return None
         return Job(number, data, context, node.media_type)
 
     def _unread(self, node: _Node, failure: Failure) -> None:
-        node.extraction = Extraction(failure=failure)
-        self._settle(node)
+        self._settle(node, Extraction(failure=failure), "", "")
 
     def _spool(self, node: _Node, path: Path) -> str:
         assert node.ref is not None
@@ -440,7 +429,7 @@ class _Slice:
     # -- writing
 
     def _store_texts(self, nodes: Iterable[_Node]) -> None:
-        texts = {node.text_sha256: node.text for node in nodes if node.text and node.text_sha256}
+        texts = {node.reading["text_sha256"]: node.text for node in nodes if node.reading and node.text}
         missing = texts.keys() - self._fresh.keys()
         missing -= self._store.find(missing).keys()
         for digest in sorted(missing):
@@ -451,9 +440,9 @@ class _Slice:
         blobs = self._store.rows(self._fresh.values())
         for top in tops:
             self._number(top)
-        items = [self._item_row(node) for node in nodes if node.level]
-        readings = [self._reading(node) for node in nodes if node.level and node.state == "stored"]
-        last = [self._reading(node) for node in tops]
+        items = [_item_row(node) for node in nodes if node.level]
+        readings = [node.reading for node in nodes if node.level and node.reading]
+        last = [_top_reading(node) for node in tops]
         early = len(blobs) + len(items) + len(readings) + len(last) > 3 * ROWS_PER_TRANSACTION
         if early:
             for table, rows in ((t.blobs, blobs), (t.items, items), (t.readings, readings)):
@@ -475,72 +464,77 @@ class _Slice:
             position += 1
             stack.extend(reversed(node.children))
 
-    def _item_row(self, node: _Node) -> dict[str, Any]:
-        row = node.top.row
-        assert node.parent is not None
-        return {
-            "request_id": row.request_id,
-            "item_id": node.item_id,
-            "batch_id": row.batch_id,
-            "source_id": row.source_id,
-            "scope_key": row.scope_key,
-            "custodian_id": row.custodian_id,
-            "connector": row.connector,
-            "native_key": row.native_key,
-            "family_id": row.item_id,
-            "parent_id": node.parent.item_id,
-            "part_path": _no_nul(node.part_path),
-            "level": node.level,
-            "position": node.position,
-            "kind": str(node.kind),
-            "name": node.name and _no_nul(node.name),
-            "media_type": node.media_type and _no_nul(node.media_type),
-            "state": node.state,
-            "reason": node.failure and str(node.failure.reason),
-            "detail": node.failure and node.failure.detail,
-            "blob_sha256": node.sha256,
-            "size_bytes": node.size_bytes,
-            "moment_at": row.moment_at,  # a child follows its parent
-            "facts": canonical.dumps({"metadata": node.metadata, "warnings": []})
-            if node.metadata
-            else _NO_FACTS,
-        }
 
-    def _reading(self, node: _Node) -> dict[str, Any]:
-        made = node.extraction
-        assert made is not None
-        fields = made.fields or _NO_FIELDS
-        warnings = set(made.warnings)
-        if made.needs_ocr_pages:
-            warnings.add(WarningCode.NEEDS_OCR)
-        return {
-            "request_id": node.top.row.request_id,
-            "item_id": node.item_id,
-            "batch_id": node.top.row.batch_id,
-            "extractor": node.extractor,
-            "extractor_version": node.extractor_version,
-            "kind": (made.kind or node.kind).value,
-            "text_state": node.text_state.value,
-            "reason": node.reason and node.reason.reason.value,
-            "detail": node.reason and node.reason.detail,
-            "text_sha256": node.text_sha256,
-            "text_bytes": node.text_bytes,
-            "subject": _no_nul(fields.subject),
-            "sent_at": canonical.utc_text(fields.moment.at) if fields.moment.at else None,
-            "sent_at_text": _no_nul(fields.moment.text),
-            "sent_at_basis": fields.moment.basis.value,
-            "sender": canonical.dumps(_pairs((fields.sender,) if fields.sender else ())),
-            "recipients": _recipients(fields),
-            "thread": _thread(fields),
-            "content_hash": node.content_hash,
-            "mih": message_identification_hash(fields.message_id),
-            "family_hash": _family_hash(node),
-            "children": len(node.children),
-            "expected_children": made.expected_children,
-            "pages": made.pages,
-            "ocr_pages": canonical.dumps(list(made.needs_ocr_pages)),
-            "facts": _facts(made.metadata, warnings),
-        }
+def _reading(node: _Node, made: Extraction) -> dict[str, Any]:
+    """Return what the row of a reading says of the item; the reader and the text's digest are added to it."""
+    kind = made.kind or node.kind
+    fields = made.fields or _NO_FIELDS
+    state, reason = text_state(made, kind)
+    warnings = set(made.warnings)
+    if made.needs_ocr_pages:
+        warnings.add(WarningCode.NEEDS_OCR)
+    return {
+        "request_id": node.top.row.request_id,
+        "item_id": node.item_id,
+        "batch_id": node.top.row.batch_id,
+        "kind": kind.value,
+        "text_state": state.value,
+        "reason": reason and reason.reason.value,
+        "detail": reason and reason.detail,
+        "subject": _no_nul(fields.subject),
+        "sent_at": canonical.utc_text(fields.moment.at) if fields.moment.at else None,
+        "sent_at_text": _no_nul(fields.moment.text),
+        "sent_at_basis": fields.moment.basis.value,
+        "sender": canonical.dumps_texts(_pairs((fields.sender,) if fields.sender else ())),
+        "recipients": _recipients(fields),
+        "thread": _thread(fields),
+        "content_hash": _content_hash(node, fields, made.text) if kind is Kind.EMAIL else None,
+        "mih": message_identification_hash(fields.message_id),
+        "family_hash": None,
+        "children": len(node.children),
+        "expected_children": made.expected_children,
+        "pages": made.pages,
+        "ocr_pages": canonical.dumps(made.needs_ocr_pages) if made.needs_ocr_pages else _NO_PAGES,
+        "facts": _facts(made.metadata, warnings),
+    }
+
+
+def _top_reading(node: _Node) -> dict[str, Any]:
+    """Return the row of a top item's reading, with the hash of its family: all of it is read now."""
+    assert node.reading is not None
+    return {**node.reading, "family_hash": _family_hash(node)}
+
+
+def _item_row(node: _Node) -> dict[str, Any]:
+    row = node.top.row
+    assert node.parent is not None
+    return {
+        "request_id": row.request_id,
+        "item_id": node.item_id,
+        "batch_id": row.batch_id,
+        "source_id": row.source_id,
+        "scope_key": row.scope_key,
+        "custodian_id": row.custodian_id,
+        "connector": row.connector,
+        "native_key": row.native_key,
+        "family_id": row.item_id,
+        "parent_id": node.parent.item_id,
+        "part_path": _no_nul(node.part_path),
+        "level": node.level,
+        "position": node.position,
+        "kind": str(node.kind),
+        "name": node.name and _no_nul(node.name),
+        "media_type": node.media_type and _no_nul(node.media_type),
+        "state": node.state,
+        "reason": node.failure and str(node.failure.reason),
+        "detail": node.failure and node.failure.detail,
+        "blob_sha256": node.sha256,
+        "size_bytes": node.size_bytes,
+        "moment_at": row.moment_at,  # a child follows its parent
+        "facts": canonical.dumps_texts({"metadata": node.metadata, "warnings": []})
+        if node.metadata
+        else _NO_FACTS,
+    }
 
 
 def _pieces(wave: list[_Node]) -> Iterator[list[_Node]]:
@@ -563,7 +557,7 @@ def text_state(made: Extraction, kind: Kind) -> tuple[TextState, Failure | None]
     A container that failed half-way but gave text is searchable and keeps its failure beside it. A page that
     is a picture makes the item pending only when there is no text at all; else it is searchable with a note.
     """
-    if made.text.strip():
+    if made.text and not made.text.isspace():
         return TextState.SEARCHABLE, made.failure
     if made.failure is not None:
         return TextState.NOT_SEARCHABLE, made.failure
@@ -588,7 +582,7 @@ def _says_something(fields: Fields | None) -> bool:
 def _facts(metadata: Mapping[str, str], warnings: Iterable[WarningCode]) -> str:
     if not metadata and not warnings:
         return _NO_FACTS
-    return canonical.dumps({"metadata": dict(metadata), "warnings": sorted(map(str, warnings))})
+    return canonical.dumps_texts({"metadata": dict(metadata), "warnings": sorted(warnings)})
 
 
 def _pairs(people: Iterable[Address]) -> list[list[str]]:
@@ -598,7 +592,7 @@ def _pairs(people: Iterable[Address]) -> list[list[str]]:
 def _recipients(fields: Fields) -> str:
     if not (fields.to or fields.cc or fields.bcc or fields.participants):
         return _NO_RECIPIENTS
-    return canonical.dumps(
+    return canonical.dumps_texts(
         {
             "to": _pairs(fields.to),
             "cc": _pairs(fields.cc),
@@ -609,7 +603,7 @@ def _recipients(fields: Fields) -> str:
 
 
 def _thread(fields: Fields) -> str:
-    return canonical.dumps(
+    return canonical.dumps_texts(
         {
             "message_id": fields.message_id,
             "in_reply_to": fields.in_reply_to,
@@ -630,10 +624,9 @@ def _content_hash(node: _Node, fields: Fields, text: str) -> str | None:
     )
 
 
-def _family_hash(node: _Node) -> str | None:
-    """Hash a whole family, on its top item: the content hash where there is one, else the bytes."""
-    if node.level:
-        return None
+def _family_hash(node: _Node) -> str:
+    """Hash a whole family for its top item: the content hash where there is one, else the bytes."""
+    assert node.reading is not None
     below: list[str] = []
     stack = list(node.children)
     while stack:
@@ -641,4 +634,4 @@ def _family_hash(node: _Node) -> str | None:
         if child.sha256 is not None:
             below.append(child.sha256)
         stack.extend(child.children)
-    return family_hash(node.content_hash or node.sha256 or "", below)
+    return family_hash(node.reading["content_hash"] or node.sha256 or "", below)

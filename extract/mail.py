@@ -480,8 +480,10 @@ def _holds_words(plain: str, text: str) -> bool:
         return True  # the usual pair: one letter, its lines broken elsewhere
     if not plain:
         return _WORD.search(text) is None
-    have = set(plain.split())
-    missing = [word for word in set(text.split()) if word not in have]
+    given, have = text.split(), plain.split()
+    if given == have:
+        return True
+    missing = set(given).difference(have)
     if not missing:
         return True
     words = set(_WORD.findall(plain.casefold()))

@@ -150,7 +150,7 @@ def html_to_text(source: str) -> str:
     if "<" not in source:
         return _squeeze(html.unescape(source))
     source = source.replace("\0", "")
-    if source.count("<") > _DEEPEST and _depth(source) > _DEEPEST:
+    if source.count("<") - source.count("</") > _DEEPEST and _depth(source) > _DEEPEST:
         return _squeeze(_strip_tags(source))
     try:
         root = etree.fromstring(source.encode("utf-8", "replace"), _PARSER)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -25,6 +26,10 @@ MAX_FRAME = 1 << 32
 """A longer frame is no frame of ours (MessagePack's own limit of one byte string)."""
 
 
+LimitsTuple = tuple[float, float, int, int, int, int, float, int]
+"""Limits by position, as ``JobFrame`` carries them."""
+
+
 class JobFrame(msgspec.Struct, array_like=True, frozen=True):
     """One item to read; fields as in ``extract.workers.Job`` and ``ExtractContext``."""
 
@@ -36,7 +41,7 @@ class JobFrame(msgspec.Struct, array_like=True, frozen=True):
     zone: str
     owner_handles: tuple[str, ...]
     depth: int
-    limits: tuple[float, float, int, int, int, int, float, int]
+    limits: LimitsTuple
     metadata: Mapping[str, str]
     data: bytes
 
@@ -48,7 +53,7 @@ class JobFrame(msgspec.Struct, array_like=True, frozen=True):
             time_zone=ZoneInfo(self.zone),
             owner_handles=self.owner_handles,
             depth=self.depth,
-            limits=Limits(*self.limits),
+            limits=limits_of(self.limits),
             metadata=self.metadata,
         )
 
@@ -62,8 +67,14 @@ class ResultFrame(msgspec.Struct, array_like=True, frozen=True):
     extraction: Extraction
 
 
-def limits_tuple(limits: Limits) -> tuple[float, float, int, int, int, int, float, int]:
-    """Return limits by position, as ``JobFrame`` carries them."""
+@lru_cache(maxsize=16)
+def limits_of(limits: LimitsTuple) -> Limits:
+    """Return limits from their values by position; nearly all jobs have the same."""
+    return Limits(*limits)
+
+
+def limits_tuple(limits: Limits) -> LimitsTuple:
+    """Return the values of limits by position."""
     return (
         limits.time_s,
         limits.time_s_per_mb,
@@ -81,7 +92,7 @@ _jobs = msgspec.msgpack.Decoder(JobFrame)
 _results = msgspec.msgpack.Decoder(ResultFrame)
 
 
-def encode(frame: JobFrame | ResultFrame) -> bytes:
+def encode(frame: JobFrame | ResultFrame) -> bytearray:
     """Return a frame with its length before it.
 
     Raises:
@@ -90,7 +101,7 @@ def encode(frame: JobFrame | ResultFrame) -> bytes:
     buffer = bytearray(LENGTH.size)
     _encoder.encode_into(frame, buffer, LENGTH.size)
     LENGTH.pack_into(buffer, 0, len(buffer) - LENGTH.size)
-    return bytes(buffer)
+    return buffer
 
 
 def decode_job(payload: bytes) -> JobFrame:

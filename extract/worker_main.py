@@ -140,7 +140,8 @@ def read_item(frame: wire.JobFrame, extractors: Sequence[Extractor]) -> tuple[wi
                 extraction = Extraction(failure=Failure(Reason.UNSUPPORTED, "no_reader"))
             else:
                 name, version = reader.name, reader.version
-                extraction = _within(reader.extract(stream, frame.context()), frame.limits, frame.depth)
+                context = frame.context()
+                extraction = _within(reader.extract(stream, context), context.limits, frame.depth)
     except ItemError as error:
         extraction = Extraction(failure=Failure(error.reason, error.detail))
     except MemoryError:
@@ -187,11 +188,8 @@ def _open(frame: wire.JobFrame) -> BinaryIO:
         raise ItemError(Reason.UNREADABLE, "open") from None
 
 
-def _within(
-    extraction: Extraction, limits: tuple[float, float, int, int, int, int, float, int], depth: int
-) -> Extraction:
+def _within(extraction: Extraction, allowed: Limits, depth: int) -> Extraction:
     """Hold the output limits: more than allowed is a bomb, and a bomb gives nothing."""
-    allowed = Limits(*limits)
     text = extraction.text
     size = len(text) if len(text) * 4 <= allowed.text_bytes else len(text.encode("utf-8", "surrogatepass"))
     if size > allowed.text_bytes:

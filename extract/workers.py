@@ -22,6 +22,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,6 +40,10 @@ _AHEAD_JOBS = 128
 _AHEAD_BYTES = 8 << 20
 _LOOK_S = 0.01
 """How often a worker that is busy with one item is looked at."""
+_NAP_S = 0.001
+"""Answers gather for so long while there is nothing else to do: one switch of processes brings several."""
+_WRITES = 64
+"""Frames given to the kernel at once (it takes 1,024 at most)."""
 _START_S = 120.0
 _CHUNK = 1 << 20
 _RECYCLE_AFTER = 500
@@ -179,7 +184,9 @@ class _Ahead:
         self._bytes = 0
 
     def draw(self) -> bool:
-        """Draw what may be under way; False when nothing is left to do."""
+        """Draw what may be under way, many at a time; False when nothing is left to do."""
+        if len(self.jobs) > _AHEAD_JOBS // 2 or (len(self.jobs) > 1 and self._bytes > _AHEAD_BYTES // 2):
+            return True
         while len(self.jobs) < _AHEAD_JOBS and (self._bytes < _AHEAD_BYTES or len(self.jobs) < 2):
             job = next(self._source, None)
             if job is None:
@@ -317,6 +324,8 @@ class _Process:
             now = time.monotonic()
             if now >= until:
                 return self._killed(Reason.TIMED_OUT, "time")
+            if not self._writing:
+                time.sleep(_NAP_S)
             for descriptor, event in self._poll.poll(_LOOK_S * 1000):
                 if descriptor == self._in:
                     self._flush()
@@ -346,8 +355,8 @@ class _Process:
             raise ValueError("frame too long")
         if len(self._buffer) < start + length:
             return None
-        with memoryview(self._buffer) as view:
-            frame = wire.decode_result(bytes(view[start : start + length]))
+        with memoryview(self._buffer) as view, view[start : start + length] as payload:
+            frame = wire.decode_result(payload)
         self._at = start + length
         if self._at == len(self._buffer):
             self._buffer.clear()
@@ -369,10 +378,10 @@ class _Process:
     def _flush(self) -> None:
         try:
             while self._pending:
-                written = os.write(self._in, self._pending[0])
-                if written == len(self._pending[0]):
-                    self._pending.popleft()
-                else:
+                written = os.writev(self._in, list(islice(self._pending, _WRITES)))
+                while self._pending and written >= len(self._pending[0]):
+                    written -= len(self._pending.popleft())
+                if written:
                     self._pending[0] = self._pending[0][written:]
         except BlockingIOError:
             pass
@@ -441,7 +450,7 @@ class _Process:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
 
-def _frame(job: Job) -> bytes:
+def _frame(job: Job) -> bytearray:
     context = job.context
     return wire.encode(
         wire.JobFrame(

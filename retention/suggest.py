@@ -457,8 +457,9 @@ def _head(store: EvidenceStore, ref: BlobRef) -> str:
 
 
 def _facts(row: sa.Row[Any], head: str, context: _Context) -> ItemFacts:
-    metadata, warnings = _metadata(row.item_facts), _warnings(row.item_facts, row.facts)
-    metadata |= _metadata(row.facts)
+    stated = [canonical.loads(facts) for facts in (row.item_facts, row.facts) if facts]
+    metadata = {key: value for facts in stated for key, value in (facts.get("metadata") or {}).items()}
+    warnings = {warning for facts in stated for warning in facts.get("warnings") or ()}
     addresses = _addresses(row.sender, row.recipients)
     day, basis = _day(row, context.zone)
     return ItemFacts(
@@ -480,14 +481,6 @@ def _facts(row: sa.Row[Any], head: str, context: _Context) -> ItemFacts:
         basis=basis,
         draft=WarningCode.DRAFT in warnings,
     )
-
-
-def _metadata(facts: str | None) -> dict[str, str]:
-    return dict(canonical.loads(facts).get("metadata") or {}) if facts else {}
-
-
-def _warnings(*facts: str | None) -> set[str]:
-    return {warning for text in facts if text for warning in canonical.loads(text).get("warnings") or ()}
 
 
 def _addresses(sender: str | None, recipients: str | None) -> set[str]:

@@ -6,10 +6,12 @@ import csv
 import io
 from functools import cache
 from pathlib import Path
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from search.terms import HitReport
+
+if TYPE_CHECKING:
+    import jinja2
 
 _FIGURES = ("documents", "with_family", "unique", "unique_with_family", "occurrences", "distinct")
 
@@ -65,6 +67,8 @@ def to_html(report: HitReport) -> str:
 
 @cache
 def _template() -> jinja2.Template:
+    import jinja2  # slow to load, and a run writes no page
+
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

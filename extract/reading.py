@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -290,7 +291,7 @@ class _Slice:
         """Read one level; return the children that came out, stored."""
         jobs: list[Job] = []
         by_id: dict[int, _Node] = {}
-        with tempfile.TemporaryDirectory(prefix="daylight-") as spool:
+        with _spool_folder(wave) as spool:
             for node in wave:
                 if node.state != "stored":
                     continue
@@ -535,6 +536,13 @@ def _item_row(node: _Node) -> dict[str, Any]:
         if node.metadata
         else _NO_FACTS,
     }
+
+
+def _spool_folder(wave: list[_Node]) -> AbstractContextManager[str]:
+    """Make a folder for values too large for memory; most waves have none, and a folder has its price."""
+    if any((node.size_bytes or 0) > IN_MEMORY_BYTES for node in wave):
+        return tempfile.TemporaryDirectory(prefix="daylight-")
+    return nullcontext("")
 
 
 def _pieces(wave: list[_Node]) -> Iterator[list[_Node]]:

@@ -14,7 +14,7 @@ import re
 from dataclasses import replace
 from typing import Any, BinaryIO, ClassVar
 
-from extract import charsets, ooxml, pictures, sniff
+from extract import charsets, images, ooxml, pictures, sniff
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import Extraction, Failure
@@ -83,6 +83,9 @@ class TikaReader:
             raise ItemError(Reason.ENCRYPTED, "office_password")
         if data.startswith(b"PK") and ooxml.is_bomb(data, context.limits.ratio):
             raise ItemError(Reason.BOMB, "document_ratio")
+        bare = images.bare_type(data)
+        if bare is not None:
+            return _image(data, "", {"content_type": bare})
         text, stated = self._parse(data, context.limits.text_bytes)
         facts = _facts(stated)
         kind = facts.get("content_type", "")

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable
 from typing import Any, BinaryIO, ClassVar
 
-import phonenumbers
 from lxml import etree
 
 from extract import charsets
@@ -155,6 +154,8 @@ def number(raw: str) -> str:
     digits = sum(character.isdigit() for character in raw)
     if digits < 7 or any(character.isalpha() or character == "@" for character in raw):
         return raw
+    import phonenumbers  # slow to load, and most workers read mail
+
     try:
         parsed = phonenumbers.parse(raw, REGION)
     except phonenumbers.NumberParseException:

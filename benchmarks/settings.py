@@ -87,8 +87,12 @@ def daylight(home: Path, *arguments: str | Path) -> list[str]:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without settings of this project, which would change what is measured."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("DAYLIGHT_", "MU_"))}
+    """Return the environment without what changes the figures: settings of this project, of mu and of Python.
+
+    Containers often tell Python to keep no bytecode: each process then compiles all it loads.
+    """
+    changing = ("DAYLIGHT_", "MU_", "PYTHON")
+    return {name: value for name, value in os.environ.items() if not name.startswith(changing)}
 
 
 def default_cache() -> Path:

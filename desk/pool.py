@@ -7,6 +7,7 @@ first thing, it saves more than a second of every run. That is also why this mod
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import signal
 from multiprocessing import forkserver
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from desk.batch import BatchRunner
     from records.settings import Settings
+    from retention.suggest import FlagReport
 
-_LOADED = ["__main__", "desk.batch"]
+_LOADED = ["__main__", "desk.batch", "retention.suggest"]
 _PR_SET_PDEATHSIG = 1
 TRIES = 4
 """How often a batch is tried, when what stops it may pass."""
@@ -43,6 +45,7 @@ def start_process(settings: Settings, request_id: str) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(settings.log_level, settings.home)
+    gc.freeze()  # what is loaded stays: no collection looks at it again
     home = Home.open(settings=settings)
     _mine = BatchRunner(home, home.request(request_id))
     _mine.warm()
@@ -79,3 +82,12 @@ def _run_batch(batch_id: str) -> dict[str, int]:
         "read": _mine.extract(batch_id),
         "indexed": _mine.index(batch_id),
     }
+
+
+def run_flags(batch_ids: list[str]) -> FlagReport:
+    """Suggest a retention series for what is in review of some batches; called in a worker process."""
+    from retention.suggest import flag_request
+
+    assert _mine is not None, "start_process has not run"
+    home, request_id = _mine.home, _mine.request.request_id
+    return flag_request(home.catalogue, home.store(request_id), request_id, batch_ids=batch_ids)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ import sqlalchemy as sa
 from connectors.plan import plan_source
 from connectors.registry import connector
 from desk import pool, runlock, searching
-from desk.home import Home, OpenRequest
+from desk.home import Home
 from desk.slots import worker_slot
 from records import audit
 from records import tables as t
 from records.errors import DaylightError, Incomplete, UsageError
 from records.ledger import ledger
 from records.settings import Settings
-from retention.suggest import flag_request
+from retention.suggest import FlagReport, flag_request
 from search.terms import read_terms
 
 Counts = dict[str, Any]
@@ -127,12 +127,16 @@ def waiting_batches(home: Home, request_id: str) -> list[tuple[str, int]]:
 
     The largest go first so that no single one is left over at the end while other cores are idle.
     """
+    return _batches(home, request_id, t.batches.c.index_state != "done")
+
+
+def _batches(home: Home, request_id: str, *which: sa.ColumnElement[bool]) -> list[tuple[str, int]]:
     b = t.batches.c
     size = sa.func.coalesce(b.bytes_planned, 0)
     with home.catalogue.read() as connection:
         rows = connection.execute(
             sa.select(b.batch_id, size)
-            .where(b.request_id == request_id, b.index_state != "done")
+            .where(b.request_id == request_id, *which)
             .order_by(size.desc(), b.batch_id)
         )
         return [(batch_id, int(planned)) for batch_id, planned in rows]
@@ -225,6 +229,10 @@ def flag(home: Home, request_id: str, run_key: str) -> Counts:
         report = flag_request(home.catalogue, home.store(request_id), request_id)
     if not runlock.is_local(run_key):
         runlock.wait_for_person(home, request_id, run_key)
+    return _flag_counts(report)
+
+
+def _flag_counts(report: FlagReport) -> Counts:
     return {"items": report.items, "with_series": report.with_series, "unverified": report.unverified}
 
 
@@ -376,40 +384,47 @@ def _run_local(
     open_run(home, request_id, run_key, take_over=take_over)
     tell(Progress("plan", 0, None, 0.0))
     plan(home, request_id, run_key)
-    batch_ids = [batch_id for batch_id, _ in waiting_batches(home, request_id)]
-    _run_batches(home, home.request(request_id), batch_ids, tell)
-    for name, function in (("reconcile", reconcile), ("terms", terms), ("flag", flag)):
-        tell(Progress(name, 0, None, 0.0))
-        out[name] = function(home, request_id, run_key)
+    try:
+        with _workers(home, request_id) as workers:
+            _run_batches(home, request_id, workers, tell)
+            for name, function in (("reconcile", reconcile), ("terms", terms)):
+                tell(Progress(name, 0, None, 0.0))
+                out[name] = function(home, request_id, run_key)
+            tell(Progress("flag", 0, None, 0.0))
+            groups = _groups(_batches(home, request_id), home.settings)
+            out["flag"] = _flag_counts(FlagReport.together(workers.map(pool.run_flags, groups)))
+    except BrokenProcessPool as error:
+        raise Incomplete("a worker process died; run the same command again to resume") from error
     return {**out, "outcome": finish(home, request_id, run_key)["outcome"]}
 
 
-def _run_batches(
-    home: Home, request: OpenRequest, batch_ids: list[str], tell: Callable[[Progress], None]
-) -> None:
-    """Take batches through their three steps, as many at once as there are workers."""
-    if not batch_ids:
-        return
-    began = time.monotonic()
-    workers = min(home.settings.workers, len(batch_ids))
+@contextlib.contextmanager
+def _workers(home: Home, request_id: str) -> Iterator[ProcessPoolExecutor]:
+    """Open the worker processes of a local run; when it fails, what waits for them is dropped."""
     with ProcessPoolExecutor(
-        workers,
+        home.settings.workers,
         mp_context=pool.start(),
         initializer=pool.start_process,
-        initargs=(home.settings, request.request_id),
+        initargs=(home.settings, request_id),
     ) as executor:
-        waiting = {executor.submit(pool.run_batch, batch_id) for batch_id in batch_ids}
         try:
-            while waiting:
-                done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-                tell(_batch_progress(home, request.request_id, time.monotonic() - began))
-        except BrokenProcessPool as error:
-            raise Incomplete("a worker process died; run the same command again to resume") from error
+            yield executor
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _run_batches(
+    home: Home, request_id: str, workers: ProcessPoolExecutor, tell: Callable[[Progress], None]
+) -> None:
+    """Take batches through their three steps, as many at once as there are workers."""
+    began = time.monotonic()
+    waiting = {workers.submit(pool.run_batch, batch_id) for batch_id, _ in waiting_batches(home, request_id)}
+    while waiting:
+        done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+        for future in done:
+            future.result()
+        tell(_batch_progress(home, request_id, time.monotonic() - began))
 
 
 def _batch_progress(home: Home, request_id: str, seconds: float) -> Progress:

@@ -278,6 +278,23 @@ class FlagReport:
     unread_texts: int
     by_rule: Mapping[str, int]
 
+    @classmethod
+    def together(cls, reports: Iterable[FlagReport]) -> FlagReport:
+        """Add up what several calls did, each over batches of its own."""
+        each = list(reports)
+        by_rule: Counter[str] = Counter()
+        for report in each:
+            by_rule.update(report.by_rule)
+        return cls(
+            items=sum(report.items for report in each),
+            with_series=sum(report.with_series for report in each),
+            without_series=sum(report.without_series for report in each),
+            unverified=sum(report.unverified for report in each),
+            written=sum(report.written for report in each),
+            unread_texts=sum(report.unread_texts for report in each),
+            by_rule=dict(sorted(by_rule.items())),
+        )
+
 
 def flag_request(
     catalogue: Catalogue,
@@ -285,6 +302,7 @@ def flag_request(
     request_id: str,
     *,
     everything: bool = False,
+    batch_ids: Sequence[str] | None = None,
     series: Sequence[Series] | None = None,
     rules: Rules | None = None,
 ) -> FlagReport:
@@ -298,6 +316,8 @@ def flag_request(
         store: The evidence store of the request, for the head of each text.
         request_id: The request.
         everything: All stored items, not only families with a hit or a decision.
+        batch_ids: Only what came in these batches; None for all. A family lies in one batch, so several calls
+            can share the work.
         series: The schedule; None for the one in force.
         rules: The rules; None for the built-in ones.
 
@@ -311,7 +331,7 @@ def flag_request(
     by_rule: Counter[str] = Counter()
     family: dict[str, tuple[Suggestion, date | None]] = {}
     family_id = ""
-    for page in _pages(catalogue, request_id, context.version, everything=everything):
+    for page in _pages(catalogue, request_id, context.version, batch_ids, everything=everything):
         heads, unread = _heads(store, page)
         made: list[Suggestion] = []
         for row in page:
@@ -411,7 +431,12 @@ def _in_review(request_id: str, version: int) -> sa.ColumnElement[bool]:
 
 
 def _pages(
-    catalogue: Catalogue, request_id: str, version: int, *, everything: bool
+    catalogue: Catalogue,
+    request_id: str,
+    version: int,
+    batch_ids: Sequence[str] | None,
+    *,
+    everything: bool,
 ) -> Iterator[list[sa.Row[Any]]]:
     """Yield the items, families together and parents first, at most 1,000 at a time."""
     i = t.items.c
@@ -419,6 +444,8 @@ def _pages(
     query = _stored(request_id).order_by(*order).limit(ROWS_PER_TRANSACTION)
     if not everything:
         query = query.where(_in_review(request_id, version))
+    if batch_ids is not None:
+        query = query.where(i.batch_id.in_(batch_ids))
     last: sa.Row[Any] | None = None
     while True:
         page_query = query

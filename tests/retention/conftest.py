@@ -121,6 +121,7 @@ class Bench:
         metadata: dict[str, str] | None = None,
         warnings: tuple[str, ...] = (),
         reading: bool = True,
+        batch: str = "b000001",
     ) -> str:
         """Add an item; ``parent`` is the id of the item that carries it. Returns its id."""
         family, level = None, 0
@@ -132,7 +133,7 @@ class Bench:
                 row = connection.execute(t.items.select().where(t.items.c.item_id == parent)).one()
             family, level = row.family_id, row.level + 1
         digest = self._store_text(new, text) if text else None
-        common = {"request_id": self.request_id, "item_id": new, "batch_id": "b000001"}
+        common = {"request_id": self.request_id, "item_id": new, "batch_id": batch}
         facts = canonical.dumps({"metadata": metadata or {}, "warnings": list(warnings)})
         with self.catalogue.write() as connection:
             connection.execute(

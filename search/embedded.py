@@ -221,6 +221,9 @@ class EmbeddedEngine:
         return IndexState(documents, batches, ANALYZER, "embedded")
 
     def _check_prefixes(self, query: q.Node) -> None:
+        for node in (*q.walk(query), *q.open_terms(query)):
+            if isinstance(node, q.Near | q.NotNear | q.Wild | q.Fuzzy | q.Stem):
+                raise UsageError("this engine cannot search near words, patterns, spellings and stems yet")
         for start in {prefix.text for prefix in q.prefixes(query)}:
             words: set[str] = set()
             with _translated():
@@ -539,6 +542,7 @@ class _Compiler:
                 return self._days(node, alias)
             case _:
                 assert field is not None
+                assert isinstance(node, q.Leaf)
                 return self._label(node, alias, field)
 
     def _and(self, node: q.And, alias: str, field: str | None) -> str:
@@ -619,7 +623,8 @@ def fts_expression(node: q.Node, field: str | None) -> str | None:
         case q.Word() | q.Prefix() | q.Phrase():
             names = q.DEFAULT_FIELDS if field is None else (field,)
             columns = " ".join(_COLUMNS[name] for name in names)
-            words = " + ".join(f'"{t.text}"{"*" * isinstance(t, q.Prefix)}' for t in q.terms_of(node))
+            terms = [term for term in q.terms_of(node) if isinstance(term, q.Word | q.Prefix)]
+            words = " + ".join(f'"{t.text}"{"*" * isinstance(t, q.Prefix)}' for t in terms)
             return f"{{{columns}}} : {words}"
         case q.Or():
             parts = [fts_expression(child, field) for child in node.children]

@@ -228,7 +228,7 @@ def _terms(chunk: str, column: int, *, quoted: bool = False) -> list[q.Term]:
         if place < len(pieces) - 1:
             if not folded or folded.endswith(" "):
                 raise QuerySyntaxError("* needs the beginning of a word before it", at - 1)
-            words[-1] = q.Prefix(words[-1].text)
+            words[-1] = q.Prefix(folded.split()[-1])
         terms += words
     return terms
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from records.errors import UsageError
 from search import tree as q
 from search.folding import OffsetMap, fold
 from search.protocol import IndexDocument
@@ -77,7 +78,9 @@ class LeafFinder:
 
     def __init__(self, leaf: q.Leaf) -> None:
         """Prepare a plain string where it can be one, else a pattern."""
-        terms = q.terms_of(leaf)
+        terms = [term for term in q.terms_of(leaf) if isinstance(term, q.Word | q.Prefix)]
+        if len(terms) < len(q.terms_of(leaf)):
+            raise UsageError("patterns, spellings and stems cannot be searched here yet")
         self._open_end = isinstance(terms[-1], q.Prefix)
         self.exact = not any(isinstance(term, q.Prefix) for term in terms)
         inner = any(isinstance(term, q.Prefix) for term in terms[:-1])
@@ -135,6 +138,8 @@ def _targets(node: q.Node, field: str | None = None) -> Iterator[_Target]:
             if node.name in q.LABEL_FIELDS:
                 return
             yield from _targets(node.child, None if node.name == "family" else node.name)
+        case q.Near() | q.NotNear():
+            raise UsageError("words near one another cannot be searched here yet")
         case _:
             yield _Target(node, field)
 

@@ -6,6 +6,9 @@ All nodes are frozen and comparable. Text in the tree is folded already: a word 
   field.
 - ``And``, ``Or`` and ``Not`` work on one document (an attachment is its own document). ``Not`` alone is
   allowed: every document but those.
+- ``Near`` and ``NotNear`` ask how far spans of words stand apart in one field. A span of a term is its one
+  place, of a phrase its places, of an ``Or`` those of its children. Operands are leaves, ``Or`` of
+  operands and ``Near``: whatever has spans.
 - ``Field`` puts its child into one field. Three are special: ``attachment`` asks for a document that directly
   carries a child whose text matches, ``family`` for a document of a family with a member that matches (both
   take the whole child tree for one and the same document), and the labels compare the whole value.
@@ -36,6 +39,9 @@ FIELDS = ("from", "to", "cc", "bcc", "participants", "subject", "body", "attachm
           "source", "kind", "sent", "has", "family")  # fmt: skip
 """Every field name of the language, in the order of the documentation."""
 
+MAX_DISTANCE = 255
+"""Largest N of ``w/N``; words farther apart than this are asked for with AND."""
+
 HAS_VALUES = ("attachment", "date", "text", "ocr_pending")
 """What ``has:`` can ask for."""
 
@@ -54,8 +60,44 @@ class Prefix:
     text: str
 
 
-Term = Word | Prefix
-"""What stands for one token; a further wildcard is a further kind of term."""
+@dataclass(frozen=True, slots=True)
+class Wild:
+    """Every token that a pattern fits (``appl?``, ``*ple``, ``p12==``).
+
+    Attributes:
+        pattern: Letters and digits stand for themselves, ``*`` for any run of letters and digits, none too,
+            ``?`` for exactly one letter or digit, ``=`` for exactly one digit 0 to 9. One with
+            a single ``*``, at its end, is a ``Prefix`` instead.
+    """
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzy:
+    """Every token that is spelled nearly so (``ba%nana``).
+
+    Attributes:
+        text: The word, without the signs.
+        edits: How many letters may differ, 1 or 2: one more, one less, another one, or two neighbours swapped
+            (Damerau's distance as optimal string alignment).
+        same: How many characters at the beginning must be the same: those before the first ``%``.
+    """
+
+    text: str
+    edits: int
+    same: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """Every token with the same stem (``apply~``), by Snowball's English stemmer."""
+
+    text: str
+
+
+Term = Word | Prefix | Wild | Fuzzy | Stem
+"""What stands for one token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +129,40 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """A span of the left and one of the right, near one another in one field (``a w/5 b``, ``a pre/5 b``).
+
+    The two do not overlap, and at most ``distance - 1`` tokens lie between the end of the earlier and the
+    start of the later: side by side is a distance of 1. Its own span reaches from the first place of both to
+    the last.
+
+    Attributes:
+        left: An operand: a leaf, an ``Or`` of operands, or a ``Near``.
+        right: Another one.
+        distance: From 1 to ``MAX_DISTANCE``.
+        ordered: Whether the left one comes first.
+    """
+
+    left: Node
+    right: Node
+    distance: int
+    ordered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotNear:
+    """A span of the left with none of the right near it, on either side (``a not w/5 b``).
+
+    A span of the right that overlaps it does not count as near. Attributes are as in ``Near``; its spans are
+    those of the left that stay.
+    """
+
+    left: Node
+    right: Node
+    distance: int
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """The child, asked of one field; ``name`` is one of ``FIELDS`` but ``sent``."""
 
@@ -109,12 +185,12 @@ class DateRange:
     zone: str
 
 
-Leaf = Word | Prefix | Phrase
-Node = Word | Prefix | Phrase | And | Or | Not | Field | DateRange
+Leaf = Word | Prefix | Wild | Fuzzy | Stem | Phrase
+Node = Word | Prefix | Wild | Fuzzy | Stem | Phrase | And | Or | Not | Near | NotNear | Field | DateRange
 
 
 def terms_of(leaf: Leaf) -> tuple[Term, ...]:
-    """Return a leaf's terms in order; a word or prefix is its own only term."""
+    """Return a leaf's terms in order; a term is its own only one."""
     return leaf.terms if isinstance(leaf, Phrase) else (leaf,)
 
 
@@ -123,6 +199,8 @@ def children(node: Node) -> tuple[Node, ...]:
     match node:
         case And() | Or():
             return node.children
+        case Near() | NotNear():
+            return (node.left, node.right)
         case Not() | Field():
             return (node.child,)
         case _:
@@ -136,18 +214,24 @@ def walk(node: Node) -> Iterator[Node]:
         yield from walk(child)
 
 
+def leaves(node: Node) -> Iterator[Leaf]:
+    """Yield every leaf that is asked of text, in order; a label's is no word of the index."""
+    if isinstance(node, Leaf):
+        yield node
+    elif not (isinstance(node, Field) and node.name in LABEL_FIELDS):
+        for child in children(node):
+            yield from leaves(child)
+
+
+def open_terms(node: Node) -> Iterator[Term]:
+    """Yield every term asked of text that may stand for several words, in order: all but plain words."""
+    for leaf in leaves(node):
+        yield from (term for term in terms_of(leaf) if not isinstance(term, Word))
+
+
 def prefixes(node: Node) -> Iterator[Prefix]:
-    """Yield every prefix that an engine has to expand, in order; a label's is no word of the index."""
-    match node:
-        case Prefix():
-            yield node
-        case Phrase():
-            yield from (term for term in node.terms if isinstance(term, Prefix))
-        case Field() if node.name in LABEL_FIELDS:
-            return
-        case _:
-            for child in children(node):
-                yield from prefixes(child)
+    """Yield every prefix that is asked of text, in order."""
+    return (term for term in open_terms(node) if isinstance(term, Prefix))
 
 
 _QUOTED = frozenset({"and", "or", "not", "xfirstword", "xlastword"})
@@ -159,26 +243,46 @@ def to_text(node: Node) -> str:
     match node:
         case Word():
             return f'"{node.text}"' if node.text in _QUOTED else node.text
-        case Prefix():
-            return f"{node.text}*"
+        case Prefix() | Wild() | Fuzzy() | Stem():
+            return term_text(node)
         case Phrase():
-            return '"' + " ".join(t.text + "*" * isinstance(t, Prefix) for t in node.terms) + '"'
+            return '"' + " ".join(map(term_text, node.terms)) + '"'
         case And():
             return " AND ".join(map(_operand, node.children))
         case Or():
             return " OR ".join(map(_operand, node.children))
         case Not():
             return f"NOT {_operand(node.child)}"
+        case Near():
+            joint = f"{'pre' if node.ordered else 'w'}/{node.distance}"
+            return f"{_operand(node.left)} {joint} {_operand(node.right)}"
+        case NotNear():
+            return f"{_operand(node.left)} NOT w/{node.distance} {_operand(node.right)}"
         case Field():
-            simple = isinstance(node.child, Word | Prefix | Phrase)
+            simple = isinstance(node.child, Leaf)
             return f"{node.name}:{to_text(node.child)}" if simple else f"{node.name}:({to_text(node.child)})"
         case DateRange():
             return f"sent:{_days(node)}"
 
 
+def term_text(term: Term) -> str:
+    """Write one term in the language; an operator word outside a phrase needs quotation marks besides."""
+    match term:
+        case Word():
+            return term.text
+        case Prefix():
+            return f"{term.text}*"
+        case Wild():
+            return term.pattern
+        case Fuzzy():
+            return term.text[: term.same] + "%" * term.edits + term.text[term.same :]
+        case Stem():
+            return f"{term.text}~"
+
+
 def _operand(node: Node) -> str:
     text = to_text(node)
-    return f"({text})" if isinstance(node, And | Or) else text
+    return f"({text})" if isinstance(node, And | Or | Near | NotNear) else text
 
 
 def _days(days: DateRange) -> str:
@@ -196,12 +300,29 @@ def label_matches(leaf: Leaf, value: str) -> bool:
     """Say whether a label's value is what the leaf asks for: the whole value; a last ``*`` is any ending.
 
     Args:
-        leaf: A word, prefix or phrase below a label field.
+        leaf: Words, prefixes and patterns below a label field; how a label is spelled is known, so nothing
+            fuzzy is asked of it.
         value: The label as stored, unfolded.
     """
     folded = " ".join(tokens(value))
     terms = terms_of(leaf)
-    pattern = " ".join(re.escape(t.text) + ("[^ ]*" if isinstance(t, Prefix) else "") for t in terms)
+    pattern = " ".join(map(term_pattern, terms))
     if isinstance(terms[-1], Prefix):
         pattern = pattern.removesuffix("[^ ]*") + ".*"
     return re.fullmatch(pattern, folded) is not None
+
+
+def term_pattern(term: Term) -> str:
+    """Return a regular expression for the tokens of a word, prefix or pattern; spaces part tokens."""
+    match term:
+        case Word():
+            return re.escape(term.text)
+        case Prefix():
+            return re.escape(term.text) + "[^ ]*"
+        case Wild():
+            return "".join(_SIGNS.get(character) or re.escape(character) for character in term.pattern)
+        case _:
+            raise ValueError("only a word, prefix or pattern is an expression")
+
+
+_SIGNS = {"*": "[^ ]*", "?": "[^ ]", "=": "[0-9]"}

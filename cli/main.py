@@ -66,12 +66,15 @@ def open_command(
     by: By = "",
 ) -> None:
     """Enter a request; prints its id and the last of the five business days to answer."""
-    from desk.register import open_request
+    from desk.register import entered_alike, open_request
     from desk.searching import unusable_terms
 
     home = opened(context)
     request_id, due = open_request(home, request, by=by or whoami())
     show({"request_id": request_id, "due_on": due})
+    alike = entered_alike(home, request_id)
+    if alike:
+        say(f"The same request was entered before, as {', '.join(alike)}; this is another one.")
     bad_lines = unusable_terms(home, request_id)
     for bad in bad_lines:
         say(f"terms, line {bad.line}: {bad.problem}")

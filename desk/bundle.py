@@ -31,9 +31,12 @@ def draft(home: Home, request_id: str) -> dict[str, Any]:
     """Build the draft of the next instalment in place of the last one.
 
     Raises:
+        UsageError: The request is closed.
         CheckFailed: Something that must not go out was found in it.
     """
     found = home.request(request_id)
+    if found.state == "closed":
+        raise UsageError(f"request {request_id} is closed; no further instalment of it is made")
     out = home.bundles(request_id) / "draft"
     shutil.rmtree(out, ignore_errors=True)
     made = release_package.build_draft(

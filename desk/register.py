@@ -43,6 +43,30 @@ def open_request(home: Home, path: Path, *, by: str) -> tuple[str, str]:
     return request_id, due_on(request.received_on).isoformat()
 
 
+def entered_alike(home: Home, request_id: str) -> list[str]:
+    """Return other requests that are not closed and were opened with the same words, sources and terms."""
+    v, other = t.request_versions.alias().c, t.request_versions.alias().c
+    with home.catalogue.read() as connection:
+        return list(
+            connection.scalars(
+                sa.select(other.request_id)
+                .join_from(
+                    v.request_id.table,
+                    other.request_id.table,
+                    (other.body == v.body) & (other.terms_csv == v.terms_csv) & (other.version == 1),
+                )
+                .join(t.requests, t.requests.c.request_id == other.request_id)
+                .where(
+                    v.request_id == request_id,
+                    v.version == 1,
+                    other.request_id != request_id,
+                    t.requests.c.state != "closed",
+                )
+                .order_by(other.request_id)
+            )
+        )
+
+
 def enter(home: Home, request: Request, terms: str, *, by: str) -> str:
     """Enter a checked request.
 
@@ -100,6 +124,8 @@ def term_columns(csv_text: str) -> dict[str, str]:
 
 
 def _next_id(connection: sa.Connection, request: Request) -> str:
+    if connection.dialect.name == "postgresql":  # on SQLite a writing transaction is alone anyhow
+        connection.execute(sa.text("LOCK TABLE requests IN EXCLUSIVE MODE"))
     year = request.received_on.year
     taken = connection.execute(
         sa.select(t.requests.c.request_id).where(t.requests.c.request_id.like(f"{year}-%"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from desk.bundle import draft
 from desk.home import Home
-from desk.register import enter
+from desk.register import enter, entered_alike
 from desk.request import parse_request
 from desk.reviewing import decide
 from desk.searching import hit_report
@@ -45,3 +46,18 @@ def test_it_takes_no_decisions(home, tmp_path):
     sheet.write_text("item_id\n", "utf-8")
     with pytest.raises(UsageError, match="is closed; its decisions no longer change"):
         decide(home, "2026-0001", sheet, by="pro")
+
+
+def test_no_further_instalment_is_made_of_it(home):
+    with pytest.raises(UsageError, match="is closed; no further instalment of it is made"):
+        draft(home, "2026-0001")
+    assert not (home.bundles("2026-0001") / "draft").exists()
+
+
+def test_a_request_entered_twice_is_told_unless_the_first_is_closed(home):
+    again = enter(home, parse_request(BODY, "test"), "", by="pro")
+    assert (again, entered_alike(home, again)) == ("2026-0002", [])
+    third = enter(home, parse_request(BODY, "test"), "", by="pro")
+    assert (third, entered_alike(home, third)) == ("2026-0003", ["2026-0002"])
+    other = enter(home, parse_request(BODY, "test"), "term\nbus\n", by="pro")
+    assert (other, entered_alike(home, other)) == ("2026-0004", [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,9 +28,13 @@ app = typer.Typer(
 store_app = typer.Typer(no_args_is_help=True, help="Care for the evidence store.")
 audit_app = typer.Typer(no_args_is_help=True, help="Check the audit log.")
 retention_app = typer.Typer(no_args_is_help=True, help="Retention schedules and flags.")
+kibana_app = typer.Typer(
+    no_args_is_help=True, help="A request's saved objects for Kibana, to explore its index."
+)
 app.add_typer(store_app, name="store")
 app.add_typer(audit_app, name="audit")
 app.add_typer(retention_app, name="retention")
+app.add_typer(kibana_app, name="kibana")
 
 RequestId = Annotated[str, typer.Argument(metavar="ID", help="Request id, such as 2026-0001.")]
 ItemId = Annotated[str, typer.Argument(metavar="ITEM", help="Item id.")]
@@ -454,6 +459,36 @@ def retention_freezes_command(context: typer.Context) -> None:
     from desk.retaining import freezes
 
     show_lines(freezes(opened(context)))
+
+
+@kibana_app.command("export")
+def kibana_export_command(
+    context: typer.Context,
+    request_id: RequestId,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write (.ndjson); without it they go to stdout.")
+    ] = None,
+    by: By = "",
+) -> None:
+    """Write a request's data view, Discover session and dashboard as Kibana takes them in."""
+    from desk import kibana
+
+    home = opened(context)
+    if out is None:
+        sys.stdout.buffer.write(kibana.export(home, request_id, by=by or whoami()))
+    else:
+        show(kibana.export_to(home, request_id, out, by=by or whoami()))
+
+
+@kibana_app.command("import")
+def kibana_import_command(context: typer.Context, request_id: RequestId, by: By = "") -> None:
+    """Send them to the Kibana that DAYLIGHT_KIBANA_URL names; see docs/kibana.md."""
+    from desk import kibana
+
+    sent = kibana.send(opened(context), request_id, os.environ, by=by or whoami())
+    show(sent)
+    if not sent["success"]:
+        raise Incomplete(f"Kibana refused {len(sent['refused'])} objects; the list above says which and why")
 
 
 @app.command("doctor")

@@ -16,7 +16,7 @@ from records.errors import UsageError
 from records.vocabulary import CollectionState
 from search.kibana.objects import Exploration, NotCollected, ndjson, saved_objects
 from search.kibana_fields import index_alias
-from search.terms import read_terms
+from search.terms import TermList, read_terms, unusable_lines
 
 
 def export(home: Home, request_id: str, *, by: str) -> bytes:
@@ -71,13 +71,14 @@ def send(home: Home, request_id: str, environ: Mapping[str, str], *, by: str) ->
 
 def _exploration(home: Home, request_id: str) -> Exploration:
     found = home.request(request_id)
-    listed = read_terms(found.terms.encode("utf-8")).terms if found.terms else ()
+    listed = read_terms(found.terms.encode("utf-8")) if found.terms else TermList((), ())
+    unusable = {bad.line for bad in unusable_lines(listed, found.body.zone)}
     return Exploration(
         request_id=request_id,
         version=found.version,
         index=index_alias(request_id),
         zone=found.body.time_zone,
-        terms=tuple(dict.fromkeys(term.term for term in listed)),
+        terms=tuple(dict.fromkeys(term.term for term in listed.terms if term.line not in unusable)),
         not_collected=_not_collected(home, request_id),
         at=canonical.now_text()[:16] + "Z",
     )

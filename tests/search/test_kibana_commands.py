@@ -34,7 +34,7 @@ ID = "2026-0001"
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     (tmp_path / "drop").mkdir()
-    (tmp_path / "terms.csv").write_text("term,note\nbus,\nlevy*,\nbus,again\n", "utf-8")
+    (tmp_path / "terms.csv").write_text("term,note\nbus,\nlevy*,\n(bus,unusable\nbus,again\n", "utf-8")
     file = tmp_path / "request.toml"
     file.write_text(REQUEST, "utf-8")
     home = Home.open(tmp_path / "home")

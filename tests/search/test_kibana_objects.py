@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from search.kibana.objects import (
     ndjson,
     saved_objects,
 )
-from search.kibana_fields import KibanaFields, index_alias
+from search.kibana_fields import CODING_STATES, KibanaFields, index_alias
 from tests.search import kibana_rules
 
 TERMS = ("bus w/5 route", '"levy" AND “smart”', "Žižka*")
@@ -171,6 +172,12 @@ def test_the_compiled_dashboard_is_of_the_yaml_beside_it() -> None:
     assert made["made_from_sha256"] == digest(), (
         "run search/kibana/compile_dashboard.py and commit the result"
     )
+
+
+def test_the_page_names_every_coding_state_type_and_version() -> None:
+    page = (Path(__file__).parents[2] / "docs/kibana.md").read_text("utf-8")
+    assert [state for state in CODING_STATES if f"`{state}`" not in page] == []
+    assert [version for version in kibana_rules.VERSIONS.values() if version not in page] == []
 
 
 def test_every_field_that_the_fields_module_computes_is_known_to_the_rules() -> None:

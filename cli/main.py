@@ -206,17 +206,38 @@ def terms_command(
         Path | None, typer.Argument(metavar="[TERMS.csv]", help="A term list; none: the request's own.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Also write the report here (.csv or .html).")
+        Path | None, typer.Option("--out", help="Also write the report here (.csv, .xlsx or .html).")
     ] = None,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Make it the request's list: a new version of the request.")
     ] = False,
+    compare: Annotated[
+        int | None,
+        typer.Option(
+            "--compare", metavar="VERSION", min=1, help="Show what changed since this version's list."
+        ),
+    ] = None,
+    samples: Annotated[
+        int,
+        typer.Option("--samples", min=0, help="Hits a term to show in their words, in an office copy."),
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Another number draws other samples.")] = 1,
 ) -> None:
     """Run a term list and print its hit report; a bad line is reported and never stops the rest."""
     from desk import searching
 
     home = opened(context)
-    report = searching.hit_report(home, request_id, terms, out, by=whoami(), adopt=adopt)
+    report = searching.hit_report(
+        home,
+        request_id,
+        terms,
+        out,
+        by=whoami(),
+        adopt=adopt,
+        compare=compare,
+        samples=samples,
+        seed=seed,
+    )
     show(report)
     for bad in report["bad_lines"]:
         say(f"line {bad['line']} was not searched: {bad['problem']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,21 @@ from records.errors import AccessError, UsageError
 from records.evidence import BlobRef
 from search import matcher, query, reports
 from search.protocol import Hit
+from search.term_details import Appendix, Difference, Moved, Sample, difference, overlaps
+from search.term_details import samples as draw_samples
 from search.terms import (
     BadLine,
     HitReport,
     TermList,
     decoded,
+    load_report,
     read_terms,
     run_terms,
     to_json,
     unusable_lines,
 )
 from search.tree import Node
+from search.unsearched import gap_items
 
 PAGE = 500
 SCRATCH_VERSION = 0
@@ -106,7 +111,16 @@ def _described(home: Home, request_id: str, page: list[Hit], node: Node | None) 
 
 
 def hit_report(
-    home: Home, request_id: str, terms: Path | None, out: Path | None, *, by: str, adopt: bool = False
+    home: Home,
+    request_id: str,
+    terms: Path | None,
+    out: Path | None,
+    *,
+    by: str,
+    adopt: bool = False,
+    compare: int | None = None,
+    samples: int = 0,
+    seed: int = 1,
 ) -> dict[str, Any]:
     """Run a term list and return its hit report.
 
@@ -115,19 +129,31 @@ def hit_report(
         request_id: The request.
         terms: Another list to try; None: the request's own. A list that is only tried leaves the review as it
             is.
-        out: Also write the report to this .csv or .html file, which must not exist.
+        out: Also write the report, with what lies behind it, to this .csv, .xlsx or .html file, which must
+            not exist.
         by: Who asks; for the audit log.
         adopt: Make ``terms`` the request's list from now on: a new version of the request.
+        compare: Also say what changed since this version of the request's list. None: since the version in
+            force, where another list is tried or adopted; else nothing is compared.
+        samples: Hits a term to show in their words, in the written report only; it is then for the office.
+        seed: What the samples are drawn with.
+
+    Returns:
+        The report as JSON, with ``difference`` (None where nothing is compared).
 
     Raises:
         AccessError: The list is not there.
         SettingsError: It has no column ``term``.
-        UsageError: ``out`` exists or has another suffix; ``adopt`` without a list, or of a closed request.
+        UsageError: ``out`` exists or has another suffix; ``adopt`` without a list, or of a closed request;
+            samples without a page or workbook to write them in; nothing was ever counted for ``compare``.
     """
     found = home.request(request_id)
     _check_out(out)
+    if samples and (out is None or out.suffix == ".csv"):
+        raise UsageError("sample hits are written into an .xlsx or .html report: name one with --out")
     if adopt and found.state == "closed":
         raise UsageError(f"request {request_id} is closed; its term list no longer changes")
+    before = _report_before(home, found, compare, other_list=terms is not None)
     version = found.version
     text = found.terms
     if terms is not None:
@@ -141,6 +167,7 @@ def hit_report(
     else:
         listed = read_terms(text.encode("utf-8"))
     report = run(home, found, version, listed)
+    change = difference(home.catalogue, before, report) if before is not None else (None, None)
     with home.catalogue.write() as connection:
         audit.append(
             connection,
@@ -150,12 +177,56 @@ def hit_report(
             version=version,
             terms=len(report.terms),
             documents=report.totals.documents,
+            **({"samples": samples, "seed": seed} if samples else {}),
         )
     if out is not None:
-        render = reports.to_html if out.suffix == ".html" else reports.to_csv
-        out.write_text(render(report), "utf-8-sig" if out.suffix == ".csv" else "utf-8")
+        _write(home, found, report, change, out, samples, seed)
     made: dict[str, Any] = canonical.loads(to_json(report))
+    made["difference"] = canonical.loads(canonical.dumps(asdict(change[0]))) if change[0] else None
     return made
+
+
+def _report_before(
+    home: Home, found: OpenRequest, compare: int | None, *, other_list: bool
+) -> HitReport | None:
+    """Return the report to compare with, read before a new one can take its place."""
+    if compare is None:
+        return load_report(home.catalogue, found.request_id, found.version) if other_list else None
+    kept = load_report(home.catalogue, found.request_id, compare)
+    if kept is None or compare == SCRATCH_VERSION:
+        raise UsageError(f"there is no hit report of version {compare} of request {found.request_id}")
+    if compare == found.version and not other_list:
+        raise UsageError(f"version {compare} is the list in force: name an earlier one, or another list")
+    return kept
+
+
+def _write(
+    home: Home,
+    found: OpenRequest,
+    report: HitReport,
+    change: tuple[Difference, Moved] | tuple[None, None],
+    out: Path,
+    samples: int,
+    seed: int,
+) -> None:
+    if out.suffix == ".csv":
+        out.write_text(reports.to_csv(report), "utf-8-sig", newline="")
+        return
+    store = home.store(found.request_id)
+    drawn: tuple[Sample, ...] = ()
+    if samples:
+        drawn = draw_samples(
+            home.catalogue, store, found.request_id, report, found.body.zone, most=samples, seed=seed
+        )
+    pairs = overlaps(home.catalogue, found.request_id, report.version)
+    appendix = Appendix(pairs, change[0], change[1], samples=drawn, most=samples, seed=seed)
+    if out.suffix == ".html":
+        out.write_text(reports.to_html(report, appendix), "utf-8")
+        return
+    from search.report_xlsx import write_xlsx  # slow to load, and a run writes no workbook
+
+    rows = list(gap_items(home.catalogue, home.engine(found.request_id), found.request_id))
+    write_xlsx(report, appendix, rows, out)
 
 
 def unusable_terms(home: Home, request_id: str) -> list[BadLine]:
@@ -181,8 +252,8 @@ def run(home: Home, found: OpenRequest, version: int, listed: TermList) -> HitRe
 def _check_out(out: Path | None) -> None:
     if out is None:
         return
-    if out.suffix not in {".csv", ".html"}:
-        raise UsageError("a hit report is written as .csv or .html")
+    if out.suffix not in {".csv", ".xlsx", ".html"}:
+        raise UsageError("a hit report is written as .csv, .xlsx or .html")
     if out.exists():
         raise UsageError(f"{out} is there already; name another file or move it away")
 

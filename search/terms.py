@@ -11,7 +11,7 @@ import csv
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
@@ -30,6 +30,7 @@ from search.indexing import documents
 from search.language import QuerySyntaxError, parse, suggest
 from search.matcher import DocumentFields, Occurrences
 from search.protocol import Hit, IndexState, SearchEngine
+from search.unsearched import Gap, Unsearched, unsearched
 
 MAX_CELL_LINES = 50
 """How many lines of the file a quoted cell may span (a note with line breaks)."""
@@ -85,12 +86,17 @@ class TermCounts:
         line: As in ``Term``; so ``term``, ``note`` and ``caution``.
         parsed: How it was understood, in normal form.
         documents: Documents that match; copies are counted.
+        families: Families with at least one of them.
         with_family: Those and all members of their families.
-        unique: Documents that no other term of the list matches.
-        unique_with_family: All members of the families that no other term of the list touches.
+        unique: Documents that no other term of the list matches: what the list loses without this term.
+        unique_families: Families that no other term of the list touches: what the review loses without it.
+        unique_with_family: All members of those families.
         occurrences: Places in those documents where the words and phrases of the term stand.
         distinct: Distinct contents among the documents.
         custodians: Documents by custodian id.
+        sources: Documents by source id.
+        months: Documents by the month they were sent in (``YYYY-MM``, of the report's zone), in order.
+        undated: Documents without a trustworthy time of their own; attachments are among them.
     """
 
     line: int
@@ -99,12 +105,17 @@ class TermCounts:
     caution: str
     parsed: str
     documents: int
+    families: int
     with_family: int
     unique: int
+    unique_families: int
     unique_with_family: int
     occurrences: int
     distinct: int
     custodians: dict[str, int]
+    sources: dict[str, int]
+    months: dict[str, int]
+    undated: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +133,9 @@ class Totals:
     occurrences: int
     distinct: int
     custodians: dict[str, int]
+    sources: dict[str, int]
+    months: dict[str, int]
+    undated: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +152,7 @@ class HitReport:
         totals: The list as a whole.
         zero_hits: Lines of terms that matched nothing.
         bad_lines: Lines that were not run.
+        unsearched: What could not be searched when the report was made.
     """
 
     request_id: str
@@ -149,6 +164,7 @@ class HitReport:
     totals: Totals
     zero_hits: tuple[int, ...]
     bad_lines: tuple[BadLine, ...]
+    unsearched: Unsearched
 
 
 # -- reading a list
@@ -296,6 +312,7 @@ class _Tally:
         self._names: dict[str, int] = {}
         self._content = array("q")
         self._custodian: list[str] = []
+        self._source: list[str] = []
         self._family_term: dict[str, int] = {}  # the only term of a family, or -1 for several
         self.rows: list[dict[str, Any]] = []
 
@@ -315,16 +332,19 @@ class _Tally:
             self.ids.append(hit.item_id)
             self.families.append(hit.family_id)
             self._custodian.append(hit.custodian_id)
+            self._source.append(hit.source_id)
             self._content.append(self._names.setdefault(hit.distinct_key, len(self._names)))
             self.terms_of.append(array("L"))
         return number
 
-    def _figures(self, numbers: Sequence[int], families: Iterable[str]) -> dict[str, Any]:
+    def _figures(self, numbers: Sequence[int], families: Collection[str]) -> dict[str, Any]:
         return {
             "documents": len(numbers),
+            "families": len(families),
             "with_family": self._size(families),
             "distinct": len({self._content[n] for n in numbers}),
             "custodians": dict(sorted(Counter(self._custodian[n] for n in numbers).items())),
+            "sources": dict(sorted(Counter(self._source[n] for n in numbers).items())),
         }
 
     def _size(self, families: Iterable[str]) -> int:
@@ -334,18 +354,37 @@ class _Tally:
         """Documents that one term alone matches, by term."""
         return Counter(terms[0] for terms in self.terms_of if len(terms) == 1)
 
-    def unique_with_family(self) -> Counter[int]:
-        """All members of the families that one term alone touches, by term."""
-        found: Counter[int] = Counter()
+    def unique_families(self) -> tuple[Counter[int], Counter[int]]:
+        """The families that one term alone touches, and all their members, by term."""
+        families: Counter[int] = Counter()
+        members: Counter[int] = Counter()
         for family, term in self._family_term.items():
             if term >= 0:
-                found[term] += self._sizes.get(family, 1)
-        return found
+                families[term] += 1
+                members[term] += self._sizes.get(family, 1)
+        return families, members
 
-    def totals(self, occurrences: int) -> Totals:
+    def totals(self, read: _Read) -> Totals:
         """The list as a whole."""
         figures = self._figures(range(len(self.ids)), self._family_term)
-        return Totals(families=len(self._family_term), occurrences=occurrences, **figures)
+        return Totals(occurrences=sum(read.occurrences), **figures, **_by_month(read.all_months))
+
+
+_UNDATED = ""
+
+
+def _by_month(months: Counter[str]) -> dict[str, Any]:
+    dated = {month: count for month, count in sorted(months.items()) if month != _UNDATED}
+    return {"months": dated, "undated": months[_UNDATED]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the stored documents say, by term: occurrences, and documents by month of sending."""
+
+    occurrences: list[int]
+    months: list[Counter[str]]
+    all_months: Counter[str]
 
 
 def run_terms(
@@ -384,19 +423,20 @@ def run_terms(
             tally.add(len(run), found.hits)
             run.append(one)
     _forget(catalogue, request_id, version)
-    counts = _store_hits(catalogue, store, request_id, version, run, tally, zone)
+    read = _store_hits(catalogue, store, request_id, version, run, tally, zone)
     report = HitReport(
         request_id=request_id,
         version=version,
         at=canonical.now_text(),
         zone=zone.key,
         index=state,
-        terms=_rows(run, tally, counts),
-        totals=tally.totals(sum(counts)),
+        terms=_rows(run, tally, read),
+        totals=tally.totals(read),
         zero_hits=tuple(
             one.term.line for one, row in zip(run, tally.rows, strict=True) if not row["documents"]
         ),
         bad_lines=tuple(sorted((*bad_lines, *bad), key=lambda line: line.line)),
+        unsearched=unsearched(catalogue, engine, request_id),
     )
     with catalogue.write() as connection:
         connection.execute(
@@ -425,8 +465,9 @@ def _parsed(terms: Sequence[Term], zone: ZoneInfo) -> tuple[list[_Parsed], list[
     return parsed, bad
 
 
-def _rows(run: list[_Parsed], tally: _Tally, occurrences: Sequence[int]) -> tuple[TermCounts, ...]:
-    unique, with_family = tally.unique(), tally.unique_with_family()
+def _rows(run: list[_Parsed], tally: _Tally, read: _Read) -> tuple[TermCounts, ...]:
+    unique = tally.unique()
+    unique_families, with_family = tally.unique_families()
     return tuple(
         TermCounts(
             line=one.term.line,
@@ -435,9 +476,11 @@ def _rows(run: list[_Parsed], tally: _Tally, occurrences: Sequence[int]) -> tupl
             caution=one.term.caution,
             parsed=q.to_text(one.node),
             unique=unique[number],
+            unique_families=unique_families[number],
             unique_with_family=with_family[number],
-            occurrences=occurrences[number],
+            occurrences=read.occurrences[number],
             **tally.rows[number],
+            **_by_month(read.months[number]),
         )
         for number, one in enumerate(run)
     )
@@ -479,26 +522,31 @@ def _store_hits(
     run: list[_Parsed],
     tally: _Tally,
     zone: ZoneInfo,
-) -> list[int]:
-    """Write one row a term and document, and return the occurrences by term.
+) -> _Read:
+    """Write one row a term and document, and return what the documents say.
 
     Documents are read and folded once for all terms that match them, in the order in which they were stored;
     rows are written in the order of their ids, so that a transaction touches few pages of the indexes.
     """
     counters = [Occurrences(one.node) for one in run]
     totals = [0] * len(run)
+    months: list[Counter[str]] = [Counter() for _ in run]
+    all_months: Counter[str] = Counter()
     order = _stored_order(catalogue, request_id, tally)
     for document in documents(catalogue, store, request_id, order, zone):
         number = tally.numbers[document.item_id]
         matching = tally.terms_of[number]
         children: tuple[str, ...] = ()
         if any(counters[term].needs_children for term in matching):
-            children = _child_texts(catalogue, store, request_id, document.family_id, document.item_id, zone)
+            children = child_texts(catalogue, store, request_id, document.family_id, document.item_id, zone)
         fields = DocumentFields(document, children)
         counts = array("L", (counters[term].count(fields) for term in matching))
         tally.occurrences_of[number] = counts
+        month = document.sent_on.isoformat()[:7] if document.sent_on else _UNDATED
+        all_months[month] += 1
         for term, count in zip(matching, counts, strict=True):
             totals[term] += count
+            months[term][month] += 1
     missing = len(tally.ids) - len(tally.occurrences_of)
     if missing:
         raise CheckFailed(
@@ -508,7 +556,7 @@ def _store_hits(
     while piece := list(islice(rows, ROWS_PER_TRANSACTION)):
         with catalogue.write() as connection:
             _insert(connection, piece)
-    return totals
+    return _Read(totals, months, all_months)
 
 
 _HIT_COLUMNS = ("request_id", "version", "term_no", "item_id", "family_id", "occurrences")
@@ -546,7 +594,7 @@ def _stored_order(catalogue: Catalogue, request_id: str, tally: _Tally) -> list[
         return [item for item in connection.scalars(query) if item in tally.numbers]
 
 
-def _child_texts(
+def child_texts(
     catalogue: Catalogue,
     store: EvidenceStore,
     request_id: str,
@@ -554,6 +602,7 @@ def _child_texts(
     parent_id: str,
     zone: ZoneInfo,
 ) -> tuple[str, ...]:
+    """Return the texts of the items that an item directly carries."""
     i = t.items.c
     query = sa.select(i.item_id).where(
         i.request_id == request_id, i.family_id == family_id, i.parent_id == parent_id
@@ -582,5 +631,8 @@ def from_json(text: str) -> HitReport:
             "totals": Totals(**raw["totals"]),
             "zero_hits": tuple(raw["zero_hits"]),
             "bad_lines": tuple(BadLine(**row) for row in raw["bad_lines"]),
+            "unsearched": Unsearched(
+                **{**raw["unsearched"], "gaps": tuple(Gap(**row) for row in raw["unsearched"]["gaps"])}
+            ),
         }
     )

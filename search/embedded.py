@@ -8,7 +8,14 @@ twice; each later one is a transaction. A kill leaves it as it was. Readers are 
 
 FTS5 holds folded text only (contentless), with all positions. Words, prefixes, phrases and what AND, OR and
 NOT make of them are one FTS5 expression; days, labels, ``attachment:``, ``family:`` and NOT alone are set
-algebra over row numbers in SQL, around it.
+algebra over row numbers in SQL, around it. Patterns, spellings and stems are written out as the words of
+the index that they stand for.
+
+FTS5's own NEAR counts tokens between two phrases as ``w/N`` does, with N - 1 for N, but knows no order and
+lets one token serve twice (fts5_expr.c, ``fts5ExprNearIsMatch``): ``a w/5 a*`` would match a single ``a``. So
+it is used where no place of one side can overlap a place of the other. For the rest (``pre/N``, ``not w/N``,
+groups inside groups, words that overlap) it finds candidates, and ``search.matcher.holds`` decides over the
+places that FTS5 keeps of each word: an auxiliary function of ours, called for each candidate.
 """
 
 from __future__ import annotations
@@ -19,9 +26,11 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import islice
+from functools import partial
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +38,21 @@ import apsw
 
 from records.errors import AccessError, AlreadyRunning, CheckFailed, Incomplete, Retryable, UsageError
 from records.evidence import sync_folder
+from search import expansion
 from search import tree as q
 from search.folding import ANALYZER, fold
-from search.protocol import PREFIX_LIMIT, Counts, Hit, IndexDocument, IndexState, TermHits, TooManyWords
+from search.matcher import Span, holds
+from search.protocol import (
+    PREFIX_LIMIT,
+    TIME_LIMIT_S,
+    Counts,
+    Hit,
+    IndexDocument,
+    IndexState,
+    TermHits,
+    TooLong,
+    TooManyWords,
+)
 
 SHARDS = 64
 """Most files of an index."""
@@ -42,6 +63,10 @@ _BUSY_MS = 60_000
 _HASH_BYTES = 32 << 20  # FTS5's own buffer: measured, 1 MiB (its default) costs half the rate
 _CACHE_KIB = 64 << 10
 _LAST = "\U0010ffff"
+_STEPS = 20_000  # of SQLite's machine between two looks at the clock: well below a millisecond
+_TOGETHER = 64
+"""Most alternatives in one FTS5 expression: each row is compared with all of them."""
+
 _CANNOT_WRITE = "the index cannot be written: make room, then run the same command again"
 
 _COLUMNS = {
@@ -79,11 +104,13 @@ class EmbeddedEngine:
 
     Attributes:
         folder: Where the shards are; it is deleted by ``drop`` and by disposal of the request.
+        time_limit_s: How long one query may take, in seconds.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, time_limit_s: float = TIME_LIMIT_S) -> None:
         """Name the folder; nothing is made before ``create`` or ``upsert``."""
         self.folder = folder
+        self.time_limit_s = time_limit_s
         self._local = threading.local()
 
     def create(self) -> None:
@@ -157,12 +184,12 @@ class EmbeddedEngine:
 
     def count(self, query: q.Node) -> Counts:
         """Count exactly; see ``SearchEngine``."""
-        self._check_prefixes(query)
-        documents = families = 0
-        keys: set[str] = set()
-        with _translated():
+        with self._timed():
+            query = self._plain(query)
+            documents = families = 0
+            keys: set[str] = set()
             for shard in self._shards():
-                source, where, bound = _Compiler(shard).compile(query)
+                source, where, bound = _Compiler(shard, self._clock()).compile(query)
                 # Sets here are faster than DISTINCT there.
                 rows = _select(shard, "d.family, d.distinct_key", source, where, bound)
                 documents += len(rows)
@@ -172,11 +199,11 @@ class EmbeddedEngine:
 
     def search(self, query: q.Node, after: str | None = None, limit: int = 100) -> list[Hit]:
         """Return hits in item-id order, those after ``after``; see ``SearchEngine``."""
-        self._check_prefixes(query)
         rows: list[tuple[Any, ...]] = []
-        with _translated():
+        with self._timed():
+            query = self._plain(query)
             for shard in self._shards():
-                source, where, bound = _Compiler(shard).compile(query)
+                source, where, bound = _Compiler(shard, self._clock()).compile(query)
                 # The plus signs keep SQLite from walking the whole index of item ids for a rare word.
                 page = f"({where}) AND +d.item_id > :after ORDER BY +d.item_id LIMIT :limit"
                 rows += _hits(shard, source, page, bound | {"after": after or "", "limit": limit})
@@ -185,18 +212,44 @@ class EmbeddedEngine:
     def terms(self, queries: Iterable[q.Node]) -> Iterator[TermHits]:
         """Run a term list; see ``SearchEngine``."""
         for query in queries:
+            rows: list[tuple[Any, ...]] = []
             try:
-                self._check_prefixes(query)
-            except TooManyWords as refused:
+                with self._timed():
+                    plain = self._plain(query)
+                    for shard in self._shards():
+                        source, where, bound = _Compiler(shard, self._clock()).compile(plain)
+                        rows += _hits(shard, source, where, bound)
+            except (TooManyWords, TooLong) as refused:
                 yield TermHits((), str(refused))
                 continue
-            rows: list[tuple[Any, ...]] = []
-            with _translated():
-                for shard in self._shards():
-                    source, where, bound = _Compiler(shard).compile(query)
-                    rows += _hits(shard, source, where, bound)
             rows.sort()
             yield TermHits(tuple(Hit(*row) for row in rows))
+
+    def expand(self, term: q.Term) -> list[str]:
+        """Return the words of the index that a term stands for, sorted; see ``SearchEngine``."""
+        if isinstance(term, q.Word):
+            return [term.text]
+        with self._timed():
+            return self._expand(term)
+
+    def _plain(self, query: q.Node) -> q.Node:
+        """Refuse what stands for too many words, and write patterns, spellings and stems out as words."""
+        known: dict[q.Term, list[str]] = {}
+        for term in q.open_terms(query):
+            if term not in known:
+                known[term] = self._expand(term)
+        return expansion.plain(query, known.__getitem__)
+
+    def _expand(self, term: q.Term) -> list[str]:
+        start = expansion.common_start(term)
+        wanted = expansion.fits(term)
+        words: set[str] = set()
+        for shard in self._shards():
+            sql = "SELECT term FROM vocabulary WHERE term >= ? AND term < ?"
+            words.update(row[0] for row in shard.execute(sql, (start, start + _LAST)) if wanted(row[0]))
+        if len(words) > PREFIX_LIMIT:
+            raise TooManyWords(len(words))
+        return sorted(words)
 
     def vocabulary(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield the tokens that start with ``prefix`` (folded first), with the number of documents."""
@@ -220,18 +273,18 @@ class EmbeddedEngine:
                 documents += int(count)
         return IndexState(documents, batches, ANALYZER, "embedded")
 
-    def _check_prefixes(self, query: q.Node) -> None:
-        for node in (*q.walk(query), *q.open_terms(query)):
-            if isinstance(node, q.Near | q.NotNear | q.Wild | q.Fuzzy | q.Stem):
-                raise UsageError("this engine cannot search near words, patterns, spellings and stems yet")
-        for start in {prefix.text for prefix in q.prefixes(query)}:
-            words: set[str] = set()
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Give up what is inside when it takes longer than a query may."""
+        clock = self._clock()
+        clock.until = time.monotonic() + self.time_limit_s
+        try:
             with _translated():
-                for shard in self._shards():
-                    sql = "SELECT term FROM vocabulary WHERE term >= ? AND term < ?"
-                    words.update(row[0] for row in shard.execute(sql, (start, start + _LAST)))
-            if len(words) > PREFIX_LIMIT:
-                raise TooManyWords(len(words))
+                yield
+        except (apsw.InterruptError, _TimeIsUp) as error:
+            raise TooLong(self.time_limit_s) from error
+        finally:
+            clock.until = None
 
     # -- connections
 
@@ -243,8 +296,14 @@ class EmbeddedEngine:
             )  # never closed here: the parent's locks
             self._local.pid = os.getpid()
             self._local.open = {}
+            self._local.clock = _Clock()
         opened: dict[str, tuple[apsw.Connection, tuple[int, int]]] = self._local.open
         return opened
+
+    def _clock(self) -> _Clock:
+        self._connections()
+        clock: _Clock = self._local.clock
+        return clock
 
     def _shards(self) -> Iterator[apsw.Connection]:
         """Yield a connection to every shard that has been made, in order."""
@@ -260,8 +319,25 @@ class EmbeddedEngine:
                 connection = _open(path)
                 _check_analyzer(connection)
                 connection.execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, row)")
+                connection.set_progress_handler(self._clock().is_up, _STEPS)
+                connection.register_fts5_function("decided", _decided)
                 opened[path.name] = (connection, identity)
             yield connection
+
+
+class _TimeIsUp(Exception):  # noqa: N818 - it leaves a query, and never this module
+    """Raised between two candidates when the time of a query is up."""
+
+
+class _Clock:
+    """How long the query of this thread may go on."""
+
+    def __init__(self) -> None:
+        self.until: float | None = None
+
+    def is_up(self) -> bool:
+        """Say whether it is over; SQLite asks now and then, and stops if so."""
+        return self.until is not None and time.monotonic() > self.until
 
 
 def shard_of(batch_id: str) -> int:
@@ -505,8 +581,9 @@ def _hits(shard: apsw.Connection, source: str, where: str, bound: dict[str, Any]
 class _Compiler:
     """Compiles a tree to a condition over ``docs d`` of one shard (label numbers are the shard's own)."""
 
-    def __init__(self, shard: apsw.Connection) -> None:
+    def __init__(self, shard: apsw.Connection, clock: _Clock) -> None:
         self._shard = shard
+        self._clock = clock
         self._bound: dict[str, Any] = {}
         self._aliases = 0
 
@@ -536,6 +613,10 @@ class _Compiler:
                 return self._or(node, alias, field)
             case q.Not():
                 return f"NOT ({self._where(node.child, alias, field)})"
+            case q.Near():
+                return self._near(node, alias, field)
+            case q.NotNear():
+                return self._not_near(node, alias, field)
             case q.Field():
                 return self._field(node, alias)
             case q.DateRange():
@@ -560,8 +641,33 @@ class _Compiler:
             else [c for c in node.children if fts_expression(c, field) is not None]
         )
         rest = [child for child in node.children if child not in words]
-        merged = [q.Or(tuple(words))] if len(words) > 1 else words
+        merged = [
+            q.Or(tuple(piece)) if len(piece) > 1 else piece[0]
+            for piece in (words[n : n + _TOGETHER] for n in range(0, len(words), _TOGETHER))
+        ]
         return _joined("OR", [self._where(child, alias, field) for child in (*merged, *rest)])
+
+    def _near(self, node: q.Near, alias: str, field: str | None) -> str:
+        """Words near one another that FTS5 cannot say exactly: candidates, each decided."""
+        return self._decided(node, _candidates(node, field), alias, field)
+
+    def _not_near(self, node: q.NotNear, alias: str, field: str | None) -> str:
+        """Where nothing of the right is near any left one there is nothing to decide; else each is."""
+        left = _candidates(node.left, field)
+        near = _candidates(q.Near(node.left, node.right, node.distance, ordered=False), field)
+        if isinstance(node.left, q.Near) or q.Near in map(type, q.walk(node.left)):
+            return self._decided(node, left, alias, field)
+        far = self._bind(f"({left}) NOT ({near})")
+        free = f"{alias}.doc IN (SELECT rowid FROM words WHERE words MATCH {far})"  # noqa: S608 - see above
+        return f"({free}) OR ({self._decided(node, near, alias, field)})"
+
+    def _decided(self, node: q.Node, candidates: str, alias: str, field: str | None) -> str:
+        leaves = list(dict.fromkeys(q.leaves(node)))
+        places = " OR ".join(_leaf(leaf, field) for leaf in leaves)
+        match = self._bind(f"({candidates}) AND ({places})")
+        question = self._bind(apsw.pyobject(_Question(node, leaves, self._clock)))
+        wanted = f"words MATCH {match} AND decided(words, {question})"
+        return f"{alias}.doc IN (SELECT rowid FROM words WHERE {wanted})"  # noqa: S608 - see above
 
     def _field(self, node: q.Field, alias: str) -> str:
         if node.name not in q.RELATED_FIELDS:
@@ -621,12 +727,12 @@ def fts_expression(node: q.Node, field: str | None) -> str | None:
     """
     match node:
         case q.Word() | q.Prefix() | q.Phrase():
-            names = q.DEFAULT_FIELDS if field is None else (field,)
-            columns = " ".join(_COLUMNS[name] for name in names)
-            terms = [term for term in q.terms_of(node) if isinstance(term, q.Word | q.Prefix)]
-            words = " + ".join(f'"{t.text}"{"*" * isinstance(t, q.Prefix)}' for t in terms)
-            return f"{{{columns}}} : {words}"
+            return _leaf(node, field)
+        case q.Near():
+            return _fts_near(node, field)
         case q.Or():
+            if len(node.children) > _TOGETHER:
+                return None
             parts = [fts_expression(child, field) for child in node.children]
             known = [part for part in parts if part is not None]
             return " OR ".join(f"({part})" for part in known) if len(known) == len(parts) else None
@@ -651,3 +757,129 @@ def _fts_and(node: q.And, field: str | None) -> str | None:
         return None
     expression = " AND ".join(wanted)
     return f"({expression}) NOT ({' OR '.join(unwanted)})" if unwanted else expression
+
+
+# -- words near one another
+
+
+def _leaf(leaf: q.Leaf, field: str | None) -> str:
+    return f"{{{_columns(field)}}} : {_words(leaf)}"
+
+
+def _columns(field: str | None) -> str:
+    return " ".join(_COLUMNS[name] for name in (q.DEFAULT_FIELDS if field is None else (field,)))
+
+
+def _words(leaf: q.Leaf) -> str:
+    terms = [term for term in q.terms_of(leaf) if isinstance(term, q.Word | q.Prefix)]
+    assert len(terms) == len(q.terms_of(leaf)), "patterns are written out before"
+    return " + ".join(f'"{t.text}"{"*" * isinstance(t, q.Prefix)}' for t in terms)
+
+
+def _alternatives(node: q.Node) -> list[q.Leaf] | None:
+    """Return the leaves of an operand that is a leaf or an OR of leaves, else None."""
+    if isinstance(node, q.Leaf):
+        return [node]
+    if not isinstance(node, q.Or):
+        return None
+    found: list[q.Leaf] = []
+    for child in node.children:
+        inner = _alternatives(child)
+        if inner is None:
+            return None
+        found += inner
+    return found
+
+
+def _pairs(node: q.Near) -> list[tuple[q.Leaf, q.Leaf]] | None:
+    """Return every pair of alternatives, or None when an operand is a ``Near`` or they are too many."""
+    left, right = _alternatives(node.left), _alternatives(node.right)
+    if left is None or right is None or len(left) * len(right) > _TOGETHER:
+        return None
+    return list(product(left, right))
+
+
+def _fts_near(node: q.Near, field: str | None) -> str | None:
+    """Return the FTS5 expression that is exactly this ``Near``, or None."""
+    pairs = _pairs(node)
+    if pairs is None:
+        return None
+    if node.distance == 1:  # side by side: a phrase
+        both = [(x, y) for x, y in pairs] + ([] if node.ordered else [(y, x) for x, y in pairs])
+        return " OR ".join(f"({{{_columns(field)}}} : {_words(x)} + {_words(y)})" for x, y in both)
+    if node.ordered or any(_can_overlap(x, y) for x, y in pairs):
+        return None
+    return _near_pairs(pairs, node.distance, field)
+
+
+def _near_pairs(pairs: Sequence[tuple[q.Leaf, q.Leaf]], distance: int, field: str | None) -> str:
+    return " OR ".join(
+        f"({{{_columns(field)}}} : NEAR({_words(x)} {_words(y)}, {distance - 1}))" for x, y in pairs
+    )
+
+
+def _can_overlap(x: q.Leaf, y: q.Leaf) -> bool:
+    """Say whether a place of one leaf and one of another can share a token."""
+    left, right = q.terms_of(x), q.terms_of(y)
+    return any(
+        all(
+            _same_word(left[n + shift], right[n])
+            for n in range(max(0, -shift), min(len(right), len(left) - shift))
+        )
+        for shift in range(1 - len(right), len(left))
+    )
+
+
+def _same_word(one: q.Term, other: q.Term) -> bool:
+    """Say whether one token can be both."""
+    assert isinstance(one, q.Word | q.Prefix)
+    assert isinstance(other, q.Word | q.Prefix)
+    if isinstance(one, q.Prefix) and isinstance(other, q.Prefix):
+        return one.text.startswith(other.text) or other.text.startswith(one.text)
+    if isinstance(one, q.Prefix):
+        return other.text.startswith(one.text)
+    if isinstance(other, q.Prefix):
+        return one.text.startswith(other.text)
+    return one == other
+
+
+def _candidates(node: q.Node, field: str | None) -> str:
+    """Return an FTS5 expression that every document with a span of an operand matches, and some others."""
+    match node:
+        case q.Near():
+            pairs = _pairs(node)
+            if pairs is not None:
+                return _near_pairs(pairs, node.distance, field)
+            return f"({_candidates(node.left, field)}) AND ({_candidates(node.right, field)})"
+        case q.Or():
+            return " OR ".join(f"({_candidates(child, field)})" for child in node.children)
+        case _:
+            assert isinstance(node, q.Leaf)
+            return _leaf(node, field)
+
+
+class _Question:
+    """What is asked of each candidate."""
+
+    def __init__(self, node: q.Node, leaves: Sequence[q.Leaf], clock: _Clock) -> None:
+        self.node = node
+        self.leaves = {leaf: (number, len(q.terms_of(leaf))) for number, leaf in enumerate(leaves)}
+        self.clock = clock
+
+
+def _decided(api: apsw.FTS5ExtensionApi, /, *asked: Any) -> bool:
+    """Say whether a candidate matches; its leaves are the last phrases of the expression."""
+    question: _Question = asked[0]
+    if question.clock.is_up():
+        raise _TimeIsUp
+    before = api.phrase_count - len(question.leaves)
+    located: dict[q.Leaf, list[list[int]]] = {}
+
+    def places(leaf: q.Leaf, column: int) -> list[Span]:
+        number, length = question.leaves[leaf]
+        starts = located.get(leaf)
+        if starts is None:
+            starts = located[leaf] = api.phrase_locations(before + number)
+        return [(start, start + length) for start in starts[column]]
+
+    return any(holds(question.node, partial(places, column=column)) for column in range(api.column_count))

@@ -1,15 +1,18 @@
 """The search language: text in, tree out, and refusals in plain words that point at the column.
 
-The style is dtSearch's, which custodians and counsel write. Words side by side are an exact phrase; AND, OR
-and NOT count in any case; quoted operator words are plain words; a trailing ``*`` stands for any run of
-letters and digits. What the language does not have yet is refused by name, never read as something else: a
-query that is understood differently from how it was meant finds too little, and nobody notices.
+The style is dtSearch's, which custodians and counsel write. Words side by side are an exact phrase; AND,
+OR, NOT, w/N and pre/N count in any case; quoted operator words are plain words. What the language does not
+have, and what other programs write otherwise (Lucene, Purview's KQL, Google Vault), is refused by name, never
+read as something else: a query that is understood differently from how it was meant finds too little, and
+nobody notices. So is what can be read in two ways, with both. ``suggest`` has the repair; nobody applies it
+but the person who wrote the query.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from datetime import date, timedelta
 from functools import cache
 from itertools import pairwise
@@ -22,7 +25,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken
 from records.errors import UsageError
 from records.vocabulary import Kind
 from search import tree as q
-from search.folding import fold
+from search.folding import TOKEN_CHARACTERS, fold
 
 MAX_DEPTH = 20
 """Deepest tree; a leaf alone is 1."""
@@ -62,6 +65,7 @@ def parse(text: str, zone: ZoneInfo) -> q.Node:
     Raises:
         QuerySyntaxError: It cannot be read, or it uses something the language does not have.
     """
+    _refuse_foreign(text)
     try:
         found = _parser().parse(text)
     except UnexpectedToken as error:
@@ -78,21 +82,22 @@ def parse(text: str, zone: ZoneInfo) -> q.Node:
 def suggest(text: str, zone: ZoneInfo) -> str | None:
     """Return the obvious repair of a query that cannot be read, or None; it is offered, never applied.
 
-    Repaired are: a quotation mark or parenthesis that is not closed, an operator at an end with nothing to
-    join, ``&`` and ``|`` for AND and OR, ``word!`` for ``word*``, a leading ``-`` for NOT, a field name with
-    a slip.
+    Repaired are: a quotation mark or parenthesis that is not closed, or not opened; an operator at an end
+    with nothing to join; ``&`` and ``|`` for AND and OR, ``word!`` for ``word*``, a leading ``-`` or dash for
+    NOT; a field name with a slip; what Lucene, KQL, Google Vault and others write for ``w/N``, groups and
+    days.
     """
-    repaired = re.sub(r"(?<!\S)&&?(?!\S)", "AND", text)
-    repaired = re.sub(r"(?<!\S)\|\|?(?!\S)", "OR", repaired)
-    repaired = re.sub(r"([^\W_])!(?=[\s)]|$)", r"\1*", repaired)
-    repaired = re.sub(r"(?<=\S)\s+-(?=[^\W\d_])", " AND NOT ", repaired)
-    repaired = re.sub(r"\b(AND|OR)\s+AND NOT\b", r"\1 NOT", repaired, flags=re.IGNORECASE)
-    repaired = re.sub(r"(?<![^\s(])([^\W\d]+):(?!//)", _nearest_field, repaired)
+    repaired = _SLOP.sub(_slop_repaired, text)
+    repaired = _outside_quotes(repaired, _repaired_part)
     if sum(repaired.count(mark) for mark in _QUOTES) % 2:
         repaired += '"'
-    bare = re.sub(f"[{_QUOTES}][^{_QUOTES}]*[{_QUOTES}]", "", repaired)
-    repaired += ")" * (bare.count("(") - bare.count(")"))
-    repaired = re.sub(r"^\s*(?:(?:and|or)\s+)+|(?:\s+(?:and|or|not))+\s*$", "", repaired, flags=re.IGNORECASE)
+    bare = _masked(repaired)
+    repaired = "(" * -_deepest(bare) + repaired
+    repaired += ")" * (bare.count("(") - bare.count(")") - _deepest(bare))
+    operators = r"(?:and|or|w/\d+|pre/\d+|not\s+w/\d+)"
+    repaired = re.sub(
+        rf"^\s*(?:{operators}\s+)+|(?:\s+(?:{operators}|not))+\s*$", "", repaired, flags=re.IGNORECASE
+    )
     repaired = repaired.strip()
     if repaired == text.strip():
         return None
@@ -101,6 +106,46 @@ def suggest(text: str, zone: ZoneInfo) -> str | None:
     except QuerySyntaxError:
         return None
     return repaired
+
+
+def _deepest(bare: str) -> int:
+    """Return how far below zero the parentheses of a text without quoted parts go: 0 or less."""
+    level = lowest = 0
+    for character in bare:
+        level += (character == "(") - (character == ")")
+        lowest = min(lowest, level)
+    return lowest
+
+
+def _outside_quotes(text: str, change: Callable[[str], str]) -> str:
+    pieces = re.split(f"([{_QUOTES}][^{_QUOTES}]*[{_QUOTES}])", text)
+    return "".join(piece if n % 2 else change(piece) for n, piece in enumerate(pieces))
+
+
+def _masked(text: str) -> str:
+    """Blank out what stands in quotation marks; places stay."""
+    return re.sub(
+        f"([{_QUOTES}])([^{_QUOTES}]*)([{_QUOTES}])",
+        lambda found: found.group(1) + " " * len(found.group(2)) + found.group(3),
+        text,
+    )
+
+
+def _repaired_part(part: str) -> str:
+    for pattern, _, repair in _FOREIGN:
+        if repair is not None:
+            part = pattern.sub(repair, part)
+    for pattern, day_repair in _DAY_REPAIRS:
+        while (changed := pattern.sub(day_repair, part)) != part:
+            part = changed
+    part = re.sub(r"(?<!\S)&&?(?!\S)", "AND", part)
+    part = re.sub(r"(?<!\S)\|\|?(?!\S)", "OR", part)
+    part = re.sub(r"([^\W_])!(?=[\s)]|$)", r"\1*", part)
+    part = re.sub(rf"(?<=\S)\s+[{_DASHES}](?=[^\W\d_])", " AND NOT ", part)
+    part = re.sub(rf"(?<!\S)[{_DASHES}+](?=[^\W\d_])", lambda m: "" if m.group() == "+" else "NOT ", part)
+    part = re.sub(r"\b(AND|OR)\s+AND NOT\b", r"\1 NOT", part, flags=re.IGNORECASE)
+    part = re.sub(r"(?<![^\s(])([^\W\d]+):(?!//)", _nearest_field, part)
+    return re.sub(r" {2,}", " ", part)
 
 
 def _nearest_field(found: re.Match[str]) -> str:
@@ -120,6 +165,10 @@ def _parser() -> Lark:
 # -- what the parser did not expect, in plain words
 
 
+_NEAR = {"NEAR": "w/N", "BEFORE": "pre/N", "NOT_NEAR": "NOT w/N"}
+"""Operators that join words near one another, as the grammar and as people call them."""
+
+
 def _unexpected(text: str, token: Token) -> QuerySyntaxError:
     kind = token.type
     if not text.strip():
@@ -128,9 +177,11 @@ def _unexpected(text: str, token: Token) -> QuerySyntaxError:
         return _ends_early(text)
     column = (token.start_pos or 0) + 1
     before = text[: column - 1].rstrip()
-    if kind in {"AND", "OR"}:
+    if kind in {"AND", "OR", *_NEAR}:
         return QuerySyntaxError(
-            f"{kind} needs something on both sides; to search the word itself, put it in quotes", column
+            f"{_NEAR.get(kind, kind)} needs something on both sides; to search the word itself, put it in "
+            "quotes",
+            column,
         )
     if kind == "NOT":
         return QuerySyntaxError('write AND NOT or OR NOT; to search the word itself, write "not"', column)
@@ -147,7 +198,7 @@ def _unexpected(text: str, token: Token) -> QuerySyntaxError:
 def _ends_early(text: str) -> QuerySyntaxError:
     stripped = text.rstrip()
     bare = re.sub(f"[{_QUOTES}][^{_QUOTES}]*[{_QUOTES}]", lambda found: " " * len(found.group()), stripped)
-    last = re.search(r"(?<!\S)\(*(and|or|not)$", bare, flags=re.IGNORECASE)
+    last = re.search(r"(?<!\S)\(*(and|or|(?:not\s+)?w/\d+|pre/\d+|not)$", bare, flags=re.IGNORECASE)
     if last:
         word = last.group(1).upper()
         return QuerySyntaxError(f"{word} needs something after it", last.start(1) + 1)
@@ -164,73 +215,198 @@ def _ends_early(text: str) -> QuerySyntaxError:
     return QuerySyntaxError("this parenthesis is not closed", (opens[-1] if opens else len(stripped)) + 1)
 
 
-# -- what a word may not hold yet
+# -- what other programs write, and what is not in the language
 
 
-_NOT_YET: tuple[tuple[re.Pattern[str], str], ...] = (
-    (
-        re.compile(r"\?"),
-        "? (one unknown character) is not searched yet: write the spellings with OR, or end with *",
-    ),
-    (re.compile(r"="), "= (one digit) is not searched yet: write the numbers with OR, or end with *"),
-    (re.compile(r"~~"), "~~ (a range of numbers) is not searched yet: write the numbers with OR"),
-    (
-        re.compile(r"~"),
-        "~ (other forms of a word) is not searched yet: write the forms with OR, or end with *",
-    ),
-    (
-        re.compile(r"(?<!\d)%|%(?=\w)"),
-        "% (words spelled alike) is not searched yet: write the spellings with OR",
-    ),
-    (
-        re.compile(r"^\W*#(?=[^\W\d_])"),
-        "# (words that sound alike) is not searched yet: write the spellings with OR",
-    ),
-    (
-        re.compile(r"(?<=\w)&+\W*$"),
-        "& (words of the same meaning) is not searched yet: write the words with OR",
-    ),
+_DASHES = "-–—−"
+_DAY_TEXT = r"\d{4}-\d{2}-\d{2}"
+_DATE = r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)"
+_US_DATE = r"(\d{1,2})/(\d{1,2})/(\d{4})(?!\d)"
+_BEFORE = r"(?<![^\s()])"
+_AFTER = r"(?![^\s()])"
+
+
+def _near_repair(found: re.Match[str]) -> str:
+    name, number = found.group(1), found.group(2)
+    return f" {'pre' if name.lower() == 'onear' else 'w'}/{number} "
+
+
+def _group_repair(found: re.Match[str]) -> str:
+    return f"({' OR '.join(found.group(1).split())})"
+
+
+def _sign_repair(found: re.Match[str]) -> str:
+    name, sign = found.group(1).lower(), found.group(2)
+    plain = "" if sign == "=" else sign
+    sign = {"before": "<", "older": "<", "after": ">=", "newer": ">="}.get(name, plain)
+    return f"sent:{sign}"
+
+
+def _iso_repair(found: re.Match[str]) -> str:
+    year, month, day = found.group(2), found.group(3), found.group(4)
+    return f"{found.group(1)}{year}-{month:>02}-{day:>02}"
+
+
+def _us_repair(found: re.Match[str]) -> str:
+    month, day, year = found.group(2), found.group(3), found.group(4)
+    return f"{found.group(1)}{year}-{month:>02}-{day:>02}"
+
+
+_Repair = Callable[[re.Match[str]], str]
+_SLOP = re.compile(f"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]~(\\d*)")
+_SLOP_HELP = "~ after a phrase is Lucene's: write a w/N b, which counts the words between them"
+
+
+def _slop_repaired(found: re.Match[str]) -> str:
+    words = found.group(1).split()
+    return f"{words[0]} w/{found.group(2)} {words[1]}" if len(words) == 2 else found.group()
+
+
+_FOREIGN: tuple[tuple[re.Pattern[str], str, _Repair | None], ...] = (
+    (re.compile(rf"{_BEFORE}(o?near|around)\s*\(\s*(?:n\s*=\s*)?(\d+)\s*\)", re.IGNORECASE),
+     "{0} is another program's: write w/N, or pre/N where the order counts", _near_repair),
+    (re.compile(rf"{_BEFORE}(o?near|adj)/(\d+){_AFTER}", re.IGNORECASE),
+     "{0} is another program's: write w/N, or pre/N where the order counts", _near_repair),
+    (re.compile(rf"{_BEFORE}(O?NEAR)(){_AFTER}"),
+     "{0} is another program's and means within 8 words there: write w/8 (pre/8 where the order counts), "
+     "or put the word in quotes", lambda found: f"{'pre' if found.group(1) == 'ONEAR' else 'w'}/8"),
+    (re.compile(rf"{_BEFORE}(AROUND)\s+(\d+){_AFTER}"),
+     "{0} is another program's: write w/N, or put the words in quotes", _near_repair),
+    (re.compile(rf"(?<=\S)\s+(within)\s+(\d+)(?:\s+words?)?(?:\s+of)?{_AFTER}(?=\s*\S)", re.IGNORECASE),
+     "words near one another are asked for with w/N; to search these words themselves, put them in quotes",
+     _near_repair),
+    (re.compile(rf"{_BEFORE}(/\s*|w/\s+)(\d+){_AFTER}", re.IGNORECASE),
+     "words near one another are asked for with w/N, in one piece", _near_repair),
+    (re.compile(rf"{_BEFORE}(?:(?:w|pre)?/(?:in|sent|para|[sp])|w/|pre/){_AFTER}", re.IGNORECASE),
+     "words near one another are asked for with w/N, where N counts words; there are no sentences or "
+     "paragraphs", None),
+    (re.compile(rf"{_BEFORE}not\s+pre/\d+{_AFTER}", re.IGNORECASE),
+     "there is no NOT pre/N: write NOT w/N, which looks on both sides, or AND NOT (a pre/N b)", None),
+    (re.compile(r"\{([^{}()]*)\}"), "braces are another program's: write (a OR b)", _group_repair),
+    (re.compile(r"[{}]"), "braces are another program's: write parentheses", None),
+    (re.compile(rf"{_BEFORE}(before|older|after|newer):(\s*)(?=\d)", re.IGNORECASE),
+     "days are asked for with sent: as in sent:<2026-01-31 or sent:>=2026-01-31", _sign_repair),
+    (re.compile(rf"{_BEFORE}(sent|received|date)\s*(>=|<=|=|>|<)\s*(?=\d)", re.IGNORECASE),
+     "days are asked for with sent: as in sent:<2026-01-31 or sent:>=2026-01-31", _sign_repair),
+    (re.compile(rf"{_BEFORE}({'|'.join(q.FIELDS)})=(?=[\w{_QUOTES}(]|$)", re.IGNORECASE),
+     "a field is written with a colon", lambda found: f"{found.group(1)}:"),
+)  # fmt: skip
+"""What to refuse outside quotation marks: pattern, why ({0} is its first group), and the repair."""
+
+_DAY_REPAIRS: tuple[tuple[re.Pattern[str], _Repair], ...] = (
+    (re.compile(rf"(sent:[^\s()]*?){_US_DATE}", re.IGNORECASE), _us_repair),
+    (re.compile(rf"(sent:[^\s()]*?){_DATE}", re.IGNORECASE), _iso_repair),
+    (re.compile(rf"(sent:{_DAY_TEXT})\s*[–—−](?=\d)", re.IGNORECASE), lambda found: f"{found.group(1)}.."),
 )
-_NOT_YET_BARE: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"^w/(\d+|in|[sp])$|^/(\d+|[sp])$|^near/\d*$", re.IGNORECASE),
-     "w/N (words near one another) is not searched yet: write AND, which finds more"),
-    (re.compile(r"^pre/\d*$", re.IGNORECASE),
-     "pre/N (one word before another) is not searched yet: write AND, which finds more"),
+
+
+def _refuse_foreign(text: str) -> None:
+    slop = _SLOP.search(text)
+    if slop:
+        raise QuerySyntaxError(_SLOP_HELP, text.index("~", slop.end(1)) + 1)
+    bare = _masked(text)
+    for pattern, problem, _ in _FOREIGN:
+        found = pattern.search(bare)
+        if found:
+            name = found.group(1) if pattern.groups else ""
+            column = found.start() + len(found.group()) - len(found.group().lstrip()) + 1
+            raise QuerySyntaxError(problem.replace("{0}", name.upper()), column)
+
+
+_REFUSED: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"~~"),
+     "~~ (a range of numbers) is not in the language: write the numbers with OR, or = for each digit"),
+    (re.compile(r"^\W*#(?=[^\W\d_])"),
+     "# (words that sound alike) is not in the language: write the spellings with OR, or % for letters "
+     "that may differ"),
+    (re.compile(r"(?<=\w)&+\W*$"),
+     "& (words of the same meaning) is not in the language: write the words with OR"),
+)  # fmt: skip
+_REFUSED_BARE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^x(first|last)word$", re.IGNORECASE),
-     "xfirstword and xlastword are not searched yet: leave them out, which finds more; as words, quote them"),
+     "xfirstword and xlastword are not in the language: leave them out, which finds more; as words, quote "
+     "them"),
     (re.compile(r"^&&?$"), "& is no operator: write AND"),
     (re.compile(r"^\|\|?$"), "| is no operator: write OR"),
-    (re.compile(r"^[-+!](?=[^\W_\d])"), "-, + and ! before a word are no operators: write AND NOT or AND"),
+    (re.compile(rf"^[{_DASHES}+!](?=[^\W_\d])"),
+     "-, + and ! before a word are no operators: write AND NOT or AND"),
     (re.compile(r"(?<=[^\W_])!$"), "! is no wildcard: write * for any ending, or leave it out"),
 )  # fmt: skip
 
 
-def _refuse_not_yet(chunk: str, column: int, *, quoted: bool) -> None:
-    for pattern, problem in _NOT_YET if quoted else _NOT_YET_BARE + _NOT_YET:
+def _refuse_by_name(chunk: str, column: int, *, quoted: bool) -> None:
+    for pattern, problem in _REFUSED if quoted else _REFUSED_BARE + _REFUSED:
         found = pattern.search(chunk)
         if found:
             raise QuerySyntaxError(problem, column + found.start())
 
 
+# -- words and what may stand in them
+
+
+_SIGN = re.compile(r"[*?=%~]")
+_MOST_EDITS = 2
+
+
 def _terms(chunk: str, column: int, *, quoted: bool = False) -> list[q.Term]:
     """Return the terms of one piece without white space; none when it is punctuation only."""
-    _refuse_not_yet(chunk, column, quoted=quoted)
+    _refuse_by_name(chunk, column, quoted=quoted)
     terms: list[q.Term] = []
-    pieces = chunk.split("*")
-    at = column
-    for place, piece in enumerate(pieces):
-        folded = fold(piece)
-        if place and folded and not folded.startswith(" "):
-            problem = "* may only end a word for now: write the spellings with OR"
-            raise QuerySyntaxError(problem, at - 1)
-        words: list[q.Term] = [q.Word(token) for token in folded.split()]
-        at += len(piece) + 1
-        if place < len(pieces) - 1:
-            if not folded or folded.endswith(" "):
-                raise QuerySyntaxError("* needs the beginning of a word before it", at - 1)
-            words[-1] = q.Prefix(folded.split()[-1])
-        terms += words
+    word, at = "", column
+
+    def end() -> None:
+        if word:
+            term = _term(word, at)
+            if term is not None:
+                terms.append(term)
+
+    for piece in re.finditer(r"[*?=%~]|[^*?=%~]+", chunk):
+        if _SIGN.match(piece.group()):
+            at = at if _SIGN.search(word) else column + piece.start()
+            word += piece.group()
+            continue
+        first, *further = fold(piece.group()).split(" ")
+        word += first
+        for part in further:
+            end()
+            word = part
+    end()
     return terms
+
+
+def _term(word: str, column: int) -> q.Term | None:
+    """Return what one token with its signs is; None for a percent sign without a word."""
+    letters = _SIGN.sub("", word)
+    signs = set(word) & set("*?=%~")
+    if len(letters) > TOKEN_CHARACTERS:
+        raise QuerySyntaxError(f"a word with signs in it has at most {TOKEN_CHARACTERS} letters", column)
+    if not signs:
+        return q.Word(word)
+    if signs == {"%"} and (not letters or (word[:-1] == letters and letters[-1].isdigit())):
+        return q.Word(letters) if letters else None  # 50%
+    if signs == {"~"}:
+        if word[:-1] != letters or not letters:
+            raise QuerySyntaxError("~ (other forms of a word) stands at the end of its word", column)
+        return q.Stem(letters)
+    if signs == {"%"}:
+        return _fuzzy(word, letters, column)
+    if signs & {"%", "~"}:
+        raise QuerySyntaxError("% and ~ cannot stand in one word with another sign", column)
+    pattern = re.sub(r"\*+", "*", word)
+    if not letters and "==" not in word:  # any word, or any one digit; a number of two digits says something
+        raise QuerySyntaxError(f"{word[0]} needs at least one letter or digit in its word", column)
+    if pattern == f"{letters}*":
+        return q.Prefix(letters)
+    return q.Wild(pattern)
+
+
+def _fuzzy(word: str, letters: str, column: int) -> q.Fuzzy:
+    edits = len(word) - len(letters)
+    if edits > _MOST_EDITS:
+        raise QuerySyntaxError(f"% can stand in a word {_MOST_EDITS} times at most", column)
+    if len(letters) <= edits:
+        raise QuerySyntaxError("% needs a longer word: nearly every short one is spelled like this", column)
+    return q.Fuzzy(letters, edits, word.index("%"))
 
 
 # -- from lark's tree to ours
@@ -258,9 +434,96 @@ class _Builder:
         if not joints:
             return units[0]
         kinds = {joint.type for joint in joints}
-        if len(kinds) > 1:
-            raise _mixed(units, joints)
+        if len(kinds) > 1 or (len(joints) > 1 and kinds & _NEAR.keys()):
+            raise self._mixed(units, joints)
+        if kinds & _NEAR.keys():
+            return self._near(units[0], joints[0], units[1])
         return q.And(tuple(units)) if kinds == {"AND"} else q.Or(tuple(units))
+
+    def _near(self, left: q.Node, joint: Token, right: q.Node) -> q.Node:
+        """Join two operands; both must be something that has places in one field."""
+        column = (joint.start_pos or 0) + 1
+        name = _NEAR[joint.type]
+        distance = joint.rsplit("/", 1)[1]
+        if len(distance) > 4 or not 1 <= int(distance) <= q.MAX_DISTANCE:
+            raise QuerySyntaxError(f"N in {name} is a number from 1 to {q.MAX_DISTANCE}", column)
+        node = _near_node(left, joint, right)
+        if _legal(node):
+            return node
+        short = leaves(node) <= _MOST_READ
+        below = [one for side in (left, right) for one in q.walk(side)]
+        if any(isinstance(one, q.Field | q.DateRange) for one in below):
+            same = left.name if isinstance(left, q.Field) else None
+            inner: tuple[str, ...] = ()
+            if same in q.TEXT_FIELDS and isinstance(left, q.Field):
+                other = right.child if isinstance(right, q.Field) and right.name == same else right
+                inner = _texts(q.Field(same, _near_node(left.child, joint, other)))
+            raise QuerySyntaxError(
+                f"no field or day is near something: put a field around both, as subject:(a {name} b)",
+                column,
+                inner,
+            )
+        if any(isinstance(one, q.Not) for one in below):
+            inner = ()
+            if short and isinstance(left, q.Not):
+                inner = _texts(q.Not(_near_node(left.child, joint, right)))
+            raise QuerySyntaxError(
+                f"NOT and {name} are mixed: what is not there is near nothing; to find words without others "
+                "near them, write a NOT w/N b",
+                column,
+                inner,
+            )
+        if any(isinstance(one, q.NotNear) for one in below):
+            raise QuerySyntaxError(f"NOT w/N cannot stand inside of {name}: join them with AND", column)
+        readings: tuple[str, ...] = ()
+        if short and joint.type != "NOT_NEAR":
+            readings = _texts(
+                _spread(left, joint, right), _near_node(_clump(left, joint), joint, _clump(right, joint))
+            )
+        raise QuerySyntaxError(
+            f"a group with AND beside {name} can mean two things: each side is a word, a phrase, words with "
+            "OR between them, or words near one another",
+            column,
+            readings,
+        )
+
+    def _mixed(self, units: list[q.Node], joints: list[Token]) -> QuerySyntaxError:
+        """Operators of more than one kind side by side, or w/N more than once: the readings."""
+        change = next((joint for joint in joints if joint.type != joints[0].type), joints[1])
+        column = (change.start_pos or 0) + 1
+        kinds = {joint.type for joint in joints}
+        if not kinds & _NEAR.keys():
+            return QuerySyntaxError(
+                "AND and OR are mixed without parentheses",
+                column,
+                _mixed_booleans(units, [joint.type for joint in joints]),
+            )
+        for joint in joints:
+            if joint.type in _NEAR:
+                self._near(q.Word("a"), joint, q.Word("b"))  # refuses its N
+        names = sorted({_NEAR.get(kind, kind) for kind in kinds})
+        if len(names) == 1:
+            problem = f"{names[0]} stands more than once without parentheses"
+        else:
+            problem = f"{', '.join(names[:-1])} and {names[-1]} are mixed without parentheses"
+        if sum(map(leaves, units)) > _MOST_READ:
+            return QuerySyntaxError(f"{problem}: say with parentheses what belongs together", column)
+        return QuerySyntaxError(problem, column, self._mixed_near(units, joints))
+
+    def _mixed_near(self, units: list[q.Node], joints: list[Token]) -> tuple[str, ...]:
+        kinds = {joint.type for joint in joints}
+        if kinds <= _NEAR.keys():
+            left, right = units[0], units[-1]
+            for joint, unit in zip(joints, units[1:], strict=True):
+                left = _near_node(left, joint, unit)
+            for joint, unit in zip(reversed(joints), reversed(units[:-1]), strict=True):
+                right = _near_node(unit, joint, right)
+            return _texts(left, right)
+        closed, further = _near_first(units, joints)
+        if len(set(further)) > 1:
+            return tuple(text for text in _mixed_booleans(closed, further) if all(map(_legal, closed)))
+        boolean = q.And if further[0] == "AND" else q.Or
+        return _texts(boolean(tuple(closed)), _boolean_first(units, joints, boolean))
 
     def unit(self, found: Tree[Token], level: int) -> q.Node:
         if found.data == "negation":
@@ -349,9 +612,8 @@ class _Builder:
         return q.DateRange(None, day, self._zone.key)
 
 
-_DAY = r"\d{4}-\d{2}-\d{2}"
-_RANGE = re.compile(rf"({_DAY})?\.\.({_DAY})?")
-_COMPARED = re.compile(rf"(>=|<=|>|<|)[ \t]*({_DAY})")
+_RANGE = re.compile(rf"({_DAY_TEXT})?\.\.({_DAY_TEXT})?")
+_COMPARED = re.compile(rf"(>=|<=|>|<|)[ \t]*({_DAY_TEXT})")
 _DATE_HELP = (
     "write a day as sent:2026-01-31, days as sent:2026-01-01..2026-06-30, "
     "or sent:>=2026-01-01 (also <=, >, <)"
@@ -408,24 +670,59 @@ def _check_inside(name: str, child: q.Node, column: int) -> None:
                 raise QuerySyntaxError("family:(…) cannot stand inside another one", column)
         elif isinstance(node, q.Field | q.DateRange):
             raise QuerySyntaxError(
-                f"inside {name}:(…) only words, phrases, AND, OR and NOT can stand", column
+                f"inside {name}:(…) only words, phrases, AND, OR, NOT and w/N can stand", column
             )
-        elif name in {"kind", "has"} and isinstance(node, q.Word | q.Prefix | q.Phrase):
+        elif name in q.LABEL_FIELDS and (
+            isinstance(node, q.Near | q.NotNear)
+            or (isinstance(node, q.Leaf) and any(isinstance(t, q.Fuzzy | q.Stem) for t in q.terms_of(node)))
+        ):
+            raise QuerySyntaxError(
+                f"{name}: holds one whole value: ask for it with words, *, ?, =, AND, OR and NOT", column
+            )
+        elif name in {"kind", "has"} and isinstance(node, q.Leaf):
             values = q.HAS_VALUES if name == "has" else tuple(Kind)
             if not any(q.label_matches(node, value) for value in values):
                 raise QuerySyntaxError(f"{name}: is one of {', '.join(values)}", column)
 
 
-def _mixed(units: list[q.Node], joints: list[Token]) -> QuerySyntaxError:
+def _near_first(units: list[q.Node], joints: list[Token]) -> tuple[list[q.Node], list[str]]:
+    """Join what w/N and its like stand between; return what is left, and AND and OR between it."""
+    closed = [units[0]]
+    further: list[str] = []
+    for joint, unit in zip(joints, units[1:], strict=True):
+        if joint.type not in _NEAR:
+            closed.append(unit)
+            further.append(joint.type)
+        elif isinstance(closed[-1], q.Not):
+            closed[-1] = q.Not(_near_node(closed[-1].child, joint, unit))
+        else:
+            closed[-1] = _near_node(closed[-1], joint, unit)
+    return closed, further
+
+
+def _boolean_first(units: list[q.Node], joints: list[Token], boolean: type[q.And] | type[q.Or]) -> q.Node:
+    """Join what AND or OR stands between, and then those groups by w/N."""
+    groups: list[list[q.Node]] = [[units[0]]]
+    between: list[Token] = []
+    for joint, unit in zip(joints, units[1:], strict=True):
+        if joint.type in _NEAR:
+            groups.append([unit])
+            between.append(joint)
+        else:
+            groups[-1].append(unit)
+    found = [boolean(tuple(group)) if len(group) > 1 else group[0] for group in groups]
+    node = found[0]
+    for joint, unit in zip(between, found[1:], strict=True):
+        node = _spread(node, joint, unit)
+    return node
+
+
+def _mixed_booleans(units: list[q.Node], kinds: list[str]) -> tuple[str, ...]:
     """AND and OR side by side: both readings, AND first and OR first."""
-    first_change = next(j for j in joints if j.type != joints[0].type)
-    readings = tuple(_reading(units, [j.type for j in joints], tight) for tight in ("AND", "OR"))
-    return QuerySyntaxError(
-        "AND and OR are mixed without parentheses", (first_change.start_pos or 0) + 1, readings
-    )
+    return tuple(q.to_text(_reading(units, kinds, tight)) for tight in ("AND", "OR"))
 
 
-def _reading(units: list[q.Node], joints: list[str], tight: str) -> str:
+def _reading(units: list[q.Node], joints: list[str], tight: str) -> q.Node:
     groups: list[list[q.Node]] = [[units[0]]]
     for joint, unit in zip(joints, units[1:], strict=True):
         if joint == tight:
@@ -433,7 +730,66 @@ def _reading(units: list[q.Node], joints: list[str], tight: str) -> str:
         else:
             groups.append([unit])
     inner, outer = (q.And, q.Or) if tight == "AND" else (q.Or, q.And)
-    return q.to_text(outer(tuple(inner(tuple(g)) if len(g) > 1 else g[0] for g in groups)))
+    found = [inner(tuple(g)) if len(g) > 1 else g[0] for g in groups]
+    return found[0] if len(found) == 1 else outer(tuple(found))
+
+
+_MOST_READ = 12
+"""Words of a refused query whose readings are still written out."""
+
+
+def _near_node(left: q.Node, joint: Token, right: q.Node) -> q.Node:
+    distance = int(joint.rsplit("/", 1)[1])
+    if joint.type == "NOT_NEAR":
+        return q.NotNear(left, right, distance)
+    return q.Near(left, right, distance, joint.type == "BEFORE")
+
+
+def _spread(left: q.Node, joint: Token, right: q.Node) -> q.Node:
+    """Write words near a group of ANDs as an AND of words near one another."""
+    if isinstance(left, q.And):
+        return q.And(tuple(part for c in left.children for part in _ands(_spread(c, joint, right))))
+    if isinstance(right, q.And):
+        return q.And(tuple(part for c in right.children for part in _ands(_spread(left, joint, c))))
+    return _near_node(left, joint, right)
+
+
+def _ands(node: q.Node) -> tuple[q.Node, ...]:
+    return node.children if isinstance(node, q.And) else (node,)
+
+
+def _clump(node: q.Node, joint: Token) -> q.Node:
+    """Write a group of ANDs as words that are near one another themselves."""
+    if not isinstance(node, q.And):
+        return node
+    found = node.children[0]
+    for child in node.children[1:]:
+        found = q.Near(found, child, int(joint.rsplit("/", 1)[1]), ordered=False)
+    return found
+
+
+def _can_be_near(node: q.Node) -> bool:
+    """Say whether something has places in one field: a leaf, an OR of such, or words near one another."""
+    match node:
+        case q.Or():
+            return all(map(_can_be_near, node.children))
+        case q.Near():
+            return True
+        case _:
+            return isinstance(node, q.Leaf)
+
+
+def _legal(node: q.Node) -> bool:
+    return all(
+        _can_be_near(below.left) and _can_be_near(below.right)
+        for below in q.walk(node)
+        if isinstance(below, q.Near | q.NotNear)
+    )
+
+
+def _texts(*nodes: q.Node) -> tuple[str, ...]:
+    """Write readings out, those that can be read back, each once."""
+    return tuple(dict.fromkeys(q.to_text(n) for n in nodes if _legal(n) and leaves(n) <= _MOST_READ**2))
 
 
 def _check_level(level: int, token: Token) -> None:

@@ -4,20 +4,32 @@ An occurrence is a place where a word or phrase of the query stands, in a field 
 below NOT is not counted, nor are days and labels. A place that two words of the query share (``budget OR
 budg*``) is one occurrence. For ``attachment:`` the children's places are counted; below ``family:`` the
 document's own, since every member that has one is a hit itself.
+
+Of words near one another (``a w/5 b``) an occurrence is a shortest stretch of text, from the first word of a
+pair to its last, with no other such stretch inside. ``bus bus route`` holds one ``bus w/5 route``. The words
+of all pairs are highlighted, here both ``bus``. Of ``a not w/5 b`` each ``a`` that stays is one.
+
+The same rules decide whether a document matches, where an engine cannot: see ``holds``.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from records.errors import UsageError
 from search import tree as q
+from search.expansion import fits
 from search.folding import OffsetMap, fold
 from search.protocol import IndexDocument
+
+Span = tuple[int, int]
+"""First token, and the one after the last."""
+
+Places = Callable[[q.Leaf], Sequence[Span]]
+"""Where a leaf stands in one field: its spans, sorted, without repeats."""
 
 _ATTACHMENT = "attachment"
 _TOKEN = re.compile(r"[^ ]+")
@@ -45,6 +57,7 @@ class DocumentFields:
         }
         self._children = children
         self._spaced: dict[str, str] = {}
+        self._tokens: dict[str, list[Tokens]] = {}
 
     def spaced(self, field: str) -> str:
         """Return a field in the form that is searched, see ``_space``."""
@@ -55,6 +68,14 @@ class DocumentFields:
             else:
                 known = _space(self._raw[field])
             self._spaced[field] = known
+        return known
+
+    def tokens(self, field: str) -> list[Tokens]:
+        """Return a field's tokens; of ``attachment`` each child's apart."""
+        known = self._tokens.get(field)
+        if known is None:
+            texts = self.spaced(field).split("\n") if field == _ATTACHMENT else [self.spaced(field)]
+            known = self._tokens[field] = [Tokens(text.split()) for text in texts]
         return known
 
     @cached_property
@@ -73,24 +94,178 @@ def _space(text: str) -> str:
     return f" {'  '.join(found)} " if found else ""
 
 
+class Tokens:
+    """The tokens of one text, and where leaves stand among them."""
+
+    def __init__(self, found: Sequence[str]) -> None:
+        """Note where each token stands."""
+        self._at: dict[str, list[int]] = {}
+        for place, token in enumerate(found):
+            self._at.setdefault(token, []).append(place)
+        self._known: dict[q.Leaf, list[Span]] = {}
+
+    def places(self, leaf: q.Leaf) -> list[Span]:
+        """Return where a leaf stands, see ``Places``."""
+        known = self._known.get(leaf)
+        if known is None:
+            terms = q.terms_of(leaf)
+            starts = set(self._term(terms[0]))
+            for further, term in enumerate(terms[1:], 1):
+                starts &= {place - further for place in self._term(term)}
+            known = self._known[leaf] = [(start, start + len(terms)) for start in sorted(starts)]
+        return known
+
+    def _term(self, term: q.Term) -> list[int]:
+        if isinstance(term, q.Word):
+            return self._at.get(term.text, [])
+        wanted = fits(term)
+        return [place for token, here in self._at.items() if wanted(token) for place in here]
+
+
+# -- spans
+
+
+def holds(node: q.Node, places: Places) -> bool:
+    """Say whether one field of a document has what a leaf, ``Or``, ``Near`` or ``NotNear`` asks for."""
+    match node:
+        case q.Or():
+            return any(holds(child, places) for child in node.children)
+        case q.Near():
+            left, right = spans_of(node.left, places), _Right(spans_of(node.right, places))
+            return any(right.any_near(x, node.distance, ordered=node.ordered) for x in left)
+        case q.NotNear():
+            left, right = spans_of(node.left, places), _Right(spans_of(node.right, places))
+            return any(not right.any_near(x, node.distance, ordered=False) for x in left)
+        case _:
+            return bool(spans_of(node, places))
+
+
+def spans_of(node: q.Node, places: Places) -> Sequence[Span]:
+    """Return all spans of a leaf, ``Or``, ``Near`` or ``NotNear`` in one field, sorted, without repeats."""
+    match node:
+        case q.Or():
+            return sorted({span for child in node.children for span in spans_of(child, places)})
+        case q.Near():
+            left, right = spans_of(node.left, places), _Right(spans_of(node.right, places))
+            return sorted({_whole(x, y) for x in left for y in right.near(x, node.distance, node.ordered)})
+        case q.NotNear():
+            left, right = spans_of(node.left, places), _Right(spans_of(node.right, places))
+            return [x for x in left if not right.any_near(x, node.distance, ordered=False)]
+        case _:
+            assert isinstance(node, q.Leaf)
+            return places(node)
+
+
+def counted(node: q.Node, places: Places) -> Sequence[Span]:
+    """Return the spans that are occurrences: of a ``Near`` those that hold no other, of the rest all."""
+    if not isinstance(node, q.Near):
+        return spans_of(node, places)
+    left, right = spans_of(node.left, places), _Right(spans_of(node.right, places))
+    shortest = {_whole(x, y) for x in left for y in right.closest(x, node.distance, ordered=node.ordered)}
+    found: list[Span] = []
+    end = None
+    for span in sorted(shortest, key=lambda span: (-span[0], span[1])):
+        if end is None or span[1] < end:  # begins before those seen, so it must end before them all
+            found.append(span)
+            end = span[1]
+    return found[::-1]
+
+
+def marked(node: q.Node, places: Places, wanted: set[Span] | None = None) -> set[Span]:
+    """Return the places of words and phrases to highlight: those of every pair that is near.
+
+    Args:
+        node: As in ``spans_of``.
+        places: Where leaves stand.
+        wanted: Only what belongs to these of its spans; None: to any.
+    """
+    match node:
+        case q.Or():
+            return {place for child in node.children for place in marked(child, places, wanted)}
+        case q.NotNear():
+            stay = set(spans_of(node, places))
+            return marked(node.left, places, stay if wanted is None else stay & wanted)
+        case q.Near():
+            left, right = spans_of(node.left, places), _Right(spans_of(node.right, places))
+            lefts: set[Span] = set()
+            rights: set[Span] = set()
+            for x in left:
+                partners = right.near(x, node.distance, node.ordered)
+                if wanted is not None:
+                    partners = [y for y in partners if _whole(x, y) in wanted]
+                if partners:
+                    lefts.add(x)
+                    rights.update(partners)
+            return marked(node.left, places, lefts) | marked(node.right, places, rights)
+        case _:
+            found = set(spans_of(node, places))
+            return found if wanted is None else found & wanted
+
+
+def _whole(x: Span, y: Span) -> Span:
+    return min(x[0], y[0]), max(x[1], y[1])
+
+
+class _Right:
+    """The spans of one side, ready to be asked which of them are near a span of the other."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._following = spans
+        self._firsts = [first for first, _ in spans]
+        self._preceding = sorted(spans, key=lambda span: (span[1], span[0]))
+        self._afters = [after for _, after in self._preceding]
+
+    def _after(self, x: Span, distance: int) -> Sequence[Span]:
+        """Those that begin when ``x`` has ended, by their beginning."""
+        low = bisect_left(self._firsts, x[1])
+        return self._following[low : bisect_left(self._firsts, x[1] + distance, low)]
+
+    def _before(self, x: Span, distance: int) -> Sequence[Span]:
+        """Those that have ended when ``x`` begins, by their end."""
+        low = bisect_right(self._afters, x[0] - distance)
+        return self._preceding[low : bisect_right(self._afters, x[0], low)]
+
+    def any_near(self, x: Span, distance: int, *, ordered: bool) -> bool:
+        low = bisect_left(self._firsts, x[1])
+        if low < len(self._firsts) and self._firsts[low] < x[1] + distance:
+            return True
+        if ordered:
+            return False
+        high = bisect_right(self._afters, x[0])
+        return high > 0 and self._afters[high - 1] > x[0] - distance
+
+    def near(self, x: Span, distance: int, ordered: bool) -> list[Span]:  # noqa: FBT001 - as in the tree
+        return [*self._after(x, distance), *(() if ordered else self._before(x, distance))]
+
+    def closest(self, x: Span, distance: int, *, ordered: bool) -> Iterator[Span]:
+        """Yield the one on each side that makes the shortest stretch with ``x``."""
+        following = self._after(x, distance)
+        if following:
+            yield min(following, key=lambda y: y[1])
+        preceding = () if ordered else self._before(x, distance)
+        if preceding:
+            yield max(preceding, key=lambda y: y[0])
+
+
+# -- finding words as strings, where they are all that is asked
+
+
 class LeafFinder:
     """Finds one leaf in spaced text."""
 
     def __init__(self, leaf: q.Leaf) -> None:
         """Prepare a plain string where it can be one, else a pattern."""
-        terms = [term for term in q.terms_of(leaf) if isinstance(term, q.Word | q.Prefix)]
-        if len(terms) < len(q.terms_of(leaf)):
-            raise UsageError("patterns, spellings and stems cannot be searched here yet")
+        terms = q.terms_of(leaf)
         self._open_end = isinstance(terms[-1], q.Prefix)
-        self.exact = not any(isinstance(term, q.Prefix) for term in terms)
-        inner = any(isinstance(term, q.Prefix) for term in terms[:-1])
-        words = "  ".join(term.text for term in terms)
-        self._literal = f" {words}" if self._open_end else f" {words} "
-        self._countable = not inner and not _overlaps_itself(self._literal)
+        self.exact = all(isinstance(term, q.Word) for term in terms)
+        self._literal = ""
         self._pattern: re.Pattern[str] | None = None
-        if inner:
-            pieces = (re.escape(t.text) + "[^ ]*" * isinstance(t, q.Prefix) for t in terms)
-            self._pattern = re.compile(f" {'  '.join(pieces)} ")
+        if all(isinstance(term, q.Word) for term in terms[:-1]) and isinstance(terms[-1], q.Word | q.Prefix):
+            words = "  ".join(term.text for term in terms if isinstance(term, q.Word | q.Prefix))
+            self._literal = f" {words}" if self._open_end else f" {words} "
+        else:
+            self._pattern = re.compile(f" {'  '.join(map(q.term_pattern, terms))} ")
+        self._countable = self._pattern is None and not _overlaps_itself(self._literal)
 
     def count(self, spaced: str) -> int:
         """Return at how many places it stands."""
@@ -123,8 +298,19 @@ def _overlaps_itself(literal: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    leaf: q.Leaf
+    node: q.Leaf | q.Near | q.NotNear
     field: str | None  # None: the default fields
+
+    @property
+    def stringy(self) -> bool:
+        """Whether it is found as a string or pattern; else among tokens."""
+        return isinstance(self.node, q.Leaf) and not any(
+            isinstance(term, q.Fuzzy | q.Stem) for term in q.terms_of(self.node)
+        )
+
+    @property
+    def fields(self) -> Sequence[str]:
+        return q.DEFAULT_FIELDS if self.field is None else (self.field,)
 
 
 def _targets(node: q.Node, field: str | None = None) -> Iterator[_Target]:
@@ -138,8 +324,6 @@ def _targets(node: q.Node, field: str | None = None) -> Iterator[_Target]:
             if node.name in q.LABEL_FIELDS:
                 return
             yield from _targets(node.child, None if node.name == "family" else node.name)
-        case q.Near() | q.NotNear():
-            raise UsageError("words near one another cannot be searched here yet")
         case _:
             yield _Target(node, field)
 
@@ -148,22 +332,39 @@ class Occurrences:
     """Counts one query's occurrences in many documents."""
 
     def __init__(self, node: q.Node) -> None:
-        """Prepare the query's leaves."""
+        """Prepare what is looked for."""
         targets = list(dict.fromkeys(_targets(node)))
-        fields: dict[str, dict[q.Leaf, LeafFinder]] = {}
-        if any(t.field is not None for t in targets):
-            for target in targets:
-                for name in q.DEFAULT_FIELDS if target.field is None else (target.field,):
-                    fields.setdefault(name, {})[target.leaf] = LeafFinder(target.leaf)
-        self._by_field = {name: list(finders.values()) for name, finders in fields.items()}
-        self._unfielded = [] if fields else [LeafFinder(t.leaf) for t in targets]
         self.needs_children = any(t.field == _ATTACHMENT for t in targets)
+        stringy = all(target.stringy for target in targets)
+        self._unfielded = []
+        self._finders: dict[str, list[LeafFinder]] = {}
+        self._nodes: dict[str, list[q.Node]] = {}
+        if stringy and all(target.field is None for target in targets):
+            self._unfielded = [LeafFinder(t.node) for t in targets if isinstance(t.node, q.Leaf)]
+            return
+        by_field: dict[str, dict[q.Leaf | q.Near | q.NotNear, None]] = {}
+        for target in targets:
+            for name in target.fields:
+                by_field.setdefault(name, {})[target.node] = None
+        for name, nodes in by_field.items():
+            if stringy:
+                self._finders[name] = [LeafFinder(one) for one in nodes if isinstance(one, q.Leaf)]
+            else:
+                self._nodes[name] = list(nodes)
 
     def count(self, document: DocumentFields) -> int:
         """Return the number of occurrences in one document."""
-        if not self._by_field:
-            return _count_places(self._unfielded, document.unfielded)
-        return sum(_count_places(found, document.spaced(name)) for name, found in self._by_field.items())
+        if self._nodes:
+            return sum(
+                len({span for node in nodes for span in counted(node, tokens.places)})
+                for name, nodes in self._nodes.items()
+                for tokens in document.tokens(name)
+            )
+        if self._finders:
+            return sum(
+                _count_places(finders, document.spaced(name)) for name, finders in self._finders.items()
+            )
+        return _count_places(self._unfielded, document.unfielded)
 
 
 def _count_places(finders: list[LeafFinder], spaced: str) -> int:
@@ -190,23 +391,28 @@ def spans(node: q.Node, text: str, field: str = "body") -> list[tuple[int, int]]
         Pairs (first character, after the last), in order, without repeats; they may overlap. Accents and
         invisible characters that belong to the last letter are inside.
     """
-    finders = [
-        LeafFinder(target.leaf)
+    targets = [
+        target
         for target in dict.fromkeys(_targets(node))
         if target.field == field or (target.field is None and field in q.DEFAULT_FIELDS)
     ]
-    spaced = _space(text) if finders else ""
-    places = sorted({place for finder in finders for place in finder.find(spaced)})
-    if not places:
-        return []
-    starts, folded = _token_places(text)
+    if all(target.stringy for target in targets):
+        finders = [LeafFinder(target.node) for target in targets if isinstance(target.node, q.Leaf)]
+        spaced = _space(text) if finders else ""
+        places = sorted({place for finder in finders for place in finder.find(spaced)})
+        if not places:
+            return []
+        starts, folded = _token_places(text)
+        found = [(bisect_right(starts, a) - 1, bisect_right(starts, b - 1)) for a, b in places]
+    else:
+        tokens = Tokens(fold(text).split())
+        found = sorted({place for target in targets for place in marked(target.node, tokens.places)})
+        if not found:
+            return []
+        folded = _token_places(text)[1]
     original = OffsetMap(text)
-    found: list[tuple[int, int]] = []
-    for first, after in places:
-        one = bisect_right(starts, first) - 1
-        last = bisect_right(starts, after - 1) - 1
-        found.append((original.first(folded[one][0]), original.after(folded[last][1])))
-    return list(dict.fromkeys(found))
+    shown = [(original.first(folded[a][0]), original.after(folded[b - 1][1])) for a, b in found]
+    return list(dict.fromkeys(shown))
 
 
 def _token_places(text: str) -> tuple[list[int], list[tuple[int, int]]]:

@@ -8,14 +8,17 @@ from datetime import date
 from typing import Protocol, runtime_checkable
 
 from records.errors import UsageError
-from search.tree import Node
+from search.tree import Node, Term
 
 PREFIX_LIMIT = 16_384
-"""Most different words a ``*`` may stand for (Elasticsearch's own limit, kept by both engines alike)."""
+"""Most different words a term may stand for (Elasticsearch's own limit, kept by both engines alike)."""
+
+TIME_LIMIT_S = 60.0
+"""How long one query may take, in seconds, before it is given up and said to be too much."""
 
 
 class TooManyWords(UsageError):  # noqa: N818 - named by what happened, as its tree is
-    """A ``*`` stands for more words than the limit; the message names the count and never the words.
+    """A term stands for more words than the limit; the message names the count and never the words.
 
     Attributes:
         words: How many different words of the index it stands for.
@@ -24,8 +27,23 @@ class TooManyWords(UsageError):  # noqa: N818 - named by what happened, as its t
     def __init__(self, words: int) -> None:
         self.words = words
         super().__init__(
-            f"* stands for {words:,} different words here, more than {PREFIX_LIMIT:,}: "
-            "write more letters before it"
+            f"a word with *, ?, =, % or ~ stands for {words:,} different words here, more than "
+            f"{PREFIX_LIMIT:,}: write more of its letters"
+        )
+
+
+class TooLong(UsageError):  # noqa: N818 - so is this
+    """A query took longer than the time limit; nothing of its result is kept.
+
+    Attributes:
+        seconds: The limit.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(
+            f"the query took longer than {seconds:g} seconds: split it into several, or write more letters "
+            "where *, ?, % or ~ stand near the beginning of a word"
         )
 
 
@@ -129,18 +147,28 @@ class SearchEngine(Protocol):
         """Count exactly; no result wall.
 
         Raises:
-            TooManyWords: A ``*`` stands for more than ``PREFIX_LIMIT`` words.
+            TooManyWords: A term stands for more than ``PREFIX_LIMIT`` words.
+            TooLong: It took longer than the time limit.
         """
 
     def search(self, query: Node, after: str | None = None, limit: int = 100) -> list[Hit]:
         """Return hits in item-id order, those after ``after``.
 
         Raises:
-            TooManyWords: A ``*`` stands for more than ``PREFIX_LIMIT`` words.
+            TooManyWords: A term stands for more than ``PREFIX_LIMIT`` words.
+            TooLong: It took longer than the time limit.
         """
 
     def terms(self, queries: Iterable[Node]) -> Iterator[TermHits]:
         """Run a term list; one result a query, in order. One that cannot be run says so and stops nothing."""
+
+    def expand(self, term: Term) -> list[str]:
+        """Return the words of the index that a term stands for, sorted; ``search.expansion`` has the rule.
+
+        Raises:
+            TooManyWords: They are more than ``PREFIX_LIMIT``.
+            TooLong: It took longer than the time limit.
+        """
 
     def vocabulary(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield the tokens that start with ``prefix``, in order, with the number of their documents."""

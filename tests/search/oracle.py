@@ -9,6 +9,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+import snowballstemmer
+
 from search import tree as q
 from search.protocol import IndexDocument
 
@@ -50,12 +52,67 @@ def words(text: str) -> list[str]:
 
 
 def term_fits(term: q.Term, word: str) -> bool:
-    return word.startswith(term.text) if isinstance(term, q.Prefix) else word == term.text
+    match term:
+        case q.Prefix():
+            return word.startswith(term.text)
+        case q.Wild():
+            return wild_fits(term.pattern, word)
+        case q.Fuzzy():
+            return word[: term.same] == term.text[: term.same] and edits(term.text, word) <= term.edits
+        case q.Stem():
+            stem = snowballstemmer.stemmer("english").stemWord
+            return bool(stem(word) == stem(term.text))
+        case q.Word():
+            return word == term.text
 
 
-def places(leaf: q.Leaf, found: list[str]) -> list[tuple[int, int]]:
-    """Every place of a leaf in a list of tokens: (first, after the last)."""
-    terms = leaf.terms if isinstance(leaf, q.Phrase) else (leaf,)
+def wild_fits(pattern: str, word: str) -> bool:
+    """Letter by letter; ``*`` tries every length."""
+    if not pattern:
+        return not word
+    sign, rest = pattern[0], pattern[1:]
+    if sign == "*":
+        return any(wild_fits(rest, word[n:]) for n in range(len(word) + 1))
+    if not word or (sign == "=" and word[0] not in "0123456789"):
+        return False
+    return (sign in "?=" or sign == word[0]) and wild_fits(rest, word[1:])
+
+
+def edits(one: str, two: str) -> int:
+    """Letters more, less, other, or neighbours swapped; no letter is edited twice."""
+    rows = [list(range(len(two) + 1))]
+    for i in range(1, len(one) + 1):
+        rows.append([i])
+        for j in range(1, len(two) + 1):
+            best = min(
+                rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + (one[i - 1] != two[j - 1])
+            )
+            if i > 1 and j > 1 and one[i - 1] == two[j - 2] and one[i - 2] == two[j - 1]:
+                best = min(best, rows[i - 2][j - 2] + 1)
+            rows[i].append(best)
+    return rows[-1][-1]
+
+
+Span = tuple[int, int]
+
+
+def places(node: q.Node, found: list[str]) -> list[Span]:
+    """Every span of an operand in a list of tokens: (first, after the last)."""
+    match node:
+        case q.Or():
+            return sorted({span for child in node.children for span in places(child, found)})
+        case q.Near():
+            return sorted({
+                (min(x[0], y[0]), max(x[1], y[1]))
+                for x in places(node.left, found)
+                for y in places(node.right, found)
+                if near(x, y, node.distance) and (x[0] < y[0] or not node.ordered)
+            })  # fmt: skip
+        case q.NotNear():
+            others = places(node.right, found)
+            return [x for x in places(node.left, found) if not any(near(x, y, node.distance) for y in others)]
+    assert isinstance(node, q.Leaf)
+    terms = node.terms if isinstance(node, q.Phrase) else (node,)
     return [
         (start, start + len(terms))
         for start in range(len(found) - len(terms) + 1)
@@ -63,7 +120,45 @@ def places(leaf: q.Leaf, found: list[str]) -> list[tuple[int, int]]:
     ]
 
 
-def label_fits(leaf: q.Leaf, value: str) -> bool:
+def near(x: Span, y: Span, distance: int) -> bool:
+    """Whether two spans do not overlap and have fewer tokens than the distance between them."""
+    first, second = sorted((x, y))
+    return 0 <= second[0] - first[1] < distance
+
+
+def counted(node: q.Node, found: list[str]) -> list[Span]:
+    """Spans that are occurrences: of words near one another only those with no other such span inside."""
+    spans = places(node, found)
+    if not isinstance(node, q.Near):
+        return spans
+    return [
+        span
+        for span in spans
+        if not any(other != span and span[0] <= other[0] and other[1] <= span[1] for other in spans)
+    ]
+
+
+def marked(node: q.Node, found: list[str], wanted: Sequence[Span] | None = None) -> set[Span]:
+    """Places of words and phrases that are highlighted: those of each pair that is near."""
+    spans = [span for span in places(node, found) if wanted is None or span in wanted]
+    match node:
+        case q.Or():
+            return {place for child in node.children for place in marked(child, found, spans)}
+        case q.NotNear():
+            return marked(node.left, found, spans)
+        case q.Near():
+            shown: set[Span] = set()
+            for x in places(node.left, found):
+                for y in places(node.right, found):
+                    fits = near(x, y, node.distance) and (x[0] < y[0] or not node.ordered)
+                    if fits and (min(x[0], y[0]), max(x[1], y[1])) in spans:
+                        shown |= marked(node.left, found, [x]) | marked(node.right, found, [y])
+            return shown
+    return set(spans)
+
+
+def label_fits(leaf: q.Node, value: str) -> bool:
+    assert isinstance(leaf, q.Leaf)
     terms = leaf.terms if isinstance(leaf, q.Phrase) else (leaf,)
     found = words(value)
     if isinstance(terms[-1], q.Prefix):
@@ -148,5 +243,5 @@ def spots(
     return {
         (document.item_id, name, *place)
         for name in fields
-        for place in places(node, words(getattr(document, FIELD_OF[name])))
+        for place in counted(node, words(getattr(document, FIELD_OF[name])))
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 
 from hypothesis import strategies as st
@@ -10,7 +11,8 @@ from search import tree as q
 from search.protocol import IndexDocument
 from tests.search.oracle import words
 
-WORDS = ("bus", "route", "budget", "budgets", "bud", "and", "not", "a", "ann", "x", "é", "7", "ü7", "x" * 300)
+WORDS = ("bus", "route", "budget", "budgets", "bud", "and", "not", "a", "ann", "x", "é", "7", "ü7", "x" * 300,
+         "routes", "routed", "bugdet", "p12", "p7")  # fmt: skip
 PREFIXES = ("b", "bu", "bud", "budget", "a", "x", "zz")
 ZONE = "America/Los_Angeles"
 START = date(2026, 1, 1)
@@ -73,12 +75,48 @@ def _document(draw: st.DrawFn, item: str, family: str, parent: str | None) -> In
     )
 
 
-single_words = st.sampled_from(WORDS[:-1]).map(lambda word: q.Word(words(word)[0]))
+single_words = st.sampled_from([word for word in WORDS if len(word) < 300]).map(
+    lambda word: q.Word(words(word)[0])
+)
 prefixes = st.sampled_from(PREFIXES).map(q.Prefix)
-terms = st.one_of(single_words, single_words, prefixes)
+wilds = st.one_of(
+    st.sampled_from(("*s", "*u*", "b?s", "p==", "p=", "r*e", "*d", "bu?get*", "x*", "zz*9")).filter(
+        lambda pattern: pattern.find("*") != len(pattern) - 1
+    ),
+    st.text("budgerostp?*=12x", min_size=1, max_size=5).filter(
+        lambda pattern: re.search(r"[?=]|\*.", pattern) and re.search(r"\w", pattern) and "**" not in pattern
+    ),
+).map(q.Wild)
+fuzzies = st.builds(
+    lambda text, edits, same: q.Fuzzy(text, edits, min(same, len(text) - 1)),
+    st.sampled_from(("budget", "route", "bus", "bud", "ann")),
+    st.integers(1, 2),
+    st.integers(0, 3),
+)
+stems = st.sampled_from(("route", "routing", "budgeting", "bus", "buses")).map(q.Stem)
+terms = st.one_of(single_words, single_words, single_words, prefixes, wilds, fuzzies, stems)
 phrases = st.lists(terms, min_size=2, max_size=3).map(lambda found: q.Phrase(tuple(found)))
 long_word = st.just(q.Phrase((q.Word("x" * 256), q.Word("x" * 44))))
-leaves = st.one_of(single_words, prefixes, phrases, phrases, long_word)
+words_alone = st.one_of(single_words, prefixes, wilds, fuzzies, stems, phrases, phrases, long_word)
+operands = st.recursive(
+    words_alone,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=2, max_size=3).map(lambda found: q.Or(tuple(found))),
+        st.builds(q.Near, inner, inner, st.integers(1, 4), st.booleans()),
+    ),
+    max_leaves=3,
+)
+near = st.builds(q.Near, operands, operands, st.integers(1, 5), st.booleans())
+not_near = st.builds(q.NotNear, operands, operands, st.integers(1, 5))
+
+
+@st.composite
+def leaves_and_near(draw: st.DrawFn) -> q.Node:
+    """What is asked of text and stands in one field; a strategy whose name is short, as they are repeated."""
+    return draw(st.one_of(words_alone, words_alone, near, not_near))
+
+
+leaves = leaves_and_near()
 
 
 def _booleans(inner: st.SearchStrategy[q.Node]) -> st.SearchStrategy[q.Node]:

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from records.vocabulary import Kind
-from search.language import MAX_DEPTH, MAX_LEAVES, parse
-from search.protocol import PREFIX_LIMIT
-from search.tree import FIELDS, HAS_VALUES
+from search.language import MAX_DEPTH, MAX_LEAVES, QuerySyntaxError, parse, suggest
+from search.protocol import PREFIX_LIMIT, TIME_LIMIT_S
+from search.tree import FIELDS, HAS_VALUES, MAX_DISTANCE
 
 PAGE = (Path(__file__).parents[2] / "docs/search.md").read_text("utf-8")
 
@@ -29,13 +29,37 @@ def test_every_field_is_documented_and_no_other() -> None:
     assert re.findall(r"`(\w+)`", fields["has"]) == list(HAS_VALUES)
 
 
-@pytest.mark.parametrize("query", [row[0].strip("`") for row in rows("The language")])
+PACIFIC = ZoneInfo("America/Los_Angeles")
+
+
+def codes(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+@pytest.mark.parametrize("query", [query for row in rows("The language") for query in codes(row[0])])
 def test_every_example_can_be_run(query: str) -> None:
-    parse(query, ZoneInfo("America/Los_Angeles"))
+    parse(query, PACIFIC)
+
+
+def test_every_example_of_a_refusal_is_refused_with_the_repair_that_is_shown() -> None:
+    repaired = 0
+    for written, answer, *_ in rows("What is refused, and why"):
+        for place, query in enumerate(codes(written)):
+            with pytest.raises(QuerySyntaxError):
+                parse(query, PACIFIC)
+            offered = suggest(query, PACIFIC)
+            if offered is not None:
+                assert offered == codes(answer)[place]
+                repaired += 1
+    assert repaired == 21
 
 
 def test_the_limits_are_those_of_the_code() -> None:
     values = {row[0]: row[1] for row in rows("Limits")}
     assert values["depth of a query"] == str(MAX_DEPTH)
     assert values["words and dates in a query"] == f"{MAX_LEAVES:,}"
-    assert values["words one `*` may stand for"].startswith(f"{PREFIX_LIMIT:,},")
+    assert values["words that one word with `*`, `?`, `=`, `%` or `~` may stand for"].startswith(
+        f"{PREFIX_LIMIT:,},"
+    )
+    assert values["N of `w/N` and `pre/N`"] == f"1 to {MAX_DISTANCE}"
+    assert values["time for one query"].startswith(f"{TIME_LIMIT_S:g} seconds;")

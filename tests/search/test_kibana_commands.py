@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from desk.register import open_request
 from records import canonical
 from records import tables as t
 from records.errors import UsageError
+from records.ledger import ledger
+from search.kibana_fields import FieldsReader
 from tests.search import kibana_rules
 from tests.search.kibana_fake import KEY, running
 
@@ -189,3 +193,32 @@ def test_import_without_settings_names_them(home: Home, call: Any, monkeypatch: 
     assert (code, said) == (3, "")
     assert "DAYLIGHT_KIBANA_URL and DAYLIGHT_KIBANA_API_KEY" in words
     assert noted(home) == []
+
+
+@pytest.mark.slow
+def test_after_a_run_the_fields_say_what_terms_and_ledger_counted(home: Home, tmp_path: Path) -> None:
+    drop = tmp_path / "drop"
+    for name, text in {
+        "a.txt": "the bus",
+        "b.txt": "levy, bus",
+        "c.txt": "levies levy",
+        "d.txt": "no",
+    }.items():
+        (drop / name).write_text(text, "utf-8")
+    (drop / "e.pdf").write_bytes(b"%PDF-1.4 broken")
+    where = ["--home", str(home.settings.home)]
+    for line in (["run", ID, "--local"], ["terms", ID]):
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", *where, *line], capture_output=True, text=True, check=True
+        )
+    report = json.loads(done.stdout)
+    with home.catalogue.read() as connection:
+        item_ids = list(connection.scalars(t.items.select().with_only_columns(t.items.c.item_id)))
+    shown = [fields for _, fields in FieldsReader.open(home.catalogue, ID).fields(item_ids)]
+    counted = {row["term"]: row["documents"] for row in report["terms"]}
+    assert counted == {"bus": 2, "levy*": 2}
+    assert Counter(term for fields in shown for term in fields.terms) == counted
+    text = ledger(home.catalogue, ID).text
+    assert Counter(fields.text_state for fields in shown) == {"searchable": 4, "not_searchable": 1}
+    assert (text["searchable"], text["not_searchable"]) == (4, 1)
+    assert Counter(fields.coding_state for fields in shown) == {"undecided": 3, "not_in_review": 2}

@@ -241,6 +241,8 @@ def terms_command(
     show(report)
     for bad in report["bad_lines"]:
         say(f"line {bad['line']} was not searched: {bad['problem']}")
+        if bad["repaired"]:
+            say(f"  perhaps meant: {bad['repaired']}")
 
 
 @app.command("ledger")

@@ -216,7 +216,14 @@ def _write(
     drawn: tuple[Sample, ...] = ()
     if samples:
         drawn = draw_samples(
-            home.catalogue, store, found.request_id, report, found.body.zone, most=samples, seed=seed
+            home.catalogue,
+            store,
+            found.request_id,
+            report,
+            found.body.zone,
+            most=samples,
+            seed=seed,
+            closed=[source.id for source in found.body.sources if source.readers],
         )
     pairs = overlaps(home.catalogue, found.request_id, report.version)
     appendix = Appendix(pairs, change[0], change[1], samples=drawn, most=samples, seed=seed)

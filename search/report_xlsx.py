@@ -15,7 +15,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
-from search.reports import FIGURES, Breakdown, breakdowns, contained
+from search.reports import FIGURES, Breakdown, breakdowns, contained, no_words
 from search.term_details import Appendix, ListedTerm
 from search.terms import HitReport
 from search.unsearched import KINDS, GapItem
@@ -210,7 +210,7 @@ def _samples_sheet(book: Workbook, report: HitReport, appendix: Appendix) -> Non
     for hit in appendix.samples:
         same = (hit.line, terms[hit.line], hit.item_id, hit.custodian, hit.kind, hit.sent_on)
         rows += [(*same, snippet.field, _marked(snippet.parts)) for snippet in hit.snippets] or [
-            (*same, None, None)
+            (*same, None, no_words(hit))
         ]
     widths = (("line", 7), ("term", 30), ("item_id", 36), ("custodian", 20), ("kind", 10), ("sent on", 12))
     _sheet(book, "Sample hits", (*widths, ("field", 12), ("in context", 90)), rows)

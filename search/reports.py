@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.term_details import Appendix, Pair
+from search.term_details import Appendix, Pair, Sample
 from search.terms import HitReport, TermCounts, Totals
 from search.unsearched import GAPS, Gap, GapKind, Unsearched
 
@@ -147,6 +147,13 @@ def gap_rows(found: Unsearched) -> list[GapRow]:
     return rows
 
 
+def no_words(sample: Sample) -> str:
+    """Say why a sampled hit is shown without its words."""
+    if sample.closed:
+        return "Its source has readers of its own: no words of it are shown here."
+    return "No word to show: it matches by a date, a label, another member of the family, or by absence."
+
+
 def contained(report: HitReport, pairs: Iterable[Pair]) -> dict[Pair, str]:
     """Say of pairs where one term finds everything that the other finds."""
     documents = {term.line: term.documents for term in report.terms}
@@ -165,7 +172,7 @@ def to_html(report: HitReport, appendix: Appendix | None = None) -> str:
     """Return the report as one page that needs nothing else: no script, no outside address."""
     behind = appendix or Appendix()
     pairs = behind.overlap[:PAIRS_ON_PAGE]
-    by_line: dict[int, list[object]] = {}
+    by_line: dict[int, list[Sample]] = {}
     for sample in behind.samples:
         by_line.setdefault(sample.line, []).append(sample)
     return _template().render(
@@ -175,6 +182,7 @@ def to_html(report: HitReport, appendix: Appendix | None = None) -> str:
         pairs=pairs,
         contained=contained(report, pairs),
         samples=by_line,
+        no_words=no_words,
         terms={term.line: term.term for term in report.terms},
         loses_nothing=[term.line for term in report.terms if term.documents and not term.unique],
         gap_rows=gap_rows(report.unsearched),

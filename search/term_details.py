@@ -6,7 +6,7 @@ All of it comes from the rows of ``hits`` that ``run_terms`` keeps, so that each
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import combinations
@@ -113,6 +113,7 @@ class Sample:
         sent_on: Day it was sent, ``YYYY-MM-DD`` in the request's zone, or empty.
         snippets: In the order of the fields; none where the term matches by a date, a label or by absence, or
             through another member of the family.
+        closed: Its source has readers of its own, so no words of it are shown.
     """
 
     line: int
@@ -122,6 +123,7 @@ class Sample:
     kind: str
     sent_on: str
     snippets: tuple[Snippet, ...]
+    closed: bool = False
 
 
 def samples(
@@ -133,6 +135,7 @@ def samples(
     *,
     most: int,
     seed: int,
+    closed: Collection[str] = (),
 ) -> tuple[Sample, ...]:
     """Return some hits of every term, in context: words of records, for the office alone.
 
@@ -147,6 +150,7 @@ def samples(
         zone: The request's zone.
         most: Most hits a term.
         seed: Another seed draws another sample.
+        closed: Ids of sources whose words are not shown: a report is read by more people than they are.
 
     Returns:
         By line, then in the order in which they were drawn.
@@ -162,12 +166,13 @@ def samples(
     found: dict[tuple[int, str], Sample] = {}
     for document in documents(catalogue, store, request_id, sorted(wanted), zone):
         attached: tuple[str, ...] | None = None
+        shut = document.source_id in closed
         for line in wanted[document.item_id]:
-            if attached is None and _asks_attachments(nodes[line]):
+            if attached is None and not shut and _asks_attachments(nodes[line]):
                 attached = child_texts(
                     catalogue, store, request_id, document.family_id, document.item_id, zone
                 )
-            found[line, document.item_id] = _sample(line, nodes[line], document, attached or ())
+            found[line, document.item_id] = _sample(line, nodes[line], document, attached or (), shut=shut)
     return tuple(found[line, item_id] for line, ids in drawn.items() for item_id in ids)
 
 
@@ -183,7 +188,9 @@ def _asks_attachments(node: q.Node) -> bool:
     return any(isinstance(one, q.Field) and one.name == "attachment" for one in q.walk(node))
 
 
-def _sample(line: int, node: q.Node, document: IndexDocument, attached: Sequence[str]) -> Sample:
+def _sample(
+    line: int, node: q.Node, document: IndexDocument, attached: Sequence[str], *, shut: bool
+) -> Sample:
     return Sample(
         line=line,
         item_id=document.item_id,
@@ -191,7 +198,8 @@ def _sample(line: int, node: q.Node, document: IndexDocument, attached: Sequence
         custodian=document.custodian_id,
         kind=document.kind,
         sent_on=document.sent_on.isoformat() if document.sent_on else "",
-        snippets=tuple(_snippets(node, _texts(document, attached))),
+        snippets=() if shut else tuple(_snippets(node, _texts(document, attached))),
+        closed=shut,
     )
 
 

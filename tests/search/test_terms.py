@@ -327,7 +327,7 @@ def hostile_report(home: Home) -> HitReport:
     terms = (
         Term(2, "bus", "=HYPERLINK(1)"),
         Term(3, "zebra", "<script>alert(1)</script>"),
-        Term(4, "=1+1", "\t@x"),
+        Term(4, "=(1", "\t@x"),
         Term(5, "-bus", ""),
     )
     return run(home, terms)
@@ -344,7 +344,7 @@ def test_csv_holds_no_formula(filled: Home) -> None:
     assert [row["term"] for row in table] == [
         "bus",
         "zebra",
-        "'=1+1",
+        "'=(1",
         "'-bus",
         "whole list, each document once",
         "not searchable, in no count above",
@@ -354,7 +354,7 @@ def test_csv_holds_no_formula(filled: Home) -> None:
     assert table[0]["documents"] == "3"
     assert table[0]["custodian okafor"] == "2"
     assert table[2]["documents"] == ""
-    assert "= (one digit)" in table[2]["problem"]
+    assert "this parenthesis is not closed" in table[2]["problem"]
     assert (table[4]["documents"], table[4]["with_family"], table[4]["distinct"]) == ("3", "5", "2")
     assert (table[5]["documents"], table[6]["documents"]) == ("1", "0")
     assert not [

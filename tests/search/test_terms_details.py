@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from search.language import parse
+from search.reports import to_html
 from search.term_details import (
+    Appendix,
     ListedTerm,
     Moved,
     Pair,
@@ -148,6 +150,19 @@ def test_the_seed_decides_the_sample(home: Home) -> None:
 def test_a_hit_without_a_word_has_no_snippet(filled: Home) -> None:
     (only,) = drawn(filled, run(filled, (Term(2, "sent:2026-01-31", ""),)))[2]
     assert (only.item_id, only.snippets) == ("m2", ())
+
+
+def test_no_words_are_shown_of_a_source_with_readers_of_its_own(filled: Home) -> None:
+    report = run(filled, (Term(2, "bus", ""),))
+    found = samples(
+        filled.catalogue, filled.store, REQUEST, report, PACIFIC, most=9, seed=1, closed=["mail-2"]
+    )
+    assert {one.item_id: (one.closed, len(one.snippets)) for one in found} == {
+        "m1": (False, 2),
+        "m2": (False, 1),
+        "m3": (True, 0),
+    }
+    assert "readers of its own" in to_html(report, Appendix(samples=found))
 
 
 def test_marks_in_a_text_are_no_marks(home: Home) -> None:

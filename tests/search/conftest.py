@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from search.elasticsearch import Cluster, ElasticsearchEngine
+from tests.search import elastic
 from tests.search.home import Home
+from tests.servers.elasticsearch import Server, elasticsearch, why_not
 
 
 @pytest.fixture
@@ -13,3 +16,24 @@ def home(tmp_path: Path) -> Iterator[Home]:
     home = Home(tmp_path)
     yield home
     home.close()
+
+
+@pytest.fixture(scope="session")
+def elastic_server() -> Iterator[Server]:
+    """Elasticsearch 8.19, one for all tests of this process."""
+    missing = why_not(8)
+    if missing:
+        pytest.skip(missing)
+    with elasticsearch(8) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cluster(elastic_server: Server) -> Cluster:
+    return Cluster(elastic_server.url, patience_s=20.0)
+
+
+@pytest.fixture
+def elastic_engine(cluster: Cluster) -> Iterator[ElasticsearchEngine]:
+    with elastic.fresh(cluster) as engine:
+        yield engine

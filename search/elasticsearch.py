@@ -1,0 +1,1149 @@
+"""The Elasticsearch engine: one versioned index a request, on a server 8.19 or 9.
+
+What is in an index of a request, ``elasticsearch_mapping.json``: documents (``doc_type`` ``item``), for each
+batch one ``batch`` record, and the batch's words with their numbers of documents (``words``, packed). All in
+one shard, so that one point in time shows all of them as they belong together.
+
+A batch is there whole or not at all. Each load of it is a generation: its documents carry
+``load = batch.generation``, and nobody sees them before the batch's record names that generation as ``live``.
+The record is written last, on condition that no later attempt has claimed the batch meanwhile
+(``if_seq_no``); only then the older generation is deleted. So whatever fails in the middle, readers see what
+they saw before, and the same command run again starts a new generation. ``_id`` is the load and the item's
+id: sending a document again after an answer was lost replaces it.
+
+Two aliases: ``…-load`` is where the program writes and reads; the plain name is what people and Kibana read.
+It is moved by ``publish``, when the number of documents is the ledger's, and shows live documents only.
+
+Words are the project's own: the char filter is made from ``search.folding``'s table, and the tokenizer's
+letters are the table's, so that no Java's Unicode version matters. Queries are ``term``, ``terms``,
+``prefix``, ``match_phrase``, ``intervals`` and ``bool`` over folded words, never ``query_string``. A question
+about another document of the family is asked first, and its answer's ids are the condition.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tenacity
+from elasticsearch import (
+    ApiError,
+    ConflictError,
+    ConnectionTimeout,
+    Elasticsearch,
+    NotFoundError,
+    SSLError,
+    TransportError,
+)
+
+from records.errors import AccessError, AttemptLost, CheckFailed, Incomplete, Retryable, UsageError
+from search import expansion
+from search import tree as q
+from search.folding import ANALYZER, TABLE, TOKEN_CHARACTERS, fold
+from search.matcher import Tokens, holds
+from search.protocol import (
+    PREFIX_LIMIT,
+    TIME_LIMIT_S,
+    Counts,
+    Hit,
+    IndexDocument,
+    IndexState,
+    TermHits,
+    TooLong,
+    TooManyWords,
+)
+
+MAPPING = Path(__file__).with_name("elasticsearch_mapping.json")
+SETTINGS = Path(__file__).with_name("elasticsearch_settings.json")
+PREFIX = "daylight"
+"""First word of every index and alias; roles name ``daylight-*``."""
+
+LAYOUT = 1
+"""Version of what is in an index; with another one it is refused until it is rebuilt."""
+
+PIECE_CHARACTERS = 16 << 20
+"""Longest value of a text field; a longer text is several, parted where a token ends (the gap between values
+is 0, so phrases and distances do not notice). The server refuses a string above 50 million characters."""
+
+_BULK_DOCUMENTS = 1_000
+_BULK_CHARACTERS = 8 << 20
+_WORDS_EACH = 2_000
+_PAGE = 10_000  # the server's largest page (index.max_result_window)
+_BUCKETS = 10_000
+_TEXTS_EACH = 200
+_RULES_EACH = 1_000  # words of one query that are asked as intervals; the server counts each as a clause
+_PREFIXES_TO = 5  # characters: max_chars of index_prefixes in the mapping
+_IDS_EACH = 50_000  # below index.max_terms_count
+_KEEP_ALIVE = "5m"
+_LAST = "\U0010ffff"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_HIT_SORT = ("item_id", "family_id", "custodian", "source", "distinct_key")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where the cluster is and how to enter it; never stored.
+
+    Attributes:
+        url: Its address.
+        ca: File of the certificate authority that signed its certificate, or None for the system's.
+        api_key: Secret, or empty for a cluster without security.
+        patience_s: How long a passing fault (no answer, overloaded) is waited out before the work is given
+            up to be resumed.
+    """
+
+    url: str
+    ca: Path | None = None
+    api_key: str = field(default="", repr=False)
+    patience_s: float = 120.0
+
+    def client(self) -> Elasticsearch:
+        """Return a client that never tries again by itself: what may be sent twice is decided here."""
+        options: dict[str, Any] = {"request_timeout": 120, "max_retries": 0, "retry_on_timeout": False}
+        if self.api_key:
+            options["api_key"] = self.api_key
+        if self.ca is not None:
+            options["ca_certs"] = str(self.ca)
+        return Elasticsearch(self.url, **options)
+
+
+class ElasticsearchEngine:
+    """An index of one request; safe in threads and over a fork.
+
+    Attributes:
+        cluster: Where it is.
+        alias: What people and Kibana read.
+        load_alias: What the program writes and reads.
+        time_limit_s: How long one query may take, in seconds.
+    """
+
+    def __init__(self, cluster: Cluster, request_id: str, time_limit_s: float = TIME_LIMIT_S) -> None:
+        """Name the index; nothing is sent before it is used."""
+        self.cluster = cluster
+        self.time_limit_s = time_limit_s
+        self.alias = f"{PREFIX}-{request_id.lower()}"
+        self.load_alias = f"{self.alias}-load"
+        self._clients: dict[int, Elasticsearch] = {}
+        self._lock = threading.Lock()
+
+    # -- the index itself
+
+    def create(self) -> None:
+        """Make the index if it is not there; see ``SearchEngine``.
+
+        Raises:
+            UsageError: It was made with another token rule or layout.
+        """
+        with _translated():
+            if self._made_with() is None:
+                with suppress(_AlreadyThere):
+                    self._make(1)
+
+    def rebuild(self) -> None:
+        """Begin the next version of the index beside the one that people read, and load into it from now on.
+
+        The alias of people stays where it is until ``publish``.
+        """
+        with _translated():
+            versions = self._versions()
+            self._make(1 + max((int(name.rpartition("-v")[2]) for name in versions), default=0))
+
+    def publish(self, documents: int) -> None:
+        """Show the index to people: restore the settings of serving, move the alias, delete older versions.
+
+        Args:
+            documents: How many the ledger says it must hold.
+
+        Raises:
+            CheckFailed: It holds another number; the alias stays where it is.
+        """
+        with _translated():
+            self._client().indices.refresh(index=self.load_alias)
+            with self._reader() as reader:
+                found = reader.total({"match_all": {}}) if reader else 0
+                loads = reader.loads if reader else ()
+            if found != documents:
+                raise CheckFailed(
+                    f"the index holds {found:,} documents and the ledger {documents:,}: "
+                    "rebuild it with reindex"
+                )
+            (index,) = self._client().indices.get_alias(name=self.load_alias)
+            self._client().indices.put_settings(index=index, settings=_settings()["serve"])
+            older = [name for name in self._versions() if name != index]
+            self._client().indices.update_aliases(
+                actions=[*({"remove_index": {"index": name}} for name in older), self._shown(index, loads)]
+            )
+
+    def _shown(self, index: str, loads: Iterable[str]) -> dict[str, Any]:
+        """The action that shows people the documents of these generations."""
+        return {"add": {"index": index, "alias": self.alias, "filter": _live(loads)}}
+
+    def _show_people(self) -> None:
+        """Let people see a batch that was loaded again after the index was published."""
+        (index,) = self._client().indices.get_alias(name=self.load_alias)
+        if self._client().indices.exists_alias(name=self.alias, index=index):
+            with self._reader() as reader:
+                loads = reader.loads if reader else ()
+            self._client().indices.update_aliases(actions=[self._shown(index, loads)])
+
+    def drop(self) -> None:
+        """Delete every version of the index and its aliases; see ``SearchEngine``."""
+        with _translated():
+            for name in self._versions():
+                with suppress(NotFoundError):
+                    self._client().indices.delete(index=name)
+
+    def close(self) -> None:
+        """Close the connections of this process; the next call opens them again."""
+        client = self._clients.pop(os.getpid(), None)
+        if client is not None:
+            client.close()
+
+    def _client(self) -> Elasticsearch:
+        with self._lock:
+            if os.getpid() not in self._clients:  # a forked child leaves its parent's connections alone
+                self._clients[os.getpid()] = self.cluster.client()
+            return self._clients[os.getpid()]
+
+    def _versions(self) -> list[str]:
+        found = self._client().indices.get(
+            index=f"{self.alias}-v*", features="aliases", expand_wildcards="all"
+        )
+        return sorted(found.keys())
+
+    def _made_with(self) -> dict[str, Any] | None:
+        """Return what the index says of itself, or None when there is none."""
+        try:
+            found = self._client().indices.get_mapping(index=self.load_alias)
+        except NotFoundError:
+            return None
+        (mapping,) = (entry["mappings"] for entry in found.values())
+        meta: dict[str, Any] = mapping.get("_meta", {})
+        if meta != _META:
+            raise UsageError("the index was made with another token rule or layout: rebuild it with reindex")
+        return meta
+
+    def _make(self, version: int) -> None:
+        index = f"{self.alias}-v{version:06d}"
+        older = [] if version == 1 else self._versions()
+        settings = _settings()
+        try:
+            self._client().indices.create(
+                index=index,
+                mappings=json.loads(MAPPING.read_text("utf-8")) | {"_meta": _META},
+                settings={**settings["fixed"], **settings["load"], "analysis": analysis()},
+                aliases=None if older else {self.load_alias: {}},
+            )
+        except ApiError as error:
+            if _type(error) == "resource_already_exists_exception":
+                raise _AlreadyThere from error  # another worker was first: theirs is the same
+            raise
+        if older:
+            self._client().indices.update_aliases(
+                actions=[
+                    {"remove": {"index": f"{self.alias}-v*", "alias": self.load_alias}},
+                    {"add": {"index": index, "alias": self.load_alias}},
+                ]
+            )
+
+    # -- writing
+
+    def upsert(self, batch_id: str, documents: Iterable[IndexDocument]) -> int:
+        """Put a batch's documents in, replacing what it put there before; see ``SearchEngine``.
+
+        Raises:
+            AttemptLost: A later attempt has claimed the batch; this one's documents stay unseen.
+            CheckFailed: An item is in it twice, or in another batch too, or the cluster refuses a document.
+            Incomplete: The index takes no writes (read-only, disk full), or holds less than was sent.
+            Retryable: The cluster went away or stayed overloaded.
+        """
+        self.create()
+        with _translated():
+            load = _Load(self, batch_id, *self._claim(batch_id))
+            try:
+                load.send(documents)
+                load.check()
+                load.show()
+            except BaseException:
+                load.delete(f"{batch_id}.{load.generation}")
+                raise
+            self._show_people()
+            load.delete_older()
+        return load.documents
+
+    def _claim(self, batch_id: str) -> tuple[int, int, int, dict[str, Any]]:
+        """Give the batch its next generation; return it, the record's place in its history, and it."""
+        while True:
+            try:
+                found = self._patient(
+                    lambda: self._client().get(index=self.load_alias, id=f"batch:{batch_id}")
+                )
+                record = dict(found["_source"])
+                condition = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+            except NotFoundError:
+                record = {"doc_type": "batch", "batch": batch_id, "generation": 0, "live": 0, "documents": 0}
+                condition = {"op_type": "create"}
+            record["generation"] += 1
+            try:
+                written = self._patient(
+                    lambda record=record, condition=condition: self._client().index(  # type: ignore[misc]
+                        index=self.load_alias, id=f"batch:{batch_id}", document=record, require_alias=True,
+                        **condition,
+                    )
+                )  # fmt: skip
+            except ConflictError:
+                continue  # claimed by another in this moment, or by this one when the answer was lost
+            return record["generation"], written["_seq_no"], written["_primary_term"], record
+
+    def _patient(self, call: Callable[[], T]) -> T:
+        """Call until it is answered; a passing fault is waited out, longer each time, within the patience."""
+        trying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_passes),
+            wait=tenacity.wait_random_exponential(multiplier=0.25, max=15),
+            stop=tenacity.stop_after_delay(self.cluster.patience_s),
+            reraise=True,
+        )
+        return trying(call)
+
+    def describe(self, fields: Iterable[tuple[str, dict[str, Any]]]) -> int:
+        """Write fields that people look at over documents that are there, such as coding states.
+
+        Args:
+            fields: Item ids with what to write; fields of the mapping that no query of ours reads.
+
+        Returns:
+            How many documents were found and written.
+        """
+        written = 0
+        stream = iter(fields)
+        while piece := list(islice(stream, _BULK_DOCUMENTS)):
+            wanted = dict(piece)
+            with _translated():
+                with self._reader() as reader:
+                    places = reader.places(list(wanted)) if reader else {}
+                operations = [
+                    line
+                    for item_id, place in places.items()
+                    for line in ({"update": {"_id": place}}, {"doc": wanted[item_id]})
+                ]
+                _bulk(self, operations)
+                written += len(places)
+        with _translated():
+            if written:
+                self._client().indices.refresh(index=self.load_alias)
+        return written
+
+    # -- reading
+
+    def count(self, query: q.Node) -> Counts:
+        """Count exactly; see ``SearchEngine``."""
+        with _translated(), self._reader() as reader:
+            if reader is None:
+                return Counts(0, 0, 0)
+            compiled = reader.compile(query)
+            documents = reader.total(compiled)
+            if documents <= _PAGE:
+                rows = list(reader.rows(compiled, ("family_id", "distinct_key")))
+                return Counts(documents, len({row[0] for row in rows}), len({row[1] for row in rows}))
+            return Counts(
+                documents, reader.distinct(compiled, "family_id"), reader.distinct(compiled, "distinct_key")
+            )
+
+    def search(self, query: q.Node, after: str | None = None, limit: int = 100) -> list[Hit]:
+        """Return hits in item-id order, those after ``after``; see ``SearchEngine``."""
+        with _translated(), self._reader() as reader:
+            if reader is None:
+                return []
+            compiled = reader.compile(query)
+            if after is not None:
+                compiled = {"bool": {"filter": [compiled, {"range": {"item_id": {"gt": after}}}]}}
+            return [Hit(*row) for row in islice(reader.rows(compiled, _HIT_SORT, limit), limit)]
+
+    def terms(self, queries: Iterable[q.Node]) -> Iterator[TermHits]:
+        """Run a term list, all of it on one point in time; see ``SearchEngine``."""
+        with _translated(), self._reader() as reader:
+            for query in queries:
+                if reader is None:
+                    yield TermHits(())
+                    continue
+                reader.until = time.monotonic() + self.time_limit_s
+                try:
+                    compiled = reader.compile(query)
+                    hits = tuple(Hit(*row) for row in reader.rows(compiled, _HIT_SORT))
+                except (TooManyWords, TooLong) as refused:
+                    yield TermHits((), str(refused))
+                    continue
+                yield TermHits(hits)
+
+    def expand(self, term: q.Term) -> list[str]:
+        """Return the words of the index that a term stands for, sorted; see ``SearchEngine``."""
+        if isinstance(term, q.Word):
+            return [term.text]
+        with _translated(), self._reader() as reader:
+            return reader.expand(term) if reader else []
+
+    def vocabulary(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield the tokens that start with ``prefix`` (folded first), with the number of documents."""
+        with _translated(), self._reader() as reader:
+            found = reader.words(fold(prefix).strip()) if reader else {}
+        yield from sorted(found.items())
+
+    def state(self) -> IndexState:
+        """Say what is in the index."""
+        with _translated(), self._reader() as reader:
+            documents = reader.documents if reader else 0
+            batches = len(reader.loads) if reader else 0
+        return IndexState(documents, batches, ANALYZER, "elasticsearch")
+
+    @contextmanager
+    def _reader(self) -> Iterator[_Reader | None]:
+        """Open a point in time, or give None when the index was never made."""
+        if self._made_with() is None:
+            yield None
+            return
+        reader = _Reader(self._client(), self.load_alias, self.time_limit_s)
+        try:
+            reader.open()
+            yield reader
+        finally:
+            reader.close()
+
+
+_META = {"analyzer": ANALYZER, "layout": LAYOUT}
+
+
+class _AlreadyThere(Exception):  # noqa: N818 - not an error
+    """Another process has made the index meanwhile."""
+
+
+# -- the analyzer
+
+
+def analysis() -> dict[str, Any]:
+    """Return the index's analysis settings, made from the folding table.
+
+    Every mapped or removed code point is one rule of a ``mapping`` char filter; the tokenizer takes runs of
+    the characters that the table keeps or maps to. So what is a letter is said by the table, and not by the
+    Unicode version of the server's Java.
+    """
+    table = json.loads(TABLE.read_text("ascii"))
+    removed = (point for first, last in table["drop"] for point in range(first, last + 1))
+    rules = [f"{_escaped(chr(point))}=>" for point in removed]
+    rules += [
+        f"{_escaped(chr(int(point, 16)))}=>{_escaped(folded)}" for point, folded in table["map"].items()
+    ]
+    return {
+        "char_filter": {"folding": {"type": "mapping", "mappings": rules}},
+        "tokenizer": {
+            "letters_and_digits": {
+                "type": "pattern", "group": 0,
+                "pattern": f"{_letters(table['keep'])}{{1,{TOKEN_CHARACTERS}}}",
+            }
+        },
+        "analyzer": {
+            "folded": {"type": "custom", "char_filter": ["folding"], "tokenizer": "letters_and_digits"}
+        },
+    }  # fmt: skip
+
+
+def _escaped(text: str) -> str:
+    """Write text as a rule of the char filter wants it: UTF-16 units; plain white space would be cut off."""
+    units = text.encode("utf-16-be")
+    return "".join(f"\\u{units[n]:02x}{units[n + 1]:02x}" for n in range(0, len(units), 2))
+
+
+def _letters(ranges: list[list[int]], first: int = 0, last: int = 0x10FFFF) -> str:
+    """Return a character class of Java for sorted ranges, written as a decision tree.
+
+    Java asks every part of a plain class in turn, nearly a thousand here; measured, that indexes 0.1 MB of
+    text a second. ASCII is the first branch.
+    """
+    if len(ranges) <= 2:
+        return "[" + "".join(f"\\x{{{start:x}}}-\\x{{{end:x}}}" for start, end in ranges) + "]"
+    half = len(ranges) // 2
+    if first < 0x80 <= last:
+        half = sum(1 for start, _ in ranges if start < 0x80) or half
+    border = ranges[half][0]
+    left, right = _letters(ranges[:half], first, border - 1), _letters(ranges[half:], border, last)
+    return f"[[\\x{{{first:x}}}-\\x{{{border - 1:x}}}&&{left}][\\x{{{border:x}}}-\\x{{{last:x}}}&&{right}]]"
+
+
+def _settings() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(SETTINGS.read_text("utf-8"))
+    return found
+
+
+# -- who may do what
+
+ROLES: dict[str, dict[str, Any]] = {
+    "index": {
+        "cluster": ["monitor"],
+        "indices": [{"names": [f"{PREFIX}-*"], "privileges": ["all"]}],
+    },
+    "read": {
+        "cluster": ["monitor"],
+        "indices": [{"names": [f"{PREFIX}-*"], "privileges": ["read", "view_index_metadata"]}],
+    },
+}
+"""What the program needs, and what people and Kibana need: names and rights of Elastic's page "Security
+privileges"."""
+
+
+def make_roles(admin: Elasticsearch) -> list[str]:
+    """Make or renew the roles ``daylight-index`` and ``daylight-read``; return their names.
+
+    Args:
+        admin: Connected as somebody who may manage security.
+    """
+    with _translated():
+        for name, rights in ROLES.items():
+            admin.security.put_role(name=f"{PREFIX}-{name}", **rights)
+    return [f"{PREFIX}-{name}" for name in ROLES]
+
+
+def make_keys(admin: Elasticsearch) -> dict[str, str]:
+    """Make both roles, and an API key with exactly the rights of each; return the keys by role, never stored.
+
+    Args:
+        admin: Connected as somebody who may manage security.
+    """
+    make_roles(admin)
+    with _translated():
+        return {
+            name: admin.security.create_api_key(
+                name=f"{PREFIX}-{name}", role_descriptors={f"{PREFIX}-{name}": rights}
+            )["encoded"]
+            for name, rights in ROLES.items()
+        }
+
+
+# -- loading a batch
+
+
+class _Load:
+    """One generation of a batch on its way in."""
+
+    def __init__(
+        self,
+        engine: ElasticsearchEngine,
+        batch_id: str,
+        generation: int,
+        seq_no: int,
+        primary_term: int,
+        record: dict[str, Any],
+    ) -> None:
+        self.generation = generation
+        self.documents = 0
+        self._engine = engine
+        self._batch_id = batch_id
+        self._condition: dict[str, Any] = {"if_seq_no": seq_no, "if_primary_term": primary_term}
+        self._record = record
+        self._load = f"{batch_id}.{generation}"
+        self._items: set[str] = set()
+        self._words: Counter[str] = Counter()
+        self._packs = 0
+
+    def send(self, documents: Iterable[IndexDocument]) -> None:
+        """Send the documents and then the batch's words."""
+        operations: list[dict[str, Any]] = []
+        size = 0
+        for document in documents:
+            if document.item_id in self._items:
+                raise CheckFailed(f"item {document.item_id} is in its batch twice")
+            self._items.add(document.item_id)
+            texts = (document.subject, document.text, document.filename, document.participants,
+                     document.sender, document.to, document.cc, document.bcc)  # fmt: skip
+            self._words.update({word for text in texts for word in fold(text).split()})
+            weight = sum(map(len, texts))
+            if operations and size + weight > _BULK_CHARACTERS:
+                _bulk(self._engine, operations)
+                operations, size = [], 0
+            operations += [
+                {"index": {"_id": f"{self._load}:{document.item_id}"}},
+                _source(document, self._load, self._batch_id),
+            ]
+            size += weight
+            if len(operations) >= 2 * _BULK_DOCUMENTS:
+                _bulk(self._engine, operations)
+                operations, size = [], 0
+        _bulk(self._engine, operations)
+        self.documents = len(self._items)
+        _bulk(self._engine, list(self._packed()))
+
+    def _packed(self) -> Iterator[dict[str, Any]]:
+        """The batch's words in order, some thousand a record: looked up by their first and last."""
+        words = iter(sorted(self._words.items()))
+        while pack := list(islice(words, _WORDS_EACH)):
+            yield {"index": {"_id": f"{self._load}:words:{self._packs}"}}
+            yield {
+                "doc_type": "words", "load": self._load, "batch": self._batch_id,
+                "generation": self.generation, "first_word": pack[0][0], "last_word": pack[-1][0],
+                "words": "\n".join(f"{word} {documents}" for word, documents in pack),
+            }  # fmt: skip
+            self._packs += 1
+
+    def check(self) -> None:
+        """Make sure that all that was sent is there and that no item is in another batch."""
+        engine = self._engine
+        client = engine._client()
+        engine._patient(lambda: client.indices.refresh(index=engine.load_alias))
+        for kind, sent in (("item", self.documents), ("words", self._packs)):
+            mine: list[dict[str, Any]] = [{"term": {"load": self._load}}, {"term": {"doc_type": kind}}]
+            query: dict[str, Any] = {"bool": {"filter": mine}}
+            there = engine._patient(lambda query=query: client.count(index=engine.load_alias, query=query))  # type: ignore[misc]
+            if there["count"] != sent:
+                raise Incomplete(
+                    f"the search cluster holds {there['count']:,} of {sent:,} records of batch "
+                    f"{self._batch_id}: run the same command again"
+                )
+        with engine._reader() as reader:
+            others = (
+                [load for load in reader.loads if load.rpartition(".")[0] != self._batch_id] if reader else []
+            )
+            items = iter(self._items)
+            while reader and others and (piece := list(islice(items, _IDS_EACH))):
+                query = {"bool": {"filter": [{"terms": {"item_id": piece}}, {"terms": {"load": others}}]}}
+                if reader.total(query):
+                    raise CheckFailed("an item of this batch is in another batch too: rebuild with reindex")
+
+    def show(self) -> None:
+        """Make this generation the one that readers see, unless a later attempt has claimed the batch."""
+        engine = self._engine
+        client = engine._client()
+        record = self._record | {"live": self.generation, "documents": self.documents}
+        name = f"batch:{self._batch_id}"
+        try:
+            engine._patient(
+                lambda: client.index(
+                    index=engine.load_alias, id=name, document=record, require_alias=True, **self._condition
+                )
+            )
+        except ConflictError as error:
+            # Written already when only the answer was lost.
+            if client.get(index=engine.load_alias, id=name)["_source"] != record:
+                raise AttemptLost(f"a newer attempt has claimed batch {self._batch_id}") from error
+        engine._patient(lambda: client.indices.refresh(index=engine.load_alias))
+
+    def delete(self, load: str) -> None:
+        """Delete a generation that nobody sees; on failure it stays unseen, for the next load to delete."""
+        self._delete({"term": {"load": load}})
+
+    def delete_older(self) -> None:
+        """Delete every other generation of the batch, what earlier failures left behind too."""
+        older = {"range": {"generation": {"lt": self.generation}}}
+        self._delete({"bool": {"filter": [{"term": {"batch": self._batch_id}}, older],
+                               "must_not": [{"term": {"doc_type": "batch"}}]}})  # fmt: skip
+
+    def _delete(self, query: dict[str, Any]) -> None:
+        client = self._engine._client()
+        with suppress(ApiError, TransportError):
+            client.indices.refresh(index=self._engine.load_alias)
+            client.delete_by_query(
+                index=self._engine.load_alias, query=query, conflicts="proceed", refresh=True
+            )
+
+
+def _source(document: IndexDocument, load: str, batch_id: str) -> dict[str, Any]:
+    """One document as it is stored; an empty text is left out."""
+    texts = {
+        "subject": document.subject, "body": document.text, "filename": document.filename,
+        "participants": document.participants, "from": document.sender, "to": document.to,
+        "cc": document.cc, "bcc": document.bcc,
+    }  # fmt: skip
+    found: dict[str, Any] = {
+        "doc_type": "item", "load": load, "batch": batch_id, "generation": int(load.rpartition(".")[2]),
+        "item_id": document.item_id, "family_id": document.family_id, "source": document.source_id,
+        "custodian": document.custodian_id, "kind": document.kind, "has": sorted(document.has),
+        "distinct_key": document.distinct_key,
+    }  # fmt: skip
+    if document.parent_id is not None:
+        found["parent_id"] = document.parent_id
+    if document.sent_on is not None:
+        found["day"] = document.sent_on.isoformat()
+    if document.filename:
+        found["filename_keyword"] = _SURROGATE.sub(" ", document.filename)
+    for name, text in texts.items():
+        if text:
+            pieces = [_SURROGATE.sub(" ", piece) for piece in pieces_of(text, PIECE_CHARACTERS)]
+            found[name] = pieces if len(pieces) > 1 else pieces[0]
+    return found
+
+
+def pieces_of(text: str, longest: int) -> list[str]:
+    """Part a text into values of at most ``longest`` characters without parting a token.
+
+    What has no separator for as long as a value may be (no text that a person wrote) is stored in its folded
+    form from there on, which has a space wherever a token is cut, every 256 characters.
+    """
+    pieces: list[str] = []
+    at = 0
+    while len(text) - at > longest:
+        end = next((n for n in range(at + longest, at, -1) if fold(text[n - 1]) == " "), 0)
+        if not end:
+            return [*pieces, *pieces_of(fold(text[at:]), longest)]
+        pieces.append(text[at:end])
+        at = end
+    return [*pieces, text[at:]]
+
+
+def _bulk(engine: ElasticsearchEngine, operations: list[dict[str, Any]]) -> None:
+    """Send operations until each was taken; only those that the cluster was too busy for are sent again.
+
+    Raises:
+        CheckFailed: It refuses one for good; named by its id and the cluster's code, never by content.
+        Incomplete: The index takes no writes.
+        Retryable: It stayed too busy, or away.
+    """
+    waiting = [tuple(operations[n : n + 2]) for n in range(0, len(operations), 2)]
+
+    def send() -> None:
+        nonlocal waiting
+        answer = engine._client().bulk(
+            index=engine.load_alias,
+            operations=[line for pair in waiting for line in pair],
+            require_alias=True,  # never let a write make an index with a mapping of its own
+            filter_path=["items.*.status", "items.*.error.type"],
+        )
+        if len(answer["items"]) != len(waiting):
+            raise Incomplete("the search cluster answered for a part of what it was sent: run it again")
+        again = []
+        for pair, result in zip(waiting, answer["items"], strict=True):
+            (outcome,) = result.values()
+            kind = outcome.get("error", {}).get("type", "")
+            if kind == "cluster_block_exception":
+                raise Incomplete(_BLOCKED)
+            if outcome["status"] in _PASSING:
+                again.append(pair)
+            elif outcome["status"] >= 300:
+                name = next(iter(pair[0].values()))["_id"].rpartition(":")[2]
+                raise CheckFailed(f"the search cluster refuses item {name}: {kind or outcome['status']}")
+        waiting = again
+        if waiting:
+            raise _Busy
+
+    if waiting:
+        engine._patient(send)
+
+
+# -- reading
+
+
+def _live(loads: Iterable[str]) -> dict[str, Any]:
+    return {"bool": {"filter": [{"term": {"doc_type": "item"}}, {"terms": {"load": list(loads)}}]}}
+
+
+class _Reader:
+    """The index at one point in time.
+
+    Attributes:
+        loads: The generations that are to be seen, one a batch.
+        documents: How many documents they say they have.
+        limit_s: How long a query may take.
+        until: When the present one is over, by the monotonic clock.
+    """
+
+    def __init__(self, client: Elasticsearch, index: str, limit_s: float) -> None:
+        self._client = client
+        self._index = index
+        self._pit = ""
+        self.loads: tuple[str, ...] = ()
+        self.documents = 0
+        self.limit_s = limit_s
+        self.until = time.monotonic() + limit_s
+        self._labels: dict[str, list[str]] = {}
+        self._filter: dict[str, Any] = {}
+
+    def open(self) -> None:
+        self._pit = self._client.open_point_in_time(index=self._index, keep_alive=_KEEP_ALIVE)["id"]
+        shown = {"bool": {"filter": [{"term": {"doc_type": "batch"}}, {"range": {"live": {"gt": 0}}}]}}
+        records = list(self._rows(shown, ("batch", "live", "documents")))
+        self.loads = tuple(f"{batch}.{live}" for batch, live, _ in records)
+        self.documents = sum(row[2] for row in records)
+        self._filter = _live(self.loads)
+
+    def close(self) -> None:
+        if self._pit:
+            with suppress(ApiError, TransportError):  # it ends by itself
+                self._client.close_point_in_time(id=self._pit)
+
+    # -- asking
+
+    def _search(self, **body: Any) -> dict[str, Any]:
+        if time.monotonic() > self.until:
+            raise TooLong(self.limit_s)
+        found = self._client.search(
+            pit={"id": self._pit, "keep_alive": _KEEP_ALIVE},
+            allow_partial_search_results=False,  # part of an answer is no answer
+            **body,
+        )
+        if found.get("timed_out"):
+            raise Retryable("the search cluster gave up on a query", retry_after_s=5.0)
+        self._pit = found.get("pit_id", self._pit)
+        return dict(found)
+
+    def _seen(self, query: dict[str, Any]) -> dict[str, Any]:
+        return {"bool": {"filter": [query, self._filter]}}
+
+    def total(self, query: dict[str, Any]) -> int:
+        """Return how many documents match, exactly."""
+        found = self._search(query=self._seen(query), size=0, track_total_hits=True)
+        return int(found["hits"]["total"]["value"])
+
+    def rows(self, query: dict[str, Any], fields: tuple[str, ...], page: int = _PAGE) -> Iterator[list[Any]]:
+        """Yield keyword fields of every document that matches, in the order of the fields."""
+        return self._rows(self._seen(query), fields, page)
+
+    def _rows(self, query: dict[str, Any], fields: tuple[str, ...], page: int = _PAGE) -> Iterator[list[Any]]:
+        """Page by ``search_after``; what is sorted by comes with the hit, so that nothing else is fetched."""
+        size = max(1, min(page, _PAGE))
+        after: list[Any] | None = None
+        while True:
+            found = self._search(
+                query=query,
+                size=size,
+                sort=[{name: "asc"} for name in fields],
+                search_after=after,
+                source=False,
+                track_total_hits=False,
+                filter_path=["pit_id", "timed_out", "hits.hits.sort"],
+            )
+            hits = found.get("hits", {}).get("hits", [])
+            for hit in hits:
+                yield hit["sort"][: len(fields)]
+            if len(hits) < size:
+                return
+            after = hits[-1]["sort"]
+
+    def distinct(self, query: dict[str, Any], field: str) -> int:
+        """Return how many different values a field has, exactly."""
+        return sum(1 for _ in self._values(self._seen(query), field))
+
+    def _values(self, query: dict[str, Any], field: str) -> Iterator[str]:
+        after: dict[str, Any] | None = None
+        while True:
+            pages: dict[str, Any] = {"size": _BUCKETS, "sources": [{"value": {"terms": {"field": field}}}]}
+            if after is not None:
+                pages["after"] = after
+            found = self._search(query=query, size=0, aggs={"values": {"composite": pages}})
+            buckets = found["aggregations"]["values"]["buckets"]
+            yield from (bucket["key"]["value"] for bucket in buckets)
+            if len(buckets) < _BUCKETS:
+                return
+            after = found["aggregations"]["values"]["after_key"]
+
+    def places(self, item_ids: list[str]) -> dict[str, str]:
+        """Return the ``_id`` of items that are there."""
+        query = self._seen({"terms": {"item_id": item_ids}})
+        found = self._search(query=query, size=len(item_ids), source=False, docvalue_fields=["item_id"])
+        return {hit["fields"]["item_id"][0]: hit["_id"] for hit in found["hits"]["hits"]}
+
+    def texts(self, query: dict[str, Any], name: str) -> Iterator[tuple[str, list[str]]]:
+        """Yield every document that matches with the values of a text field, some hundred at once."""
+        after: list[Any] | None = None
+        while True:
+            page = self._search(
+                query=self._seen(query), size=_TEXTS_EACH, sort=[{"item_id": "asc"}], search_after=after,
+                source=[name], track_total_hits=False,
+            )["hits"]["hits"]  # fmt: skip
+            for hit in page:
+                value = hit["_source"].get(name, [])
+                yield hit["sort"][0], [value] if isinstance(value, str) else value
+            if len(page) < _TEXTS_EACH:
+                return
+            after = page[-1]["sort"]
+
+    def words(self, start: str) -> dict[str, int]:
+        """Return the words that start so, with the number of their documents."""
+        wanted: list[dict[str, Any]] = [
+            {"term": {"doc_type": "words"}},
+            {"terms": {"load": list(self.loads)}},
+        ]
+        if start:
+            wanted += [
+                {"range": {"last_word": {"gte": start}}},
+                {"range": {"first_word": {"lt": start + _LAST}}},
+            ]
+        found: dict[str, int] = {}
+        after: list[Any] | None = None
+        size = 500
+        while True:
+            page = self._search(
+                query={"bool": {"filter": wanted}}, size=size, sort=["_shard_doc"], search_after=after,
+                source=["words"], track_total_hits=False,
+            )["hits"]["hits"]  # fmt: skip
+            for hit in page:
+                for line in hit["_source"]["words"].split("\n"):
+                    word, _, documents = line.partition(" ")
+                    if word.startswith(start):
+                        found[word] = found.get(word, 0) + int(documents)
+            if len(page) < size:
+                return found
+            after = page[-1]["sort"]
+
+    # -- from tree to query
+
+    def compile(self, node: q.Node) -> dict[str, Any]:
+        """Compile a tree.
+
+        Raises:
+            TooManyWords: A ``*`` stands for more than ``PREFIX_LIMIT`` words.
+        """
+        known: dict[q.Term, list[str]] = {}
+        for term in q.open_terms(node):
+            if term not in known:
+                known[term] = self.expand(term)
+        return self._query(expansion.plain(node, known.__getitem__), None)
+
+    def expand(self, term: q.Term) -> list[str]:
+        """Return the words of the index that a term stands for, sorted, unless they are too many."""
+        words = expansion.expand(term, self.words(expansion.common_start(term)))
+        if len(words) > PREFIX_LIMIT:
+            raise TooManyWords(len(words))
+        return words
+
+    def _query(self, node: q.Node, field: str | None) -> dict[str, Any]:
+        match node:
+            case q.And():
+                wanted = [child for child in node.children if not isinstance(child, q.Not)]
+                unwanted = [child.child for child in node.children if isinstance(child, q.Not)]
+                return {
+                    "bool": {
+                        "filter": [self._query(child, field) for child in wanted],
+                        "must_not": [self._query(child, field) for child in unwanted],
+                    }
+                }
+            case q.Or():
+                return self._or(node, field)
+            case q.Not():
+                return {"bool": {"must_not": [self._query(node.child, field)]}}
+            case q.Field():
+                return self._field(node)
+            case q.DateRange():
+                bounds = {"gte": node.first, "lte": node.last}
+                return {"range": {"day": {name: day.isoformat() for name, day in bounds.items() if day}}}
+            case q.Near() | q.NotNear():
+                names = q.DEFAULT_FIELDS if field is None else (field,)
+                return _any([self._near(node, name) for name in names])
+            case _:
+                if field in q.LABEL_FIELDS:
+                    return self._label(node, field)
+                names = q.DEFAULT_FIELDS if field is None else (field,)
+                return _any([self._leaf(node, name) for name in names])
+
+    def _or(self, node: q.Or, field: str | None) -> dict[str, Any]:
+        """Plain words are one ``terms`` a field, however many they are."""
+        if field in q.LABEL_FIELDS:
+            return _any([self._query(child, field) for child in node.children])
+        words = sorted({child.text for child in node.children if isinstance(child, q.Word)})
+        rest = [child for child in node.children if not isinstance(child, q.Word)]
+        names = q.DEFAULT_FIELDS if field is None else (field,)
+        return _any([
+            *({"terms": {name: words}} for name in names if words),
+            *(self._query(child, field) for child in rest),
+        ])  # fmt: skip
+
+    def _field(self, node: q.Field) -> dict[str, Any]:
+        if node.name not in q.RELATED_FIELDS:
+            return self._query(node.child, node.name)
+        if node.name == "attachment":
+            carried = {
+                "bool": {"filter": [self._query(node.child, "body"), {"exists": {"field": "parent_id"}}]}
+            }
+            return _among("item_id", (row[0] for row in self.rows(carried, ("parent_id",))))
+        inner = self._query(node.child, None)
+        return _among("family_id", (row[0] for row in self.rows(inner, ("family_id",))))
+
+    def _label(self, leaf: q.Leaf, field: str) -> dict[str, Any]:
+        if field not in self._labels:
+            everything = self._seen({"match_all": {}})
+            self._labels[field] = list(q.HAS_VALUES if field == "has" else self._values(everything, field))
+        return {"terms": {field: [v for v in self._labels[field] if q.label_matches(leaf, v)]}}
+
+    def _leaf(self, leaf: q.Leaf, name: str) -> dict[str, Any]:
+        match leaf:
+            case q.Word():
+                return {"term": {name: leaf.text}}
+            case q.Prefix():
+                if leaf.text.isascii():
+                    return {"prefix": {name: leaf.text}}
+                # The server measures prefixes in bytes or in UTF-16 units, not in characters as the field
+                # of prefixes does.
+                return {"terms": {name: self.expand(leaf)}}
+            case q.Phrase():
+                if all(isinstance(t, q.Word) and len(t.text) <= TOKEN_CHARACTERS for t in leaf.terms):
+                    return {"match_phrase": {name: " ".join(term.text for term in leaf.terms)}}  # type: ignore[union-attr]
+                return self._open_phrase(leaf, name)
+            case _:
+                raise AssertionError("patterns are written out before")
+
+    def _near(self, node: q.Near | q.NotNear, name: str) -> dict[str, Any]:
+        """Words near one another: as intervals where these are exact, else each candidate is decided."""
+        if isinstance(node, q.Near):
+            left, right = self._operand(node.left), self._operand(node.right)
+            if left is not None and right is not None:
+                orders = [(left, right)] if node.ordered else [(left, right), (right, left)]
+                # Ordered intervals never overlap; unordered ones may, and would let one place serve twice.
+                return _any([_side_by_side(name, list(order), node.distance - 1) for order in orders])
+        found: set[str] = set()
+        for item_id, texts in self.texts(self._candidates(node, name), name):
+            tokens = Tokens([token for text in texts for token in fold(text).split()])
+            if holds(node, tokens.places):
+                found.add(item_id)
+        return _among("item_id", found)
+
+    def _operand(self, node: q.Node) -> list[dict[str, Any]] | None:
+        """Return the alternatives of an operand as rules, or None where intervals would not be exact.
+
+        Intervals keep the shortest of places that lie in one another, so the gap of a longer place is lost:
+        alternatives must be of one length. What is too many for one query is decided too.
+        """
+        leaves = list(node.children) if isinstance(node, q.Or) else [node]
+        rules: list[dict[str, Any]] = []
+        lengths: set[int] = set()
+        for leaf in leaves:
+            if not isinstance(leaf, q.Leaf):
+                return None
+            choices = [self._choices(term) for term in q.terms_of(leaf)]
+            lengths.add(len(choices))
+            if len(choices) == 1:
+                rules += choices[0]
+            elif all(choices):
+                rules.append(_in_order(choices, 0))
+            if len(lengths) > 1 or len(rules) + sum(map(len, choices)) > _RULES_EACH:
+                return None
+        return rules
+
+    def _candidates(self, node: q.Node, name: str) -> dict[str, Any]:
+        """Return a condition that every document with a span of an operand meets, and some others."""
+        match node:
+            case q.Near():
+                return {"bool": {"filter": [self._candidates(n, name) for n in (node.left, node.right)]}}
+            case q.NotNear():
+                return self._candidates(node.left, name)
+            case q.Or():
+                return _any([self._candidates(child, name) for child in node.children])
+            case _:
+                assert isinstance(node, q.Leaf)
+                return self._leaf(node, name)
+
+    def _open_phrase(self, phrase: q.Phrase, name: str) -> dict[str, Any]:
+        """A phrase with terms that stand for several words; too many of them are asked in parts."""
+        choices = [self._choices(term) for term in phrase.terms]
+        most = max(range(len(choices)), key=lambda place: len(choices[place]))
+        if sum(map(len, choices)) <= _RULES_EACH:
+            return _side_by_side(name, choices)
+        if not all(choices):
+            return {"match_none": {}}
+        found: set[str] = set()
+        words = iter(choices[most])
+        while piece := list(islice(words, _RULES_EACH)):
+            query = _side_by_side(name, [*choices[:most], piece, *choices[most + 1 :]])
+            found.update(row[0] for row in self.rows(query, ("item_id",)))
+        return _among("item_id", found)
+
+    def _choices(self, term: q.Term) -> list[dict[str, Any]]:
+        """The words that a term of a phrase stands for, as rules; one rule where there are prefixes."""
+        match term:
+            case q.Word():  # a longer one stands for nothing; the analyzer would make it two
+                return [{"match": {"query": term.text}}] if len(term.text) <= TOKEN_CHARACTERS else []
+            case q.Prefix():
+                if term.text.isascii() and len(term.text) <= _PREFIXES_TO:
+                    return [{"prefix": {"prefix": term.text}}]
+                return [{"match": {"query": word}} for word in self.expand(term)]
+            case _:
+                raise AssertionError("patterns are written out before")
+
+
+def _side_by_side(name: str, choices: list[list[dict[str, Any]]], gaps: int = 0) -> dict[str, Any]:
+    return {"intervals": {name: _in_order(choices, gaps)}} if all(choices) else {"match_none": {}}
+
+
+def _in_order(choices: list[list[dict[str, Any]]], gaps: int) -> dict[str, Any]:
+    rules = [words[0] if len(words) == 1 else {"any_of": {"intervals": words}} for words in choices]
+    return {"all_of": {"ordered": True, "max_gaps": gaps, "intervals": rules}}
+
+
+def _any(queries: list[dict[str, Any]]) -> dict[str, Any]:
+    return queries[0] if len(queries) == 1 else {"bool": {"should": queries, "minimum_should_match": 1}}
+
+
+def _among(field: str, ids: Iterable[str]) -> dict[str, Any]:
+    """A condition on many ids, in pieces that the server takes."""
+    wanted = iter(sorted(set(ids)))
+    pieces: list[dict[str, Any]] = []
+    while piece := list(islice(wanted, _IDS_EACH)):
+        pieces.append({"terms": {field: piece}})
+    return _any(pieces) if pieces else {"match_none": {}}
+
+
+# -- what went wrong, sorted by what to do
+
+_PASSING = frozenset({429, 502, 503, 504})
+_BLOCKED = "the search index takes no writes (read-only, or its disk is full): make room, run it again"
+
+
+class _Busy(Exception):  # noqa: N818 - a passing state
+    """Some of a bulk was refused for now."""
+
+
+def _type(error: ApiError) -> str:
+    body = error.body if isinstance(error.body, dict) else {}
+    found = body.get("error", {})
+    return str(found.get("type", "")) if isinstance(found, dict) else ""
+
+
+def _passes(error: BaseException) -> bool:
+    """Say whether another try may be answered; a blocked index stays blocked though it says 429."""
+    if isinstance(error, ApiError):
+        return error.status_code in _PASSING and _type(error) != "cluster_block_exception"
+    if isinstance(error, SSLError):
+        return False
+    return isinstance(error, TransportError | _Busy)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the library's errors into ours; their own texts can hold words of a query or a document."""
+    try:
+        yield
+    except _Busy as error:
+        raise Retryable("the search cluster is overloaded", retry_after_s=30.0) from error
+    except SSLError as error:
+        raise AccessError(
+            "the search cluster's certificate is not trusted: see DAYLIGHT_ELASTICSEARCH_CA"
+        ) from error
+    except ConnectionTimeout as error:
+        raise Retryable("the search cluster does not answer in time", retry_after_s=30.0) from error
+    except TransportError as error:
+        raise Retryable("the search cluster does not answer", retry_after_s=30.0) from error
+    except ApiError as error:
+        raise _sorted(error) from error
+
+
+def _sorted(error: ApiError) -> Exception:
+    kind = _type(error)
+    if kind == "cluster_block_exception":
+        return Incomplete(_BLOCKED)
+    if error.status_code in {401, 403}:
+        return AccessError("the search cluster refuses the key: see DAYLIGHT_ELASTICSEARCH_API_KEY")
+    if error.status_code in _PASSING:
+        return Retryable("the search cluster is overloaded or not ready", retry_after_s=30.0)
+    if error.status_code == 413:
+        return CheckFailed(
+            "an item has more text than the search cluster takes: raise http.max_content_length"
+        )
+    if error.status_code == 404:
+        return Incomplete("the search index was deleted meanwhile: rebuild it with reindex")
+    return CheckFailed(f"the search cluster answered {error.status_code} {kind}")

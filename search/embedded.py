@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -41,7 +42,7 @@ from records.evidence import sync_folder
 from search import expansion
 from search import tree as q
 from search.folding import ANALYZER, fold
-from search.matcher import Span, holds
+from search.matcher import Span, holds, spans_of
 from search.protocol import (
     PREFIX_LIMIT,
     TIME_LIMIT_S,
@@ -185,11 +186,10 @@ class EmbeddedEngine:
     def count(self, query: q.Node) -> Counts:
         """Count exactly; see ``SearchEngine``."""
         with self._timed():
-            query = self._plain(query)
             documents = families = 0
             keys: set[str] = set()
-            for shard in self._shards():
-                source, where, bound = _Compiler(shard, self._clock()).compile(query)
+            for shard, plain in self._plain(query):
+                source, where, bound = _Compiler(shard, self._clock()).compile(plain)
                 # Sets here are faster than DISTINCT there.
                 rows = _select(shard, "d.family, d.distinct_key", source, where, bound)
                 documents += len(rows)
@@ -201,9 +201,8 @@ class EmbeddedEngine:
         """Return hits in item-id order, those after ``after``; see ``SearchEngine``."""
         rows: list[tuple[Any, ...]] = []
         with self._timed():
-            query = self._plain(query)
-            for shard in self._shards():
-                source, where, bound = _Compiler(shard, self._clock()).compile(query)
+            for shard, plain in self._plain(query):
+                source, where, bound = _Compiler(shard, self._clock()).compile(plain)
                 # The plus signs keep SQLite from walking the whole index of item ids for a rare word.
                 page = f"({where}) AND +d.item_id > :after ORDER BY +d.item_id LIMIT :limit"
                 rows += _hits(shard, source, page, bound | {"after": after or "", "limit": limit})
@@ -215,8 +214,7 @@ class EmbeddedEngine:
             rows: list[tuple[Any, ...]] = []
             try:
                 with self._timed():
-                    plain = self._plain(query)
-                    for shard in self._shards():
+                    for shard, plain in self._plain(query):
                         source, where, bound = _Compiler(shard, self._clock()).compile(plain)
                         rows += _hits(shard, source, where, bound)
             except (TooManyWords, TooLong) as refused:
@@ -230,26 +228,34 @@ class EmbeddedEngine:
         if isinstance(term, q.Word):
             return [term.text]
         with self._timed():
-            return self._expand(term)
+            return sorted({word for words in self._expanded(list(self._shards()), term) for word in words})
 
-    def _plain(self, query: q.Node) -> q.Node:
-        """Refuse what stands for too many words, and write patterns, spellings and stems out as words."""
-        known: dict[q.Term, list[str]] = {}
-        for term in q.open_terms(query):
-            if term not in known:
-                known[term] = self._expand(term)
-        return expansion.plain(query, known.__getitem__)
+    def _plain(self, query: q.Node) -> list[tuple[apsw.Connection, q.Node]]:
+        """Refuse what stands for too many words; write patterns, spellings and stems out as words.
 
-    def _expand(self, term: q.Term) -> list[str]:
+        Returns:
+            The shards, each with the query in words that this shard has: others would be looked for in vain.
+        """
+        shards = list(self._shards())
+        known = {term: self._expanded(shards, term) for term in set(q.open_terms(query))}
+        return [
+            (shard, expansion.plain(query, {term: words[n] for term, words in known.items()}.__getitem__))
+            for n, shard in enumerate(shards)
+        ]
+
+    def _expanded(self, shards: Sequence[apsw.Connection], term: q.Term) -> list[list[str]]:
+        """Return the words a term stands for in each shard, sorted."""
         start = expansion.common_start(term)
         wanted = expansion.fits(term)
-        words: set[str] = set()
-        for shard in self._shards():
-            sql = "SELECT term FROM vocabulary WHERE term >= ? AND term < ?"
-            words.update(row[0] for row in shard.execute(sql, (start, start + _LAST)) if wanted(row[0]))
-        if len(words) > PREFIX_LIMIT:
-            raise TooManyWords(len(words))
-        return sorted(words)
+        sql = "SELECT term FROM vocabulary WHERE term >= ? AND term < ?"
+        found = [
+            [word for (word,) in shard.execute(sql, (start, start + _LAST)) if wanted(word)]
+            for shard in shards
+        ]
+        count = len(set().union(*found))
+        if count > PREFIX_LIMIT:
+            raise TooManyWords(count)
+        return found
 
     def vocabulary(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield the tokens that start with ``prefix`` (folded first), with the number of documents."""
@@ -319,6 +325,9 @@ class EmbeddedEngine:
                 connection = _open(path)
                 _check_analyzer(connection)
                 connection.execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, row)")
+                connection.execute(
+                    "CREATE VIRTUAL TABLE temp.instances USING fts5vocab(main, words, instance)"
+                )
                 connection.set_progress_handler(self._clock().is_up, _STEPS)
                 connection.register_fts5_function("decided", _decided)
                 opened[path.name] = (connection, identity)
@@ -635,12 +644,11 @@ class _Compiler:
         return _joined("AND", [self._where(child, alias, field) for child in (*merged, *rest)])
 
     def _or(self, node: q.Or, alias: str, field: str | None) -> str:
-        words = (
-            []
-            if field in q.LABEL_FIELDS
-            else [c for c in node.children if fts_expression(c, field) is not None]
-        )
-        rest = [child for child in node.children if child not in words]
+        words: list[q.Node] = []
+        rest: list[q.Node] = []
+        for child in node.children:
+            fits = field not in q.LABEL_FIELDS and fts_expression(child, field) is not None
+            (words if fits else rest).append(child)
         merged = [
             q.Or(tuple(piece)) if len(piece) > 1 else piece[0]
             for piece in (words[n : n + _TOGETHER] for n in range(0, len(words), _TOGETHER))
@@ -649,17 +657,26 @@ class _Compiler:
 
     def _near(self, node: q.Near, alias: str, field: str | None) -> str:
         """Words near one another that FTS5 cannot say exactly: candidates, each decided."""
+        if _is_wide(node):
+            return self._wide(node, alias, field)
         return self._decided(node, _candidates(node, field), alias, field)
 
     def _not_near(self, node: q.NotNear, alias: str, field: str | None) -> str:
         """Where nothing of the right is near any left one there is nothing to decide; else each is."""
+        if _is_wide(node):
+            return self._wide(node, alias, field)
         left = _candidates(node.left, field)
+        if any(isinstance(below, q.Near) for below in q.walk(node.left)):
+            return self._decided(node, left, alias, field)  # what is left itself has to be decided first
         near = _candidates(q.Near(node.left, node.right, node.distance, ordered=False), field)
-        if isinstance(node.left, q.Near) or q.Near in map(type, q.walk(node.left)):
-            return self._decided(node, left, alias, field)
         far = self._bind(f"({left}) NOT ({near})")
         free = f"{alias}.doc IN (SELECT rowid FROM words WHERE words MATCH {far})"  # noqa: S608 - see above
         return f"({free}) OR ({self._decided(node, near, alias, field)})"
+
+    def _wide(self, node: q.Near | q.NotNear, alias: str, field: str | None) -> str:
+        """Decide where an operand is so many words that one expression with all of them would crawl."""
+        documents = sorted(_Wide(self._shard, self._clock, field).documents(node))
+        return f"{alias}.doc IN (SELECT value FROM json_each({self._bind(json.dumps(documents))}))"  # noqa: S608
 
     def _decided(self, node: q.Node, candidates: str, alias: str, field: str | None) -> str:
         leaves = list(dict.fromkeys(q.leaves(node)))
@@ -883,3 +900,96 @@ def _decided(api: apsw.FTS5ExtensionApi, /, *asked: Any) -> bool:
         return [(start, start + length) for start in starts[column]]
 
     return any(holds(question.node, partial(places, column=column)) for column in range(api.column_count))
+
+
+# -- words near one another, where they are very many
+
+
+_Key = tuple[int, str]
+"""A document and a column."""
+
+_LEFT: q.Leaf = q.Word("left")
+_RIGHT: q.Leaf = q.Word("right")
+"""Stand for the two operands, whose places are known."""
+
+
+def _is_wide(node: q.Node) -> bool:
+    return len(list(q.leaves(node))) > _TOGETHER
+
+
+class _Wide:
+    """Reads the places of each word from the index once, and puts them together here."""
+
+    def __init__(self, shard: apsw.Connection, clock: _Clock, field: str | None) -> None:
+        self._shard = shard
+        self._clock = clock
+        self._columns = set(_columns(field).split())
+
+    def documents(self, node: q.Near | q.NotNear) -> set[int]:
+        """Return the documents that match."""
+        if isinstance(node, q.Near):
+            return {document for document, _ in self._near(node, None)}
+        left = self._places(node.left, None)
+        right = self._places(node.right, {document for document, _ in left})
+        question = q.NotNear(_LEFT, _RIGHT, node.distance)
+        return {
+            key[0]
+            for key, spans in left.items()
+            if holds(question, {_LEFT: spans, _RIGHT: right.get(key, [])}.__getitem__)
+        }
+
+    def _near(self, node: q.Near, among: set[int] | None) -> dict[_Key, Sequence[Span]]:
+        """Return the spans of a ``Near``; of the operand with more words only where the other one is."""
+        few, many = sorted((node.left, node.right), key=lambda side: len(list(q.leaves(side))))
+        found = {few: self._places(few, among)}
+        if few != many:
+            found[many] = self._places(many, {document for document, _ in found[few]})
+        left, right = found[node.left], found[node.right]
+        question = q.Near(_LEFT, _RIGHT, node.distance, node.ordered)
+        near: dict[_Key, Sequence[Span]] = {}
+        for key in left.keys() & right.keys():
+            self._look()
+            spans = spans_of(question, {_LEFT: left[key], _RIGHT: right[key]}.__getitem__)
+            if spans:
+                near[key] = spans
+        return near
+
+    def _places(self, node: q.Node, among: set[int] | None) -> dict[_Key, Sequence[Span]]:
+        """Return the spans of an operand, sorted, in these documents, or in all."""
+        if isinstance(node, q.Near):
+            return self._near(node, among)
+        if isinstance(node, q.Or):
+            merged: dict[_Key, set[Span]] = {}
+            for child in node.children:
+                for key, spans in self._places(child, among).items():
+                    merged.setdefault(key, set()).update(spans)
+            return {key: sorted(spans) for key, spans in merged.items()}
+        assert isinstance(node, q.Leaf)
+        terms = q.terms_of(node)
+        starts = self._starts(terms[0], among)
+        for further, term in enumerate(terms[1:], 1):
+            here = self._starts(term, {document for document, _ in starts})
+            starts = {
+                key: kept
+                for key, places in starts.items()
+                if (kept := places & {place - further for place in here.get(key, ())})
+            }
+        return {key: [(at, at + len(terms)) for at in sorted(places)] for key, places in starts.items()}
+
+    def _starts(self, term: q.Term, among: set[int] | None) -> dict[_Key, set[int]]:
+        self._look()
+        assert isinstance(term, q.Word | q.Prefix)
+        where = "term = ?"
+        bound: tuple[str, ...] = (term.text,)
+        if isinstance(term, q.Prefix):
+            where, bound = "term >= ? AND term < ?", (term.text, term.text + _LAST)
+        found: dict[_Key, set[int]] = {}
+        sql = f"SELECT doc, col, offset FROM instances WHERE {where}"  # noqa: S608 - see above
+        for document, column, place in self._shard.execute(sql, bound):
+            if column in self._columns and (among is None or document in among):
+                found.setdefault((document, column), set()).add(place)
+        return found
+
+    def _look(self) -> None:
+        if self._clock.is_up():
+            raise _TimeIsUp

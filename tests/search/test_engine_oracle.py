@@ -5,14 +5,16 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from search import embedded
 from search.embedded import EmbeddedEngine
 from search.protocol import Counts, IndexDocument, SearchEngine
 from search.tree import Node
 from tests.search import oracle
-from tests.search.random_trees import collections, nodes
+from tests.search.random_trees import collections, near, nodes, not_near
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -35,4 +37,21 @@ def test_engine_finds_what_the_oracle_finds(batches: list[list[IndexDocument]], 
             )
             if expected:
                 assert [h.item_id for h in engine.search(query, after=expected[0], limit=2)] == expected[1:3]
+        engine.close()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(batches=collections(), queries=st.lists(st.one_of(near, not_near), min_size=8, max_size=16))
+def test_words_read_one_by_one_are_as_near_as_the_oracle_says(
+    batches: list[list[IndexDocument]], queries: list[Node]
+) -> None:
+    """The way taken for very many words, here for a few, for which FTS5 has another."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedded, "_TOGETHER", 0)
+        engine = EmbeddedEngine(Path(folder) / "index")
+        for number, batch in enumerate(batches):
+            engine.upsert(f"b{number}", batch)
+        everything = [document for batch in batches for document in batch]
+        for query, result in zip(queries, engine.terms(queries), strict=True):
+            assert [hit.item_id for hit in result.hits] == oracle.search(query, everything)
         engine.close()

@@ -447,11 +447,14 @@ def run_terms(
 
 
 def load_report(catalogue: Catalogue, request_id: str, version: int) -> HitReport | None:
-    """Return the report that was kept for a version, or None when there is none."""
+    """Return the report that was kept for a version, or None when there is none.
+
+    One of an earlier form, which lacked figures, counts as none: running the list again replaces it.
+    """
     r = t.term_reports.c
     with catalogue.read() as connection:
         text = connection.scalar(sa.select(r.report).where(r.request_id == request_id, r.version == version))
-    return None if text is None else from_json(text)
+    return None if text is None or "unsearched" not in canonical.loads(text) else from_json(text)
 
 
 def _parsed(terms: Sequence[Term], zone: ZoneInfo) -> tuple[list[_Parsed], list[BadLine]]:

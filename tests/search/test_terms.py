@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from records import canonical
 from records import tables as t
 from records.errors import CheckFailed, SettingsError
 from search.language import parse
@@ -336,6 +337,18 @@ def hostile_report(home: Home) -> HitReport:
 def test_json_reads_back(filled: Home) -> None:
     report = hostile_report(filled)
     assert from_json(to_json(report)) == report
+
+
+def test_a_report_of_an_earlier_form_counts_as_none(filled: Home) -> None:
+    report = run(filled)
+    earlier = canonical.loads(to_json(report))
+    del earlier["unsearched"]
+    for term in earlier["terms"]:
+        del term["months"]
+    with filled.catalogue.write() as connection:
+        connection.execute(t.term_reports.update().values(report=canonical.dumps(earlier)))
+    assert load_report(filled.catalogue, REQUEST, 1) is None
+    assert load_report(filled.catalogue, REQUEST, run(filled).version) is not None
 
 
 def test_csv_holds_no_formula(filled: Home) -> None:

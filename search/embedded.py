@@ -243,6 +243,17 @@ class EmbeddedEngine:
             for n, shard in enumerate(shards)
         ]
 
+    def _all_words(self, shard: apsw.Connection) -> list[str]:
+        """Return all words of a shard, sorted: FTS5 counts every place of each on the way, so they are kept.
+
+        As one text for a shard: a list of strings takes ten times the memory.
+        """
+        known: dict[apsw.Connection, tuple[int, str]] = self._local.words
+        version = shard.pragma("data_version")  # changes with each commit of another connection
+        if known.get(shard, (None, ""))[0] != version:
+            known[shard] = version, " ".join(row[0] for row in shard.execute("SELECT term FROM vocabulary"))
+        return known[shard][1].split()
+
     def _expanded(self, shards: Sequence[apsw.Connection], term: q.Term) -> list[list[str]]:
         """Return the words a term stands for in each shard, sorted."""
         start = expansion.common_start(term)
@@ -250,6 +261,8 @@ class EmbeddedEngine:
         sql = "SELECT term FROM vocabulary WHERE term >= ? AND term < ?"
         found = [
             [word for (word,) in shard.execute(sql, (start, start + _LAST)) if wanted(word)]
+            if start
+            else list(filter(wanted, self._all_words(shard)))
             for shard in shards
         ]
         count = len(set().union(*found))
@@ -303,6 +316,7 @@ class EmbeddedEngine:
             self._local.pid = os.getpid()
             self._local.open = {}
             self._local.clock = _Clock()
+            self._local.words = {}
         opened: dict[str, tuple[apsw.Connection, tuple[int, int]]] = self._local.open
         return opened
 
@@ -330,6 +344,7 @@ class EmbeddedEngine:
                 )
                 connection.set_progress_handler(self._clock().is_up, _STEPS)
                 connection.register_fts5_function("decided", _decided)
+                self._local.words.pop(opened.get(path.name, (None,))[0], None)
                 opened[path.name] = (connection, identity)
             yield connection
 

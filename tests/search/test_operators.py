@@ -179,6 +179,20 @@ def test_expanding_gives_the_words_of_the_index_in_order(table: EmbeddedEngine) 
     assert table.expand(Stem("nowhere")) == []
 
 
+def test_words_that_come_later_are_found_by_any_beginning(engine: EmbeddedEngine) -> None:
+    engine.upsert("b1", [document("d1", text="staple")])
+    assert engine.expand(Wild("*ple")) == ["staple"]
+    engine.upsert("b65", [document("d2", text="ample")])  # the same shard
+    engine.upsert("b2", [document("d3", text="maple")])
+    assert engine.expand(Wild("*ple")) == ["ample", "maple", "staple"]
+    engine.upsert("b1", [document("d1", text="steeple")])
+    assert [hit.item_id for hit in engine.search(Wild("*a*ple"))] == ["d2", "d3"]
+    engine.drop()
+    assert engine.expand(Wild("*ple")) == []
+    engine.upsert("b1", [document("d1", text="simple")])
+    assert engine.expand(Wild("*ple")) == ["simple"]
+
+
 def test_a_query_that_takes_too_long_is_given_up(engine: EmbeddedEngine) -> None:
     engine.upsert("b1", [document(f"d{n}", text="a b " * 500) for n in range(200)])
     ordered = Near(Near(Word("a"), Word("b"), 255, ordered=True), Word("c"), 5, ordered=True)

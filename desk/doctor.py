@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import apsw
 
 from connectors.registry import CONNECTORS
-from desk.home import Home
+from desk.home import Home, cluster
 from extract.protocol import ExtractContext
 from extract.workers import Job, Worker
 from records import audit
@@ -24,7 +24,7 @@ LOW_DISK_BYTES = 5 << 30
 
 def checks(settings: Settings) -> list[dict[str, Any]]:
     """Return one object a check: ``check``, ``ok``, ``found``, and what to ``do`` when it is not ok."""
-    return [
+    found = [
         _check("home", lambda: _home(settings), "give this user read and write access to the home folder"),
         _check("disk", lambda: _disk(settings), "make room: a request needs about twice its natives"),
         _check("catalogue", lambda: _catalogue(settings), "see the message; docs/errors.md explains it"),
@@ -36,6 +36,10 @@ def checks(settings: Settings) -> list[dict[str, Any]]:
             "audit", lambda: _audit(settings), "the audit log was altered: leave the home as it is, ask IT"
         ),
     ]
+    if settings.elasticsearch:
+        remedy = "see the message; docs/elasticsearch.md explains the settings, roles and keys"
+        found.append(_check("elasticsearch", lambda: _elasticsearch(settings), remedy))
+    return found
 
 
 class _Unfit(Exception):  # noqa: N818 - a finding, not an error
@@ -74,6 +78,16 @@ def _index() -> str:
     if tuple(map(int, apsw.sqlite_lib_version().split("."))) < (3, 51, 3):
         raise _Unfit(apsw.sqlite_lib_version())
     return f"SQLite {apsw.sqlite_lib_version()}"
+
+
+def _elasticsearch(settings: Settings) -> str:
+    place = cluster(settings)
+    from search.elasticsearch import server_version
+
+    version = server_version(place)
+    if version[:2] < (8, 19):
+        raise _Unfit(f"Elasticsearch {'.'.join(map(str, version))}; 8.19 or newer is needed")
+    return f"Elasticsearch {'.'.join(map(str, version))}"
 
 
 def _text() -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -11,10 +14,15 @@ from desk.request import Request
 from records import canonical
 from records import tables as t
 from records.catalogue import Catalogue
-from records.errors import UsageError
+from records.errors import SettingsError, UsageError
 from records.evidence import EvidenceStore
 from records.settings import Settings, load_settings
 from search.embedded import EmbeddedEngine
+
+if TYPE_CHECKING:
+    from search.elasticsearch import Cluster, ElasticsearchEngine
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,7 @@ class Home:
     settings: Settings
     catalogue: Catalogue
     _stores: dict[str, EvidenceStore] = field(default_factory=dict, repr=False)
+    _engines: dict[str, ElasticsearchEngine] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, folder: Path | None = None, *, settings: Settings | None = None) -> Home:
@@ -51,9 +60,20 @@ class Home:
             self._stores[request_id] = EvidenceStore(folder, self.catalogue, request_id)
         return self._stores[request_id]
 
-    def engine(self, request_id: str) -> EmbeddedEngine:
-        """Return a request's search index."""
-        return EmbeddedEngine(self.settings.request_folder(request_id) / "index")
+    def engine(self, request_id: str) -> EmbeddedEngine | ElasticsearchEngine:
+        """Return a request's search index: on the cluster of the settings, else the embedded one.
+
+        Raises:
+            SettingsError: The cluster's settings are wrong, or its client is not installed.
+        """
+        if not self.settings.elasticsearch:
+            return EmbeddedEngine(self.settings.request_folder(request_id) / "index")
+        if request_id not in self._engines:
+            found = cluster(self.settings)
+            from search.elasticsearch import ElasticsearchEngine
+
+            self._engines[request_id] = ElasticsearchEngine(found, request_id)
+        return self._engines[request_id]
 
     def bundles(self, request_id: str) -> Path:
         """Return the folder of a request's drafts and packages, making it."""
@@ -90,7 +110,44 @@ class Home:
         for store in self._stores.values():
             store.close()
         self._stores.clear()
+        for engine in self._engines.values():
+            engine.close()
+        self._engines.clear()
         self.catalogue.close()
+
+
+def cluster(settings: Settings) -> Cluster:
+    """Return the search cluster of the settings, with its key from the environment or the file named.
+
+    Raises:
+        SettingsError: A setting is wrong, or the client is not installed; the message names it.
+    """
+    try:
+        from search.elasticsearch import Cluster
+    except ImportError as error:
+        raise SettingsError(
+            "DAYLIGHT_ELASTICSEARCH needs the client: install daylight with its extra elastic"
+        ) from error
+    parts = urlsplit(settings.elasticsearch)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+        raise SettingsError(
+            "DAYLIGHT_ELASTICSEARCH is an address, https://host:port, without a password in it"
+        )
+    key = os.environ.get("DAYLIGHT_ELASTICSEARCH_API_KEY", "")
+    file = settings.elasticsearch_api_key_file
+    if not key and file is not None:
+        try:
+            key = file.read_text("utf-8").strip()
+        except OSError as error:
+            raise SettingsError("DAYLIGHT_ELASTICSEARCH_API_KEY_FILE cannot be read") from error
+    if key and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise SettingsError(
+            "DAYLIGHT_ELASTICSEARCH: without https the API key would cross the network in the clear"
+        )
+    authority = settings.elasticsearch_ca
+    if authority is not None and not authority.is_file():
+        raise SettingsError("DAYLIGHT_ELASTICSEARCH_CA names no file")
+    return Cluster(settings.elasticsearch, authority, key)
 
 
 @dataclass(frozen=True, slots=True)

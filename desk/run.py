@@ -200,6 +200,7 @@ def reconcile(home: Home, request_id: str, run_key: str) -> Counts:
             f"request {request_id}: the index holds {documents} documents, the ledger counts "
             f"{counted.text['stored']} stored items; `daylight reindex` rebuilds the index from the evidence"
         )
+    searching.publish(home, request_id, documents)
     return {
         "balanced": counted.balanced,
         "stored": counted.text["stored"],

@@ -18,7 +18,9 @@ from records import tables as t
 from records.attempts import refuse_all
 from records.errors import AccessError, UsageError
 from records.evidence import BlobRef
+from records.ledger import ledger
 from search import matcher, query, reports
+from search.embedded import EmbeddedEngine
 from search.protocol import Hit
 from search.term_details import Appendix, Difference, Moved, Sample, difference, overlaps
 from search.term_details import samples as draw_samples
@@ -295,6 +297,22 @@ def _adopt(home: Home, found: OpenRequest, data: bytes, by: str) -> int:
     return version
 
 
+def publish(home: Home, request_id: str, documents: int) -> None:
+    """Let people read a request's index where it is on a cluster; the embedded one is the program's alone.
+
+    Args:
+        home: Open.
+        request_id: The request.
+        documents: What the ledger says it must hold.
+
+    Raises:
+        CheckFailed: It holds another number; people go on reading what they read before.
+    """
+    engine = home.engine(request_id)
+    if not isinstance(engine, EmbeddedEngine):
+        engine.publish(documents)
+
+
 def reindex(home: Home, request_id: str) -> dict[str, int]:
     """Drop the search index and build it anew from catalogue and evidence.
 
@@ -321,9 +339,15 @@ def _reindex(home: Home, request_id: str) -> dict[str, int]:
                 sa.select(b.batch_id).where(b.request_id == request_id, b.extract_state == "done")
             ).scalars()
         )
-    home.engine(request_id).drop()
+    engine = home.engine(request_id)
+    if isinstance(engine, EmbeddedEngine):
+        engine.drop()
+    else:
+        engine.rebuild()  # people read the older version until the new one is whole
     from desk.batch import batch_runner
 
     with batch_runner(home, request_id, "local-reindex") as runner:
         documents = sum(map(runner.index, sorted(batch_ids)))
+    if documents == ledger(home.catalogue, request_id).text["stored"]:
+        publish(home, request_id, documents)  # else reconcile says what is missing
     return {"batches": len(batch_ids), "documents": documents}

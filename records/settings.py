@@ -17,6 +17,11 @@ class Settings(BaseSettings):
     Attributes:
         home: Folder that holds everything (``DAYLIGHT_HOME``).
         catalogue: Database address; empty for the embedded SQLite file in the home.
+        elasticsearch: Address of the search cluster (``DAYLIGHT_ELASTICSEARCH``); empty for the embedded
+            index.
+        elasticsearch_ca: Certificate of the authority that signed the cluster's, where it is the district's.
+        elasticsearch_api_key_file: File with the API key and nothing else; ``DAYLIGHT_ELASTICSEARCH_API_KEY``
+            in the environment goes before it. The key itself is no setting.
         workers: Worker processes on this machine, however many tasks run.
         batch_items: Most items in a batch.
         batch_bytes: Most native bytes in a batch, where a scope can be cut.
@@ -27,6 +32,9 @@ class Settings(BaseSettings):
 
     home: Path
     catalogue: str = ""
+    elasticsearch: str = ""
+    elasticsearch_ca: Path | None = None
+    elasticsearch_api_key_file: Path | None = None
     workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=256)
     batch_items: int = Field(default=10_000, ge=1, le=100_000)
     batch_bytes: int = Field(default=256 << 20, ge=1 << 20)

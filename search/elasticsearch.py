@@ -485,6 +485,18 @@ def _settings() -> dict[str, Any]:
     return found
 
 
+def server_version(cluster: Cluster) -> tuple[int, ...]:
+    """Ask the server which version it is, once and without patience.
+
+    Raises:
+        AccessError: It refuses the key, or its certificate is not trusted.
+        Retryable: It does not answer.
+    """
+    with _translated(), cluster.client() as client:
+        number = str(client.info()["version"]["number"])
+    return tuple(int(part) for part in number.partition("-")[0].split("."))
+
+
 # -- who may do what
 
 ROLES: dict[str, dict[str, Any]] = {

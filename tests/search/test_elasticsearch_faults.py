@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from records.errors import AccessError, CheckFailed, Incomplete, Retryable
-from search import elasticsearch as module
 from search.elasticsearch import Cluster, ElasticsearchEngine
 from search.protocol import Counts, IndexDocument
 from search.tree import Word
@@ -292,7 +294,15 @@ def test_certificates_keys_and_the_two_roles() -> None:
         from elasticsearch import Elasticsearch
 
         admin = Elasticsearch(server.url, ca_certs=str(server.ca), basic_auth=(server.user, server.password))
-        keys = module.make_keys(admin)
+        made = subprocess.run(
+            [sys.executable, "scripts/elasticsearch_keys.py"],
+            cwd=Path(__file__).parents[2],
+            env={"PYTHONPATH": ".", "DAYLIGHT_ELASTICSEARCH": server.url,
+                 "DAYLIGHT_ELASTICSEARCH_CA": str(server.ca), "ELASTIC_PASSWORD": server.password},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        keys = json.loads(made.stdout)
+        assert {"daylight-index", "daylight-read"} <= set(admin.security.get_role().body)
         index = ElasticsearchEngine(Cluster(server.url, server.ca, keys["index"], 20.0), "2026-0001")
         assert index.upsert("b1", documents("before")) == 6
         index.publish(6)

@@ -1,0 +1,41 @@
+"""Makes the two roles of the search cluster and prints an API key with the rights of each, once.
+
+Run by whoever may manage security there: with ``DAYLIGHT_ELASTICSEARCH`` (and ``DAYLIGHT_ELASTICSEARCH_CA``)
+as daylight itself has them, and ``ELASTIC_PASSWORD``, the superuser's password, in the environment. Running
+it again renews the roles and makes further keys; older keys stay valid until they are invalidated.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from elasticsearch import Elasticsearch
+
+from records.errors import DaylightError
+from search.elasticsearch import make_keys
+
+
+def main() -> int:
+    """Make roles and keys; return the exit code."""
+    missing = [name for name in ("DAYLIGHT_ELASTICSEARCH", "ELASTIC_PASSWORD") if not os.environ.get(name)]
+    if missing:
+        sys.stderr.write(f"set {' and '.join(missing)}\n")
+        return 3
+    with Elasticsearch(
+        os.environ["DAYLIGHT_ELASTICSEARCH"],
+        ca_certs=os.environ.get("DAYLIGHT_ELASTICSEARCH_CA"),
+        basic_auth=("elastic", os.environ["ELASTIC_PASSWORD"]),
+    ) as admin:
+        try:
+            keys = make_keys(admin)
+        except DaylightError as error:
+            sys.stderr.write(f"{error}\n")
+            return 4
+    sys.stdout.write(json.dumps(keys) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -61,7 +61,8 @@ def search(
 
     Raises:
         QuerySyntaxError: The query cannot be read; nothing was run or logged.
-        TooManyWords: A ``*`` stands for too many words; nothing was logged.
+        TooManyWords: A word with a sign in it stands for too many words; nothing was logged.
+        TooLong: It took longer than the time limit; nothing was logged.
     """
     node = parse(query, zone)
     index = engine.state()

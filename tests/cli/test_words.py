@@ -39,7 +39,7 @@ def call(tmp_path, monkeypatch, capfd):
 def request_file(tmp_path):
     def write(connector="loose_files"):
         (tmp_path / "drop").mkdir(exist_ok=True)
-        (tmp_path / "terms.csv").write_text("term,note\nbus,\nbus w/5 route,\nbudget,\n", "utf-8")
+        (tmp_path / "terms.csv").write_text("term,note\nbus,\nbus AND #route,\nbudget,\n", "utf-8")
         file = tmp_path / "request.toml"
         file.write_text(REQUEST.replace("CONNECTOR", connector), "utf-8")
         return file
@@ -76,7 +76,7 @@ def test_opening_says_which_terms_cannot_be_searched(call, request_file):
     code, out, err = call("open", request_file())
     assert (code, json.loads(out)["request_id"]) == (0, "2026-0001")
     first, last = err.splitlines()
-    assert first.startswith("terms, line 3: column 5: w/N")
+    assert first.startswith("terms, line 3: column 9: #")
     assert last.startswith("1 lines of the term list cannot be searched.")
     assert "--adopt" in last
 

@@ -43,9 +43,21 @@ def view(home: Home, request_id: str | None, *, port: int, who: str, ready: Call
     with _listening(port) as listener:
         place = f"http://127.0.0.1:{listener.getsockname()[1]}"
         path = f"/r/{request_id}" if request_id else "/"
-        ready(f"Open {place}{path}?token={token}   (Ctrl-C ends it)")
         config = uvicorn.Config(app(home, token=token, who=who), log_level="warning", access_log=False)
-        uvicorn.Server(config).run(sockets=[listener])
+        server = _Server(config, lambda: ready(f"Open {place}{path}?token={token}   (Ctrl-C ends it)"))
+        server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says that it is ready once it is: a Ctrl-C from then on is its own to handle."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
 
 
 def app(home: Home, *, token: str, who: str) -> Starlette:

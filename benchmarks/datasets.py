@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.letters import MARKED_EVERY, MARKER, common_word, write_maildir
@@ -103,21 +103,25 @@ def holders(bench: Bench) -> MailSet:
     Raises:
         BenchmarkError: As ``real``.
     """
-    source = real(bench).maildir
+    source = real(bench)
     folder = bench.work / "holders"
     if not folder.exists():
         for number in range(1, HOLDERS + 1):
-            for part in ("cur", "new", "tmp"):
-                (folder / f"holder{number}" / part).mkdir(parents=True)
+            _make_maildir(folder / f"holder{number}")
             line = f"Delivered-To: holder{number}@mail.example\n".encode()
-            for path in (source / "cur").iterdir():
+            for path in (source.maildir / "cur").iterdir():
                 (folder / f"holder{number}" / "cur" / path.name).write_bytes(line + path.read_bytes())
-    return replace(_measured("holders", folder, (), None), terms=real(bench).terms)
+    return _measured("holders", folder, source.terms, None)
 
 
 def _measured(name: str, maildir: Path, terms: tuple[str, ...], known: tuple[str, int] | None) -> MailSet:
     sizes = [path.stat().st_size for path in maildir.rglob("*") if path.is_file()]
     return MailSet(name, maildir, len(sizes), sum(sizes), terms, known)
+
+
+def _make_maildir(folder: Path) -> None:
+    for part in ("cur", "new", "tmp"):
+        (folder / part).mkdir(parents=True)
 
 
 def warm(maildir: Path) -> None:
@@ -153,8 +157,7 @@ def _package(bench: Bench) -> Path:
 
 def _unpack(package: Path, folder: Path, most: int) -> None:
     """Make a Maildir of the package's messages, without the mbox separator that most begin with."""
-    for part in ("cur", "new", "tmp"):
-        (folder / part).mkdir(parents=True)
+    _make_maildir(folder)
     taken = 0
     with tarfile.open(package) as archive:
         for member in archive:

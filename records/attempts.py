@@ -25,24 +25,18 @@ Columns = sa.ColumnCollection[str, sa.Column[Any]]
 DONE, RUNNING, WAITING = "done", "running", "waiting"
 
 _b, _a = t.batches.c, t.attempts.c
-_HOLD = (
-    t.batches.update()
-    .where(
-        _b.request_id == sa.bindparam("of_request"),
-        _b.batch_id == sa.bindparam("of_batch"),
-        _b.fence == sa.bindparam("held"),
+
+
+def _mine(columns: Columns) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        columns.request_id == sa.bindparam("of_request"),
+        columns.batch_id == sa.bindparam("of_batch"),
+        columns.fence == sa.bindparam("held"),
     )
-    .values(fence=sa.bindparam("held"))
-)
-_COUNT = (
-    t.attempts.update()
-    .where(
-        _a.request_id == sa.bindparam("of_request"),
-        _a.batch_id == sa.bindparam("of_batch"),
-        _a.fence == sa.bindparam("held"),
-    )
-    .values(items=_a["items"] + sa.bindparam("more"))
-)
+
+
+_HOLD = t.batches.update().where(_mine(_b)).values(fence=sa.bindparam("held"))
+_COUNT = t.attempts.update().where(_mine(_a)).values(items=_a["items"] + sa.bindparam("more"))
 """What every commit says is put together once: putting it together takes longer than running it."""
 
 

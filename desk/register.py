@@ -13,6 +13,7 @@ from desk.request import Request, load_request
 from records import audit, canonical
 from records import tables as t
 from records.errors import SettingsError
+from records.rows import lock_tables
 from retention.freeze import freeze
 from search.terms import read_terms
 
@@ -124,8 +125,7 @@ def term_columns(csv_text: str) -> dict[str, str]:
 
 
 def _next_id(connection: sa.Connection, request: Request) -> str:
-    if connection.dialect.name == "postgresql":  # on SQLite a writing transaction is alone anyhow
-        connection.execute(sa.text("LOCK TABLE requests IN EXCLUSIVE MODE"))
+    lock_tables(connection, t.requests)
     year = request.received_on.year
     taken = connection.execute(
         sa.select(t.requests.c.request_id).where(t.requests.c.request_id.like(f"{year}-%"))

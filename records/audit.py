@@ -17,6 +17,7 @@ from records import canonical
 from records import tables as t
 from records.catalogue import Catalogue
 from records.errors import CheckFailed
+from records.rows import lock_tables
 
 FIRST = "0" * 64
 
@@ -46,8 +47,7 @@ def append(
         request_id: The request, or None for the home as a whole.
         **facts: Ids and counts.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("LOCK TABLE audit IN EXCLUSIVE MODE"))
+    lock_tables(connection, t.audit)
     last = head(connection)
     entry = {"action": action, "actor": actor, "at": canonical.now_text(), "seq": last.seq + 1, **facts}
     if request_id is not None:

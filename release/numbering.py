@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from records import tables as t
 from records.catalogue import chunked
 from records.errors import CheckFailed, SettingsError
+from records.rows import lock_tables
 
 WIDTH = 7
 """Digits of a permanent number, fixed for a request: ten million records."""
@@ -66,12 +67,8 @@ def draft(number: int) -> str:
 
 
 def lock(connection: sa.Connection) -> None:
-    """Keep every other allocation out until the transaction ends.
-
-    On SQLite BEGIN IMMEDIATE has done so already.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("LOCK TABLE numbers, installments IN EXCLUSIVE MODE"))
+    """Keep every other allocation out until the transaction ends."""
+    lock_tables(connection, t.numbers, t.installments)
 
 
 def allocate(

@@ -18,6 +18,7 @@ from records import tables as t
 from records.catalogue import ROWS_PER_TRANSACTION, Catalogue, chunked
 from records.decisions import Decision, Exemption, Treatment
 from records.errors import UsageError
+from records.rows import lock_tables
 from records.vocabulary import CollectionState, Kind
 from review import exemptions
 from review.exemptions import ExemptionRule
@@ -372,8 +373,7 @@ def record(
     added = 0
     for piece in chunked(sorted(answers), ROWS_PER_TRANSACTION):
         with catalogue.write() as connection:
-            if connection.dialect.name == "postgresql":  # two writers must not take the same number
-                connection.execute(sa.text("LOCK TABLE decisions IN SHARE ROW EXCLUSIVE MODE"))
+            lock_tables(connection, t.decisions, mode="SHARE ROW EXCLUSIVE")
             rows = _new_rows(connection, request_id, version, piece, answers, known, by, reviewers or {})
             if rows:
                 connection.execute(t.decisions.insert(), rows)

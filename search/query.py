@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from records import audit, canonical
 from records import tables as t
 from records.catalogue import Catalogue
+from records.rows import lock_tables
 from search import tree as q
 from search.language import parse
 from search.protocol import Counts, Hit, IndexState, SearchEngine
@@ -123,9 +124,8 @@ def _log(
 
 
 def _next(connection: sa.Connection, request_id: str) -> int:
-    """Return the next number of the request's log; PostgreSQL has to be told that nobody else counts now."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("LOCK TABLE searches IN EXCLUSIVE MODE"))
+    """Return the next number of the request's log."""
+    lock_tables(connection, t.searches)
     s = t.searches.c
     last = connection.scalar(sa.select(sa.func.max(s.seq)).where(s.request_id == request_id))
     return (last or 0) + 1

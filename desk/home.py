@@ -16,13 +16,11 @@ from records import tables as t
 from records.catalogue import Catalogue
 from records.errors import SettingsError, UsageError
 from records.evidence import EvidenceStore
-from records.settings import Settings, load_settings
+from records.settings import Settings, load_settings, refuse_in_clear
 from search.embedded import EmbeddedEngine
 
 if TYPE_CHECKING:
     from search.elasticsearch import Cluster, ElasticsearchEngine
-
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True)
@@ -140,10 +138,8 @@ def cluster(settings: Settings) -> Cluster:
             key = file.read_text("utf-8").strip()
         except OSError as error:
             raise SettingsError("DAYLIGHT_ELASTICSEARCH_API_KEY_FILE cannot be read") from error
-    if key and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise SettingsError(
-            "DAYLIGHT_ELASTICSEARCH: without https the API key would cross the network in the clear"
-        )
+    if key:
+        refuse_in_clear("DAYLIGHT_ELASTICSEARCH", parts)
     authority = settings.elasticsearch_ca
     if authority is not None and not authority.is_file():
         raise SettingsError("DAYLIGHT_ELASTICSEARCH_CA names no file")

@@ -15,7 +15,7 @@ from records import tables as t
 from records.errors import UsageError
 from records.vocabulary import CollectionState
 from search.kibana.objects import Exploration, NotCollected, ndjson, saved_objects
-from search.kibana_fields import index_alias
+from search.protocol import index_alias
 from search.terms import TermList, read_terms, unusable_lines
 
 

@@ -1,7 +1,7 @@
 """Inserting many rows, and keeping other writers out, alike on both databases.
 
-The statement of an insert is compiled once and the driver is given the values. SQLAlchemy's own way looks up every value
-of every row by name several times, which takes longer than the database takes.
+The statement of an insert is compiled once and the driver is given the values. SQLAlchemy's own way looks up
+every value of every row by name several times, which takes longer than the database takes.
 """
 
 from __future__ import annotations

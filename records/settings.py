@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import SplitResult
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -62,3 +63,20 @@ def load_settings(home: Path | None = None) -> Settings:
     except ValidationError as error:
         names = ", ".join(f"DAYLIGHT_{'_'.join(map(str, e['loc'])).upper()}" for e in error.errors())
         raise SettingsError(f"set {names} (or --home DIR): missing or not a value it can have") from error
+
+
+def refuse_in_clear(setting: str, address: SplitResult) -> None:
+    """Refuse to send a key to another machine without https.
+
+    Args:
+        setting: Name of the setting that holds the address, for the message.
+        address: The address, split.
+
+    Raises:
+        SettingsError: It would cross the network in the clear.
+    """
+    if address.scheme == "http" and address.hostname not in _LOOPBACK:
+        raise SettingsError(f"{setting}: without https the API key would cross the network in the clear")
+
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -52,6 +52,7 @@ from search import tree as q
 from search.folding import ANALYZER, TABLE, TOKEN_CHARACTERS, fold
 from search.matcher import Tokens, holds
 from search.protocol import (
+    INDEX_PREFIX,
     PREFIX_LIMIT,
     TIME_LIMIT_S,
     Counts,
@@ -61,13 +62,11 @@ from search.protocol import (
     TermHits,
     TooLong,
     TooManyWords,
+    index_alias,
 )
 
 MAPPING = Path(__file__).with_name("elasticsearch_mapping.json")
 SETTINGS = Path(__file__).with_name("elasticsearch_settings.json")
-PREFIX = "daylight"
-"""First word of every index and alias; roles name ``daylight-*``."""
-
 LAYOUT = 1
 """Version of what is in an index; with another one it is refused until it is rebuilt."""
 
@@ -133,7 +132,7 @@ class ElasticsearchEngine:
         """Name the index; nothing is sent before it is used."""
         self.cluster = cluster
         self.time_limit_s = time_limit_s
-        self.alias = f"{PREFIX}-{request_id.lower()}"
+        self.alias = index_alias(request_id)
         self.load_alias = f"{self.alias}-load"
         self._clients: dict[int, Elasticsearch] = {}
         self._lock = threading.Lock()
@@ -502,11 +501,11 @@ def server_version(cluster: Cluster) -> tuple[int, ...]:
 ROLES: dict[str, dict[str, Any]] = {
     "index": {
         "cluster": ["monitor"],
-        "indices": [{"names": [f"{PREFIX}-*"], "privileges": ["all"]}],
+        "indices": [{"names": [f"{INDEX_PREFIX}-*"], "privileges": ["all"]}],
     },
     "read": {
         "cluster": ["monitor"],
-        "indices": [{"names": [f"{PREFIX}-*"], "privileges": ["read", "view_index_metadata"]}],
+        "indices": [{"names": [f"{INDEX_PREFIX}-*"], "privileges": ["read", "view_index_metadata"]}],
     },
 }
 """What the program needs, and what people and Kibana need: names and rights of Elastic's page "Security
@@ -521,8 +520,8 @@ def make_roles(admin: Elasticsearch) -> list[str]:
     """
     with _translated():
         for name, rights in ROLES.items():
-            admin.security.put_role(name=f"{PREFIX}-{name}", **rights)
-    return [f"{PREFIX}-{name}" for name in ROLES]
+            admin.security.put_role(name=f"{INDEX_PREFIX}-{name}", **rights)
+    return [f"{INDEX_PREFIX}-{name}" for name in ROLES]
 
 
 def make_keys(admin: Elasticsearch) -> dict[str, str]:
@@ -535,7 +534,7 @@ def make_keys(admin: Elasticsearch) -> dict[str, str]:
     with _translated():
         return {
             name: admin.security.create_api_key(
-                name=f"{PREFIX}-{name}", role_descriptors={f"{PREFIX}-{name}": rights}
+                name=f"{INDEX_PREFIX}-{name}", role_descriptors={f"{INDEX_PREFIX}-{name}": rights}
             )["encoded"]
             for name, rights in ROLES.items()
         }

@@ -28,11 +28,6 @@ UNREAD = "unread"
 _SLICE_ITEMS = 400
 
 
-def index_alias(request_id: str) -> str:
-    """Return the name under which a request's index is asked: the alias before its versioned indices."""
-    return f"daylight-{request_id.lower()}"
-
-
 @dataclass(frozen=True, slots=True)
 class ItemFacts:
     """What the catalogue knows of one stored item, before it is put into the index's words.

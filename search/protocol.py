@@ -17,6 +17,15 @@ TIME_LIMIT_S = 60.0
 """How long one query may take, in seconds, before it is given up and said to be too much."""
 
 
+INDEX_PREFIX = "daylight"
+"""First word of every index and alias on a cluster; roles name ``daylight-*``."""
+
+
+def index_alias(request_id: str) -> str:
+    """Return the name under which people and Kibana ask a request's index on a cluster."""
+    return f"{INDEX_PREFIX}-{request_id.lower()}"
+
+
 class TooManyWords(UsageError):  # noqa: N818 - named by what happened, as its tree is
     """A term stands for more words than the limit; the message names the count and never the words.
 

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from records.errors import AccessError, Retryable, SettingsError
+from records.settings import refuse_in_clear
 
 TIME_LIMIT_S = 60.0
 """For each of connecting, sending and waiting for an answer."""
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SPACE = re.compile(r"[a-z0-9_-]+")
 
 
@@ -80,10 +80,7 @@ def _check_url(url: str) -> None:
         raise SettingsError("DAYLIGHT_KIBANA_URL begins with https:// or http:// and a host")
     if parts.username is not None or parts.query or parts.fragment:
         raise SettingsError("DAYLIGHT_KIBANA_URL is an address alone, without a name, a password or a query")
-    if parts.scheme == "http" and host not in _LOOPBACK:
-        raise SettingsError(
-            "DAYLIGHT_KIBANA_URL: without https the API key would cross the network in the clear"
-        )
+    refuse_in_clear("DAYLIGHT_KIBANA_URL", parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from records.decisions import Standing
 from records.vocabulary import Awaits, ReviewState
 from search.elasticsearch import MAPPING, Cluster, ElasticsearchEngine
 from search.kibana.objects import COLUMNS, Exploration, dashboard, session
-from search.kibana_fields import ItemFacts, index_alias, kibana_fields
+from search.kibana_fields import ItemFacts, kibana_fields
+from search.protocol import index_alias
 from tests.search import kibana_rules
 from tests.servers.elasticsearch import Server
 

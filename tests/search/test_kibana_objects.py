@@ -18,7 +18,8 @@ from search.kibana.objects import (
     ndjson,
     saved_objects,
 )
-from search.kibana_fields import CODING_STATES, KibanaFields, index_alias
+from search.kibana_fields import CODING_STATES, KibanaFields
+from search.protocol import index_alias
 from tests.search import kibana_rules
 
 TERMS = ("bus w/5 route", '"levy" AND “smart”', "Žižka*")

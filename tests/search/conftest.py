@@ -8,6 +8,7 @@ import pytest
 from search.elasticsearch import Cluster, ElasticsearchEngine
 from tests.search import elastic
 from tests.search.home import Home
+from tests.search.term_lists import ITEMS
 from tests.servers.elasticsearch import Server, elasticsearch, why_not
 
 
@@ -16,6 +17,15 @@ def home(tmp_path: Path) -> Iterator[Home]:
     home = Home(tmp_path)
     yield home
     home.close()
+
+
+@pytest.fixture
+def filled(home: Home) -> Home:
+    home.fill("b000001", ITEMS[:4])
+    home.fill("b000002", ITEMS[4:])
+    home.index("b000001")
+    home.index("b000002")
+    return home
 
 
 @pytest.fixture(scope="session")

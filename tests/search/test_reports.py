@@ -18,10 +18,10 @@ from openpyxl import load_workbook
 from search.report_xlsx import write_xlsx
 from search.reports import PAIRS_ON_PAGE, to_csv, to_html
 from search.term_details import Appendix, Pair, difference, overlaps, samples
-from search.terms import HitReport, Term, TermCounts, run_terms
+from search.terms import HitReport, Term, TermCounts
 from search.unsearched import gap_items
 from tests.search.home import PACIFIC, REQUEST, Home
-from tests.search.test_terms import ITEMS, LIST
+from tests.search.term_lists import LIST, run
 
 HOSTILE = (
     Term(2, "bus", "=HYPERLINK(1)"),
@@ -29,19 +29,6 @@ HOSTILE = (
     Term(4, "=(1", "\t@x"),
     Term(5, "-bus", ""),
 )
-
-
-@pytest.fixture
-def filled(home: Home) -> Home:
-    home.fill("b000001", ITEMS[:4])
-    home.fill("b000002", ITEMS[4:])
-    home.index("b000001")
-    home.index("b000002")
-    return home
-
-
-def run(home: Home, terms: tuple[Term, ...] = LIST, version: int = 1) -> HitReport:
-    return run_terms(home.catalogue, home.store, home.engine, REQUEST, version, terms, PACIFIC)
 
 
 def appendix(home: Home, report: HitReport, before: HitReport | None = None, most: int = 0) -> Appendix:

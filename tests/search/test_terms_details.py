@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,23 +22,9 @@ from search.term_details import (
     overlaps,
     samples,
 )
-from search.terms import HitReport, Term, run_terms
+from search.terms import HitReport, Term
 from tests.search.home import PACIFIC, REQUEST, Home
-from tests.search.test_terms import ITEMS, LIST
-
-
-@pytest.fixture
-def filled(home: Home) -> Home:
-    home.fill("b000001", ITEMS[:4])
-    home.fill("b000002", ITEMS[4:])
-    home.index("b000001")
-    home.index("b000002")
-    return home
-
-
-def run(home: Home, terms: tuple[Term, ...] = LIST, version: int = 1) -> HitReport:
-    return run_terms(home.catalogue, home.store, home.engine, REQUEST, version, terms, PACIFIC)
-
+from tests.search.term_lists import run
 
 # -- overlap
 

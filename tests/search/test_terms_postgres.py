@@ -10,7 +10,7 @@ from search.term_details import Pair, difference, overlaps, samples
 from search.terms import Term, run_terms
 from search.unsearched import Gap
 from tests.search.home import PACIFIC, REQUEST, Home
-from tests.search.test_terms import ITEMS, LIST
+from tests.search.term_lists import ITEMS, LIST
 from tests.servers.postgres import postgres
 
 

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from elasticsearch import Elasticsearch
@@ -18,26 +17,22 @@ from search import elasticsearch as module
 from search.elasticsearch import Cluster, ElasticsearchEngine, pieces_of
 from search.embedded import EmbeddedEngine
 from search.folding import ANALYZER, tokens
-from search.language import parse
-from search.protocol import Counts, Hit, IndexDocument, IndexState, SearchEngine, TooManyWords
-from search.tree import And, Node, Not, Phrase, Prefix, Word
+from search.protocol import Counts, Hit, IndexDocument, IndexState, SearchEngine
+from search.tree import Node, Not, Phrase, Prefix, Word
 from tests.search import elastic, oracle
 from tests.search.district import BATCHES, EVERYTHING, TRUTH, document
+from tests.search.engine_contract import (
+    finds_what_the_oracle_finds,
+    ids,
+    read,
+    refuses_a_prefix_beyond_the_limit,
+)
 from tests.search.random_trees import collections, nodes
 from tests.servers.elasticsearch import RELEASES, elasticsearch, java_home
 
 pytestmark = pytest.mark.services
 
-PACIFIC = ZoneInfo("America/Los_Angeles")
 ALL = Not(Word("nothing"))
-
-
-def read(query: str) -> Node:
-    return parse(query, PACIFIC)
-
-
-def ids(engine: SearchEngine, query: str) -> list[str]:
-    return [hit.item_id for hit in engine.search(read(query))]
 
 
 def fill(engine: SearchEngine) -> None:
@@ -80,20 +75,9 @@ def test_it_finds_what_the_oracle_finds(
     cluster: Cluster, batches: list[list[IndexDocument]], queries: list[Node]
 ) -> None:
     with elastic.fresh(cluster) as engine:
-        assert isinstance(engine, SearchEngine)
         for number, batch in enumerate(batches):
             engine.upsert(f"b{number}", batch)
-        everything = [document for batch in batches for document in batch]
-        by_id = {document.item_id: document for document in everything}
-        for query, result in zip(queries, engine.terms(queries), strict=True):
-            expected = oracle.search(query, everything)
-            assert [hit.item_id for hit in result.hits] == expected
-            found = [by_id[item] for item in expected]
-            assert engine.count(query) == Counts(
-                len(found), len({d.family_id for d in found}), len({d.distinct_key for d in found})
-            )
-            if expected:
-                assert [h.item_id for h in engine.search(query, after=expected[0], limit=2)] == expected[1:3]
+        finds_what_the_oracle_finds(engine, [one for batch in batches for one in batch], queries)
 
 
 def test_an_index_that_was_never_made_is_empty(elastic_engine: ElasticsearchEngine) -> None:
@@ -215,23 +199,7 @@ def test_an_item_twice_is_refused(elastic_engine: ElasticsearchEngine) -> None:
 
 
 def test_a_prefix_beyond_the_limit_is_refused_with_its_count(elastic_engine: ElasticsearchEngine) -> None:
-    engine = elastic_engine
-    words = [f"p{n:05d}" for n in range(16_384)]
-    engine.upsert("b1", [document("d1", text=" ".join(words[:9_000])), document("d0", text="other")])
-    engine.upsert("b2", [document("d2", text=" ".join(words[8_000:]))])
-    assert engine.count(Prefix("p")).documents == 2  # exactly the limit
-    assert engine.count(Phrase((Word("p00000"), Prefix("p")))).documents == 1
-    assert engine.count(Phrase((Word("p16383"), Prefix("p")))).documents == 0
-    engine.upsert("b3", [document("d3", subject="PX")])
-    assert engine.count(Prefix("p0")).documents == 2
-    for ask in (engine.count, engine.search):
-        with pytest.raises(TooManyWords, match="16,385 different words") as caught:
-            ask(And((Word("other"), Not(Prefix("p")))))
-        assert caught.value.words == 16_385
-    found = list(engine.terms([Word("other"), Prefix("p"), Word("px")]))
-    assert [len(one.hits) for one in found] == [1, 0, 1]
-    assert [bool(one.problem) for one in found] == [False, True, False]
-    assert ids(engine, "custodian:l*") == ["d0", "d1", "d2", "d3"]  # a label is no word of the index
+    refuses_a_prefix_beyond_the_limit(elastic_engine)
 
 
 def test_prefixes_of_every_script_and_length(elastic_engine: ElasticsearchEngine, tmp_path: Path) -> None:

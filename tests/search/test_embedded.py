@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import apsw
 import pytest
@@ -17,17 +16,16 @@ from records.errors import AccessError, AlreadyRunning, CheckFailed, Incomplete,
 from search import embedded
 from search.embedded import SHARDS, EmbeddedEngine, fts_expression, shard_of
 from search.folding import ANALYZER
-from search.language import parse
-from search.protocol import Counts, Hit, IndexDocument, IndexState, SearchEngine, TooManyWords
-from search.tree import And, Node, Not, Prefix, Word
+from search.protocol import Counts, Hit, IndexDocument, IndexState, SearchEngine
+from search.tree import Not, Word
 from tests.search.district import BATCHES, EVERYTHING, document
+from tests.search.engine_contract import (
+    ids,
+    read,
+    refuses_a_prefix_beyond_the_limit,
+)
 
-PACIFIC = ZoneInfo("America/Los_Angeles")
 ALL = Not(Word("nothing"))
-
-
-def read(query: str) -> Node:
-    return parse(query, PACIFIC)
 
 
 @pytest.fixture
@@ -41,10 +39,6 @@ def filled(engine: EmbeddedEngine) -> EmbeddedEngine:
     for batch_id, documents in BATCHES.items():
         engine.upsert(batch_id, documents)
     return engine
-
-
-def ids(engine: EmbeddedEngine, query: str) -> list[str]:
-    return [hit.item_id for hit in engine.search(read(query))]
 
 
 def test_an_index_that_was_never_made_is_empty(engine: EmbeddedEngine) -> None:
@@ -155,20 +149,7 @@ def test_vocabulary_counts_documents_over_all_shards(engine: EmbeddedEngine) -> 
 
 
 def test_a_prefix_beyond_the_limit_is_refused_with_its_count(engine: EmbeddedEngine) -> None:
-    words = [f"p{n:05d}" for n in range(16_384)]
-    engine.upsert("b1", [document("d1", text=" ".join(words[:9_000])), document("d0", text="other")])
-    engine.upsert("b2", [document("d2", text=" ".join(words[8_000:]))])
-    assert engine.count(Prefix("p")).documents == 2  # exactly the limit
-    engine.upsert("b3", [document("d3", subject="PX")])
-    assert engine.count(Prefix("p0")).documents == 2
-    for ask in (engine.count, engine.search):
-        with pytest.raises(TooManyWords, match="16,385 different words") as caught:
-            ask(And((Word("other"), Not(Prefix("p")))))
-        assert caught.value.words == 16_385
-    found = list(engine.terms([Word("other"), Prefix("p"), Word("px")]))
-    assert [len(one.hits) for one in found] == [1, 0, 1]
-    assert [bool(one.problem) for one in found] == [False, True, False]
-    assert ids(engine, "custodian:l*") == ["d0", "d1", "d2", "d3"]  # a label is no word of the index
+    refuses_a_prefix_beyond_the_limit(engine)
 
 
 def test_batches_spread_over_at_most_64_shards() -> None:

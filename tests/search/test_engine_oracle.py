@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from search import embedded
 from search.embedded import EmbeddedEngine
-from search.protocol import Counts, IndexDocument, SearchEngine
+from search.protocol import IndexDocument
 from search.tree import Node
 from tests.search import oracle
+from tests.search.engine_contract import finds_what_the_oracle_finds
 from tests.search.random_trees import collections, near, nodes, not_near
 
 
@@ -22,21 +23,9 @@ from tests.search.random_trees import collections, near, nodes, not_near
 def test_engine_finds_what_the_oracle_finds(batches: list[list[IndexDocument]], queries: list[Node]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         engine = EmbeddedEngine(Path(folder) / "index")
-        assert isinstance(engine, SearchEngine)
         for number, batch in enumerate(batches):
             engine.upsert(f"b{number * 64 if number == 2 else number}", batch)  # two of them share a shard
-        everything = [document for batch in batches for document in batch]
-        by_id = {document.item_id: document for document in everything}
-        for query, result in zip(queries, engine.terms(queries), strict=True):
-            expected = oracle.search(query, everything)
-            assert [hit.item_id for hit in result.hits] == expected
-            assert [hit.item_id for hit in engine.search(query)] == expected
-            found = [by_id[item] for item in expected]
-            assert engine.count(query) == Counts(
-                len(found), len({d.family_id for d in found}), len({d.distinct_key for d in found})
-            )
-            if expected:
-                assert [h.item_id for h in engine.search(query, after=expected[0], limit=2)] == expected[1:3]
+        finds_what_the_oracle_finds(engine, [one for batch in batches for one in batch], queries)
         engine.close()
 
 

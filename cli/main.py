@@ -7,17 +7,15 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
+from cli.common import By, ItemId, RequestId, opened
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
 from records.errors import DaylightError, Incomplete
 from records.settings import load_settings
-
-if TYPE_CHECKING:
-    from desk.home import Home
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,10 +34,6 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(retention_app, name="retention")
 app.add_typer(kibana_app, name="kibana")
 
-RequestId = Annotated[str, typer.Argument(metavar="ID", help="Request id, such as 2026-0001.")]
-ItemId = Annotated[str, typer.Argument(metavar="ITEM", help="Item id.")]
-By = Annotated[str, typer.Option("--by", help="Who does this; written into the audit log.")]
-
 
 @app.callback()
 def _home(
@@ -52,16 +46,6 @@ def _home(
     ] = None,
 ) -> None:
     context.obj = home
-
-
-def opened(context: typer.Context) -> Home:
-    """Open the home the command line or the environment names."""
-    from desk.home import Home
-
-    settings = load_settings(context.obj)
-    home = Home.open(settings=settings)
-    context.call_on_close(home.close)
-    return home
 
 
 @app.command("open")

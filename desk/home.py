@@ -16,6 +16,7 @@ from records import tables as t
 from records.catalogue import Catalogue
 from records.errors import SettingsError, UsageError
 from records.evidence import EvidenceStore
+from records.roster import RosterLine, read_roster
 from records.settings import Settings, load_settings, refuse_in_clear
 from search.embedded import EmbeddedEngine
 
@@ -102,6 +103,22 @@ class Home:
             Request.model_validate_json(row.body),
             row.terms_csv,
         )
+
+    def roster(self, request_id: str) -> tuple[RosterLine, ...]:
+        """Return the roster of a request in its present version; empty where it came with none."""
+        r = t.rosters.c
+        with self.catalogue.read() as connection:
+            text = connection.scalar(
+                sa.select(r.roster_csv)
+                .join(
+                    t.requests,
+                    (t.requests.c.request_id == r.request_id) & (t.requests.c.version >= r.version),
+                )
+                .where(r.request_id == request_id)
+                .order_by(r.version.desc())
+                .limit(1)
+            )
+        return read_roster(text or "")
 
     def close(self) -> None:
         """Close everything that is open."""

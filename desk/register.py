@@ -33,14 +33,14 @@ def open_request(home: Home, path: Path, *, by: str) -> tuple[str, str]:
         SettingsError: The file is wrong; the message lists every place.
         AccessError: A source's path is not there.
     """
-    request, terms = load_request(path)
+    request, terms, roster = load_request(path)
     for source in request.sources:
         try:
             kind = connector(source.connector)
         except SettingsError as error:
             raise SettingsError(f"source {source.id}: {error}") from error
         kind(request.context(source)).check()
-    request_id = enter(home, request, terms, by=by)
+    request_id = enter(home, request, terms, roster, by=by)
     return request_id, due_on(request.received_on).isoformat()
 
 
@@ -68,13 +68,14 @@ def entered_alike(home: Home, request_id: str) -> list[str]:
         )
 
 
-def enter(home: Home, request: Request, terms: str, *, by: str) -> str:
+def enter(home: Home, request: Request, terms: str, roster: str = "", *, by: str) -> str:
     """Enter a checked request.
 
     Args:
         home: Where it is entered.
         request: What the file said.
         terms: Text of the term list.
+        roster: Text of the roster; empty for none.
         by: Who opens it.
 
     Returns:
@@ -108,6 +109,10 @@ def enter(home: Home, request: Request, terms: str, *, by: str) -> str:
                 "why": "opened",
             },
         )
+        if roster:
+            connection.execute(
+                t.rosters.insert(), {"request_id": request_id, "version": 1, "roster_csv": roster}
+            )
         freeze(connection, request_id, now, by=by)
         audit.append(connection, action="opened", actor=by, request_id=request_id, version=1)
     return request_id

@@ -6,18 +6,22 @@ Unknown keys are refused by name: a mistyped ``custodian`` would otherwise leave
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from records.errors import SettingsError
 from records.models import SourceContext, Window
+from records.roster import read_roster
 from search.terms import decoded
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 
 
 class _Strict(BaseModel):
@@ -64,6 +68,18 @@ class Source(_Strict):
     kept_back: int | None = Field(default=None, ge=0)
 
 
+class RuledOut(_Strict):
+    """A place that was considered and is not searched.
+
+    Attributes:
+        place: What and where it is.
+        why: Why nothing that was asked for is likely to be there.
+    """
+
+    place: str = Field(min_length=1)
+    why: str = Field(min_length=1)
+
+
 class WindowFile(_Strict):
     """Whole days, both inclusive, in the request's zone; a missing end is the day of receipt."""
 
@@ -89,6 +105,10 @@ class Request(_Strict):
         terms: Path of the term list, relative to the request file.
         custodians: At least one.
         sources: At least one.
+        domains: The district's own mail domains, those below them included; empty: the domain that most
+            custodians have an address in.
+        roster: Path of the roster, relative to the request file; empty for none.
+        ruled_out: Places considered and not searched, each with its reason.
     """
 
     text: str = Field(min_length=1)
@@ -99,6 +119,9 @@ class Request(_Strict):
     terms: str
     custodians: tuple[Custodian, ...] = Field(min_length=1)
     sources: tuple[Source, ...] = Field(min_length=1)
+    domains: tuple[Domain, ...] = ()
+    roster: str = ""
+    ruled_out: tuple[RuledOut, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Request:
@@ -116,6 +139,17 @@ class Request(_Strict):
             if source.custodian not in known:
                 raise ValueError(f"source {source.id}: no custodian has the id {source.custodian}")
         return self
+
+    def district_domains(self) -> tuple[str, ...]:
+        """Return the district's own mail domains: those stated, else the one most custodians are in."""
+        if self.domains:
+            return self.domains
+        counts = Counter(
+            domain
+            for custodian in self.custodians
+            for domain in {email.rpartition("@")[2].lower() for email in custodian.emails}
+        )
+        return tuple(sorted(counts, key=lambda domain: (-counts[domain], domain))[:1])
 
     @property
     def zone(self) -> ZoneInfo:
@@ -146,18 +180,29 @@ class Request(_Strict):
         )
 
 
-def load_request(path: Path) -> tuple[Request, str]:
+class RequestFile(NamedTuple):
+    """A request file as read, with the files that it names.
+
+    Attributes:
+        request: What it says, checked; the paths of its sources are absolute.
+        terms: Text of its term list.
+        roster: Text of its roster; empty where it names none.
+    """
+
+    request: Request
+    terms: str
+    roster: str
+
+
+def load_request(path: Path) -> RequestFile:
     """Read and check a request file.
 
     Args:
-        path: The TOML file; paths in it are relative to its folder and come back absolute.
-
-    Returns:
-        The request, and the text of its term list.
+        path: The TOML file; paths in it are relative to its folder.
 
     Raises:
-        SettingsError: The file is missing, is no TOML, names an unknown key or lacks one; the message lists
-            every such place.
+        SettingsError: The file, its term list or its roster is missing or wrong, or it is no TOML, names an
+            unknown key or lacks one; the message lists every such place.
     """
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
@@ -167,13 +212,20 @@ def load_request(path: Path) -> tuple[Request, str]:
         raise SettingsError(f"{path}: not valid TOML: {error}") from error
     request = parse_request(raw, str(path))
     folder = path.resolve().parent
-    terms = folder / request.terms
-    try:
-        terms_text = decoded(terms.read_bytes())
-    except OSError as error:
-        raise SettingsError(f"{path}: terms: {terms} cannot be read ({error.strerror})") from error
+    terms = _beside(path, "terms", request.terms)
+    roster = _beside(path, "roster", request.roster) if request.roster else ""
+    read_roster(roster)
     placed = tuple(s.model_copy(update={"path": str(folder / s.path)}) for s in request.sources)
-    return request.model_copy(update={"sources": placed}), terms_text
+    return RequestFile(request.model_copy(update={"sources": placed}), terms, roster)
+
+
+def _beside(path: Path, key: str, name: str) -> str:
+    """Return the text of a file that the request file names."""
+    file = path.resolve().parent / name
+    try:
+        return decoded(file.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"{path}: {key}: {file} cannot be read ({error.strerror})") from error
 
 
 def parse_request(raw: dict[str, Any], where: str) -> Request:

@@ -391,3 +391,128 @@ waivers = Table(
     Column("at", Text, nullable=False),
     _key("request_id", "seq"),
 )
+
+
+# --- search adequacy: rosters, variants, signals and leads, samples -------------------------------------
+
+rosters = Table(
+    "rosters",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),  # the newest that is not above the version in force counts
+    Column("roster_csv", Text, nullable=False),  # as it came
+    _key("request_id", "version"),
+)
+
+variants = Table(
+    "variants",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("variant_id", Text, nullable=False),  # hash of what it stands for, the way and the form
+    Column("version", Integer, nullable=False),  # of the terms it was last proposed for
+    Column("base_kind", Text, nullable=False),  # term, person, place, programme
+    Column("base", Text, nullable=False),  # the term as typed, or the name
+    Column("way", Text, nullable=False),  # nickname, initials, misspelling, …
+    Column("form", Text, nullable=False),  # the query that would be added
+    Column("documents", BigInteger, nullable=False),  # it finds, alone
+    Column("families", BigInteger, nullable=False),
+    Column("added_documents", BigInteger, nullable=False),  # that no term of the version finds
+    Column("added_families", BigInteger, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("request_id", "variant_id"),
+)
+
+variant_answers = Table(
+    "variant_answers",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("variant_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),  # append-only: the highest is in force
+    Column("answer", Text, nullable=False),  # taken, refused
+    Column("version", Integer, nullable=False),  # taken: that whose list has it; refused: in force
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("request_id", "variant_id", "seq"),
+)
+
+signals = Table(
+    "signals",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("signal_id", Text, nullable=False),  # hash of kind and subject
+    Column("version", Integer, nullable=False),  # of the terms whose hits it was last found in
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),  # what it is about: an address, an app, a gap; for the office
+    Column("custodian_id", Text),  # None: nobody's in particular
+    Column("rank", Integer, nullable=False),  # 1 is looked at first
+    Column("body", Text, nullable=False),  # canonical JSON
+    Column("at", Text, nullable=False),
+    _key("request_id", "signal_id"),
+)
+
+signal_items = Table(
+    "signal_items",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("signal_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("family_id", Text, nullable=False),
+    _key("request_id", "signal_id", "item_id"),
+    Index("signal_items_by_item", "request_id", "item_id"),
+)
+
+signal_answers = Table(
+    "signal_answers",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("signal_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),  # append-only: the highest is in force
+    Column("answer", Text, nullable=False),  # promoted, closed, reopened
+    Column("how", Text, nullable=False),  # closed: by what it was closed; else empty
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("request_id", "signal_id", "seq"),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("sample_no", Integer, nullable=False),  # from 1, in the order drawn
+    Column("version", Integer, nullable=False),  # of the terms whose discards it was drawn from
+    Column("seed", BigInteger, nullable=False),
+    Column("population", BigInteger, nullable=False),  # families of the frozen list
+    Column("size", Integer, nullable=False),
+    Column("frame_sha256", Text, nullable=False),  # of the frozen list
+    Column("body", Text, nullable=False),  # what the figures stand on, canonical JSON
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("request_id", "sample_no"),
+)
+
+sample_items = Table(
+    "sample_items",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("sample_no", Integer, nullable=False),
+    Column("position", Integer, nullable=False),  # in the order drawn, from 1
+    Column("family_id", Text, nullable=False),
+    _key("request_id", "sample_no", "position"),
+    Index("sample_items_unique", "request_id", "sample_no", "family_id", unique=True),
+)
+
+sample_answers = Table(
+    "sample_answers",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("sample_no", Integer, nullable=False),
+    Column("family_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),  # append-only: the highest is in force
+    Column("responsive", Boolean, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("request_id", "sample_no", "family_id", "seq"),
+)

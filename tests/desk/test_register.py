@@ -12,6 +12,8 @@ from desk.home import Home
 from desk.register import enter, list_requests
 from desk.request import parse_request
 from records import audit
+from records import tables as t
+from records.roster import RosterKind, RosterLine
 from records.settings import Settings
 from tests.desk.test_closed import BODY
 from tests.servers.postgres import postgres
@@ -47,3 +49,23 @@ def test_on_postgresql(tmp_path):
         with psycopg.connect(server.replace("+psycopg", "") + "/postgres", autocommit=True) as connection:
             connection.execute("CREATE DATABASE register")
         enter_at_once(tmp_path / "home", f"{server}/register")
+
+
+def test_the_roster_of_the_version_in_force(tmp_path):
+    home = Home.open(settings=Settings(home=tmp_path, catalogue="", workers=1))
+    try:
+        with_one = enter(home, parse_request(BODY, "test"), "", "kind,name\nschool,Cedar Falls\n", by="pro")
+        without = enter(home, parse_request(BODY, "test"), "", by="pro")
+        assert home.roster(with_one) == (RosterLine(RosterKind.SCHOOL, "Cedar Falls"),)
+        assert home.roster(without) == ()
+        with home.catalogue.write() as connection:
+            later = "kind,name\nschool,Later\n"
+            connection.execute(
+                t.rosters.insert(), {"request_id": with_one, "version": 2, "roster_csv": later}
+            )
+        assert home.roster(with_one) == (RosterLine(RosterKind.SCHOOL, "Cedar Falls"),)
+        with home.catalogue.write() as connection:
+            connection.execute(t.requests.update().values(version=3))
+        assert home.roster(with_one) == (RosterLine(RosterKind.SCHOOL, "Later"),)
+    finally:
+        home.close()

@@ -40,8 +40,34 @@ def write(tmp_path):
     return written
 
 
+def test_the_roster_comes_along_and_a_wrong_one_is_refused(write, tmp_path):
+    (tmp_path / "roster.csv").write_text("kind,name\nschool,Cedar Falls\n", "utf-8")
+    path = write('roster = "roster.csv"\n' + GOOD)
+    assert load_request(path).roster == "kind,name\nschool,Cedar Falls\n"
+    (tmp_path / "roster.csv").write_text("kind,name\nhouse,Secret\n", "utf-8")
+    with pytest.raises(SettingsError, match=r"^roster: line 2: kind is not one of [a-z, ]+$"):
+        load_request(path)
+    (tmp_path / "roster.csv").unlink()
+    with pytest.raises(SettingsError, match=r"roster: .*roster.csv cannot be read"):
+        load_request(path)
+
+
+def test_the_districts_domains(write):
+    two = GOOD.replace(
+        "[[sources]]",
+        '[[custodians]]\nid = "b"\nname = "B"\n'
+        'emails = ["b@mail.example", "b@CedarFalls.example"]\n[[sources]]',
+    )
+    assert load_request(write(GOOD)).request.district_domains() == ("cedarfalls.example",)
+    assert load_request(write(two)).request.district_domains() == ("cedarfalls.example",)
+    stated = load_request(write('domains = ["k12.example"]\n' + two))
+    assert stated.request.district_domains() == ("k12.example",)
+    with pytest.raises(SettingsError, match=r"domains\.0"):
+        load_request(write('domains = ["@cedarfalls.example"]\n' + GOOD))
+
+
 def test_a_good_file(write, tmp_path):
-    request, terms = load_request(write(GOOD))
+    request, terms, _ = load_request(write(GOOD))
     assert terms == "term,note\nbus,\n"
     assert request.sources[0].path == str(tmp_path / "sources/mail")
     window = request.window_days()

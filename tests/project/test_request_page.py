@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from desk.request import Custodian, Request, Source, parse_request
+from desk.request import Custodian, Request, RuledOut, Source, parse_request
 from tests.project.test_docs import first_column
 
 TEXT = (Path(__file__).parents[2] / "docs/request.md").read_text("utf-8")
@@ -25,6 +25,7 @@ def test_its_example_is_taken():
     ("heading", "model", "elsewhere"),
     [
         ("Keys", Request, {"custodians", "sources"}),
+        ("Keys of a place ruled out", RuledOut, set()),
         ("Keys of a custodian", Custodian, set()),
         ("Keys of a source", Source, set()),
     ],

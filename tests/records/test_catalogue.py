@@ -274,6 +274,17 @@ def _migrate(url: str, number: int) -> None:
     catalogue.close()
 
 
+def test_a_home_of_the_first_form_gets_the_tables_it_lacks(catalogue):
+    rooms = (t.rosters, t.variants, t.variant_answers, t.signals, t.signal_items, t.signal_answers, t.samples)
+    with catalogue.write() as connection:
+        audit.append(connection, action="opened", actor="pro", request_id="2026-0001")
+        t.metadata.drop_all(connection, tables=[*rooms, t.sample_items, t.sample_answers])
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    catalogue.migrate()
+    assert [count(catalogue, table) for table in (*rooms, t.sample_items, t.sample_answers)] == [0] * 9
+    assert audit.verify(catalogue).seq == 1
+
+
 def test_four_processes_may_migrate_an_empty_database_at_once(url, writers):
     together(writers, _migrate, url)
     catalogue = Catalogue(url)

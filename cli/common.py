@@ -1,0 +1,26 @@
+"""What the commands share: the arguments that many have, and opening the home."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from records.settings import load_settings
+
+if TYPE_CHECKING:
+    from desk.home import Home
+
+RequestId = Annotated[str, typer.Argument(metavar="ID", help="Request id, such as 2026-0001.")]
+ItemId = Annotated[str, typer.Argument(metavar="ITEM", help="Item id.")]
+By = Annotated[str, typer.Option("--by", help="Who does this; written into the audit log.")]
+
+
+def opened(context: typer.Context) -> Home:
+    """Open the home the command line or the environment names."""
+    from desk.home import Home
+
+    settings = load_settings(context.obj)
+    home = Home.open(settings=settings)
+    context.call_on_close(home.close)
+    return home

@@ -458,6 +458,7 @@ signal_items = Table(
     Column("signal_id", Text, nullable=False),
     Column("item_id", Text, nullable=False),
     Column("family_id", Text, nullable=False),
+    Column("first_at", Text, nullable=False),  # when it was first found to stand here: later than an answer?
     _key("request_id", "signal_id", "item_id"),
     Index("signal_items_by_item", "request_id", "item_id"),
 )

@@ -14,7 +14,8 @@ from datetime import date, datetime
 from pathlib import Path
 
 from examples.district.clock import ZONE
-from examples.district.people import Person
+from examples.district.people import DOMAIN, Person
+from examples.district.roster import BIDDER, COACH
 
 _TOKEN = re.compile(r"[^\W_]+")
 
@@ -110,6 +111,7 @@ class Ask:
         name: ``bus`` for ``request-bus.toml``.
         first: First day of the window, inclusive, Pacific time; so ``last``.
         all_sources: True for the main request; else only ``sources`` (source ids).
+        ruled_out: Places that were considered and are not searched, each with why.
     """
 
     name: str
@@ -121,6 +123,7 @@ class Ask:
     terms: tuple[Term, ...]
     all_sources: bool
     sources: frozenset[str] = frozenset()
+    ruled_out: tuple[tuple[str, str], ...] = ()
 
     def searches(self, source_id: str) -> bool:
         """Say whether the request names this source."""
@@ -191,10 +194,15 @@ def make_asks(contract_sources: frozenset[str], staffing_sources: frozenset[str]
             date(2026, 6, 30),
             BUS_TERMS,
             all_sources=True,
+            ruled_out=(
+                ("Camera recordings of the buses", "kept for 30 days; those of the window are gone"),
+                ("Student information system", "holds addresses and grades, no correspondence"),
+            ),
         ),
         Ask(
             "contract",
-            "Bids, proposals and correspondence on the boiler contract and the playground project",
+            "Bids, proposals and correspondence on the boiler contract and the playground project, "
+            f"and what {BIDDER} of Pinecrest Mechanical wrote or was told",
             date(2026, 4, 6),
             "Example Gazette, newsroom",
             date(2025, 9, 1),
@@ -202,10 +210,12 @@ def make_asks(contract_sources: frozenset[str], staffing_sources: frozenset[str]
             CONTRACT_TERMS,
             all_sources=False,
             sources=contract_sources,
+            ruled_out=(("Payroll system", "holds wages and hours, nothing about bidders"),),
         ),
         Ask(
             "staffing",
-            "Texts, mail and chats of district officials on the coaching vacancy at Alder Valley High School",
+            "Texts, mail and chats of district officials on the coaching vacancy at Alder Valley High School "
+            f"after the leave of {COACH}",
             date(2026, 6, 15),
             "",
             date(2025, 11, 1),
@@ -251,7 +261,11 @@ def _toml(ask: Ask, sources: list[Source]) -> str:
         'time_zone = "America/Los_Angeles"',
         f"window = {{ from = {ask.first}, to = {ask.last} }}",
         f'terms = "terms-{ask.name}.csv"',
+        'roster = "roster.csv"',
+        f'domains = ["{DOMAIN}"]',
     ]
+    for place, why in ask.ruled_out:
+        lines += ["", "[[ruled_out]]", f"place = {_quoted(place)}", f"why = {_quoted(why)}"]
     custodians = {s.custodian_id: s.custodian for s in sources}
     for key, person in sorted(custodians.items()):
         lines += [

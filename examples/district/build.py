@@ -23,6 +23,7 @@ from examples.district.clock import QUIET, mail_date, pacific
 from examples.district.people import People, Person, make_people
 from examples.district.planter import BOXES, OTHER_BOXES, FileStep, MailStep, Planter, TextStep
 from examples.district.planting import plant
+from examples.district.roster import write_roster
 from examples.district.stores import Maildir, MailZip, Mbox, Placed, Store, open_mbox
 from examples.district.texts import Words, make_words
 from examples.district.truth import Piece, Top, TruthTable
@@ -41,7 +42,7 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
         items: Top items over all sources, 200 to 1,000,000.
         seed: The same seed and size give the same bytes.
         out: A new or empty folder; gets ``sources/``, ``request-*.toml``, ``terms-*.csv``, ``truth.jsonl``,
-            ``staff.csv`` and ``students.csv``.
+            ``staff.csv``, ``students.csv`` and ``roster.csv``.
 
     Raises:
         ValueError: The size is out of range, or the folder is not empty.
@@ -66,6 +67,7 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
         }
     write_requests(out, asks, list(places.values()))
     _write_people(out, people)
+    write_roster(out, people)
     return summary
 
 

@@ -19,6 +19,7 @@ import pytest
 from examples.district.__main__ import main
 from examples.district.asks import CONTRACT_TERMS, Fields, Tokens, make_asks
 from examples.district.build import LARGEST, SMALLEST, build
+from records.roster import read_roster
 from records.vocabulary import CollectionState, Kind, Reason, TextState
 
 ITEMS = 640
@@ -200,6 +201,18 @@ def test_copies_of_a_message_form_one_group(truth):
     assert len({row["sha256"] for row in twice}) == 1
 
 
+def test_the_roster_names_everybody_and_every_school(district):
+    lines = read_roster((district / "roster.csv").read_text("utf-8"))
+    guardians = {(s["guardian"], s["guardian_email"]) for s in table(district / "students.csv")}
+    assert Counter(line.kind for line in lines) == {
+        "staff": 64 + 1, "student": 400, "guardian": len(guardians), "school": 4, "office": 3, "programme": 2,
+        "vendor": 3 + 2, "board": 5, "counsel": 1, "mailbox": 3,
+    }  # fmt: skip
+    emails = [email for line in lines for email in line.emails]
+    assert len(set(emails)) == len(emails)
+    assert {p["email"] for p in table(district / "staff.csv")} <= set(emails)
+
+
 # -- the requests
 
 
@@ -210,8 +223,12 @@ def test_requests_parse_and_name_only_what_is_there(district, truth):
         raw = tomllib.loads(file.read_text("utf-8"))
         assert set(raw) <= {
             "text", "received_on", "requester", "time_zone", "window", "terms", "custodians", "sources",
+            "roster", "domains", "ruled_out",
         }  # fmt: skip
         assert set(raw["window"]) == {"from", "to"}
+        assert raw["domains"] == ["aldervalley.example"]
+        assert (district / raw["roster"]).is_file()
+        assert len(raw.get("ruled_out", [])) == {"bus": 2, "contract": 1, "staffing": 0}[file.stem[8:]]
         assert isinstance(raw["received_on"], date)
         custodians = {c["id"] for c in raw["custodians"]}
         for custodian in raw["custodians"]:

@@ -28,10 +28,16 @@ import re
 import shutil
 import threading
 import time
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
-from itertools import islice, product
+from heapq import nsmallest
+from itertools import islice, product, repeat
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +45,7 @@ import apsw
 
 from records.errors import AccessError, AlreadyRunning, CheckFailed, Incomplete, Retryable, UsageError
 from records.evidence import sync_folder
-from search import expansion
+from search import expansion, word_lists
 from search import tree as q
 from search.folding import ANALYZER, fold
 from search.matcher import Span, holds, spans_of
@@ -54,12 +60,14 @@ from search.protocol import (
     TooLong,
     TooManyWords,
 )
+from search.word_lists import WordList
 
 SHARDS = 64
 """Most files of an index."""
 
-_SCHEMA = 1
+_SCHEMA = 2
 _SLICE = 500
+_CONTENT_BYTES = 16
 _BUSY_MS = 60_000
 _HASH_BYTES = 32 << 20  # FTS5's own buffer: measured, 1 MiB (its default) costs half the rate
 _CACHE_KIB = 64 << 10
@@ -84,6 +92,8 @@ value)); CREATE TABLE docs(
     doc INTEGER PRIMARY KEY, item_id TEXT NOT NULL UNIQUE, family_id TEXT NOT NULL, distinct_key TEXT NOT
     NULL, batch INTEGER NOT NULL, family INTEGER NOT NULL, parent INTEGER, custodian INTEGER NOT NULL, source
     INTEGER NOT NULL, kind INTEGER NOT NULL, sent_on TEXT, has INTEGER NOT NULL);
+CREATE TABLE numbers(batch INTEGER PRIMARY KEY, first INTEGER NOT NULL, families BLOB NOT NULL, contents BLOB
+    NOT NULL, places BLOB NOT NULL);
 CREATE INDEX docs_by_batch ON docs(batch);
 CREATE INDEX docs_by_family ON docs(family);
 CREATE INDEX docs_by_parent ON docs(parent) WHERE parent IS NOT NULL;
@@ -91,6 +101,7 @@ CREATE VIRTUAL TABLE words USING fts5({", ".join(_COLUMNS.values())},
     tokenize = 'ascii', content = '', contentless_delete = 1, detail = full);
 """
 
+_VOCABULARY = "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, row)"
 _HAS_BITS = {value: 1 << n for n, value in enumerate(q.HAS_VALUES)}
 _INSERT_WORDS = f"INSERT INTO words(rowid, {', '.join(_COLUMNS.values())}) VALUES ({', '.join('?' * 9)})"  # noqa: S608
 _HIT_COLUMNS = "d.item_id, d.family_id, custodians.value, sources.value, d.distinct_key"
@@ -185,28 +196,43 @@ class EmbeddedEngine:
 
     def count(self, query: q.Node) -> Counts:
         """Count exactly; see ``SearchEngine``."""
-        with self._timed():
-            documents = families = 0
-            keys: set[str] = set()
-            for shard, plain in self._plain(query):
-                source, where, bound = _Compiler(shard, self._clock()).compile(plain)
-                # Sets here are faster than DISTINCT there.
-                rows = _select(shard, "d.family, d.distinct_key", source, where, bound)
-                documents += len(rows)
-                families += len({row[0] for row in rows})
-                keys.update(row[1] for row in rows)
-        return Counts(documents, families, len(keys))
+        with self._timed(), self._snapshot() as shards:
+            return self._found(query, shards).counts()
 
     def search(self, query: q.Node, after: str | None = None, limit: int = 100) -> list[Hit]:
         """Return hits in item-id order, those after ``after``; see ``SearchEngine``."""
-        rows: list[tuple[Any, ...]] = []
-        with self._timed():
-            for shard, plain in self._plain(query):
-                source, where, bound = _Compiler(shard, self._clock()).compile(plain)
-                # The plus signs keep SQLite from walking the whole index of item ids for a rare word.
-                page = f"({where}) AND +d.item_id > :after ORDER BY +d.item_id LIMIT :limit"
-                rows += _hits(shard, source, page, bound | {"after": after or "", "limit": limit})
-        return [Hit(*row) for row in sorted(rows)[:limit]]
+        with self._timed(), self._snapshot() as shards:
+            return self._found(query, shards).page(after, limit)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[list[apsw.Connection]]:
+        """Hold each shard as it is: its numbers, what matches and the hits are read one after the other."""
+        with ExitStack() as held:
+            yield [held.enter_context(shard) for shard in self._shards()]
+
+    def _found(self, query: q.Node, shards: list[apsw.Connection]) -> _Found:
+        """Return what matches; the last answer is kept, since a person counts, looks, and turns the page."""
+        version = [(shard, shard.pragma("data_version")) for shard in shards]
+        kept: tuple[q.Node, list[tuple[apsw.Connection, int]], _Found] | None = self._local.found
+        if kept is not None and kept[:2] == (query, version):
+            return kept[2]
+        parts: list[_Part] = []
+        for shard, plain in self._plain(query):
+            sql, bound = _Compiler(shard, self._clock()).documents(plain)
+            documents = array("I", [row[0] for row in shard.execute(sql, bound)])
+            if documents:
+                parts.append(_Part(shard, self._numbers(shard), documents))
+        found = _Found(parts)
+        self._local.found = query, version, found
+        return found
+
+    def _numbers(self, shard: apsw.Connection) -> _Numbers:
+        """Return the numbers that counting needs of each document of a shard, read once a state of it."""
+        known: dict[apsw.Connection, tuple[int, _Numbers]] = self._local.numbers
+        version = shard.pragma("data_version")  # changes with each commit of another connection
+        if shard not in known or known[shard][0] != version:
+            known[shard] = version, _Numbers.read(shard)
+        return known[shard][1]
 
     def terms(self, queries: Iterable[q.Node]) -> Iterator[TermHits]:
         """Run a term list; see ``SearchEngine``."""
@@ -243,28 +269,38 @@ class EmbeddedEngine:
             for n, shard in enumerate(shards)
         ]
 
-    def _all_words(self, shard: apsw.Connection) -> list[str]:
-        """Return all words of a shard, sorted: FTS5 counts every place of each on the way, so they are kept.
-
-        As one text for a shard: a list of strings takes ten times the memory.
-        """
-        known: dict[apsw.Connection, tuple[int, str]] = self._local.words
-        version = shard.pragma("data_version")  # changes with each commit of another connection
-        if known.get(shard, (None, ""))[0] != version:
-            known[shard] = version, " ".join(row[0] for row in shard.execute("SELECT term FROM vocabulary"))
-        return known[shard][1].split()
+    def _word_lists(self, shards: Sequence[apsw.Connection]) -> list[WordList]:
+        """Return all words of each shard; where none are kept they are read on all cores, off the clock."""
+        kept: dict[apsw.Connection, tuple[str, WordList]] = self._local.words
+        states = [_state_of(shard) for shard in shards]
+        stale = [
+            shard
+            for shard, state in zip(shards, states, strict=True)
+            if kept.get(shard, ("", None))[0] != state
+        ]
+        if stale:
+            began = time.monotonic()
+            with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+                kept.update(
+                    zip(stale, pool.map(_word_list, [shard.filename for shard in stale]), strict=True)
+                )
+            clock = self._clock()
+            if clock.until is not None:
+                clock.until += time.monotonic() - began
+        return [kept[shard][1] for shard in shards]
 
     def _expanded(self, shards: Sequence[apsw.Connection], term: q.Term) -> list[list[str]]:
         """Return the words a term stands for in each shard, sorted."""
         start = expansion.common_start(term)
         wanted = expansion.fits(term)
-        sql = "SELECT term FROM vocabulary WHERE term >= ? AND term < ?"
-        found = [
-            [word for (word,) in shard.execute(sql, (start, start + _LAST)) if wanted(word)]
-            if start
-            else list(filter(wanted, self._all_words(shard)))
-            for shard in shards
-        ]
+        if start:
+            sql = "SELECT term FROM vocabulary WHERE term >= ? AND term < ?"
+            found = [
+                [word for (word,) in shard.execute(sql, (start, start + _LAST)) if wanted(word)]
+                for shard in shards
+            ]
+        else:
+            found = [list(filter(wanted, known.words())) for known in self._word_lists(shards)]
         count = len(set().union(*found))
         if count > PREFIX_LIMIT:
             raise TooManyWords(count)
@@ -275,10 +311,15 @@ class EmbeddedEngine:
         start = fold(prefix).strip()
         found: dict[str, int] = {}
         with _translated():
-            for shard in self._shards():
-                for term, documents in shard.execute(
-                    "SELECT term, doc FROM vocabulary WHERE term >= ? AND term < ?", (start, start + _LAST)
-                ):
+            shards = list(self._shards())
+            sql = "SELECT term, doc FROM vocabulary WHERE term >= ? AND term < ?"
+            lists: Iterable[Iterable[tuple[str, int]]] = (
+                (shard.execute(sql, (start, start + _LAST)) for shard in shards)
+                if start
+                else self._word_lists(shards)
+            )
+            for rows in lists:
+                for term, documents in rows:
                     found[term] = found.get(term, 0) + documents
         yield from sorted(found.items())
 
@@ -317,6 +358,8 @@ class EmbeddedEngine:
             self._local.open = {}
             self._local.clock = _Clock()
             self._local.words = {}
+            self._local.numbers = {}
+            self._local.found = None
         opened: dict[str, tuple[apsw.Connection, tuple[int, int]]] = self._local.open
         return opened
 
@@ -338,15 +381,153 @@ class EmbeddedEngine:
             if connection is None or known != identity:
                 connection = _open(path)
                 _check_analyzer(connection)
-                connection.execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, row)")
+                connection.execute(_VOCABULARY)
                 connection.execute(
                     "CREATE VIRTUAL TABLE temp.instances USING fts5vocab(main, words, instance)"
                 )
                 connection.set_progress_handler(self._clock().is_up, _STEPS)
                 connection.register_fts5_function("decided", _decided)
-                self._local.words.pop(opened.get(path.name, (None,))[0], None)
+                gone = opened.get(path.name, (None,))[0]
+                self._local.words.pop(gone, None)
+                self._local.numbers.pop(gone, None)
                 opened[path.name] = (connection, identity)
             yield connection
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """What counting needs of each document of a shard, by its number; 28 bytes a document.
+
+    Attributes:
+        families: The number of its top item.
+        contents: 16 bytes of its content: as much of a SHA-256 as an item id has.
+        places: Where its item id stands among all; see ``_place``.
+    """
+
+    families: array[int]
+    contents: bytes
+    places: array[int]
+
+    @classmethod
+    def read(cls, shard: apsw.Connection) -> _Numbers:
+        """Read them; the number 0 and those of batches that were replaced stand for nothing."""
+        families, contents, places = array("I"), bytearray(), array("Q")
+        rows = shard.execute("SELECT first, families, contents, places FROM numbers ORDER BY first")
+        for first, *columns in rows:
+            gap = first - len(families)
+            for column, cells in zip((families, contents, places), columns, strict=True):
+                column.extend(repeat(0, gap if column is not contents else gap * _CONTENT_BYTES))
+                column += array(column.typecode, cells) if isinstance(column, array) else cells
+        return cls(families, bytes(contents), places)
+
+
+def _content(distinct_key: str) -> bytes:
+    return hashlib.sha256(distinct_key.encode()).digest()[:_CONTENT_BYTES]
+
+
+def _place(item_id: str) -> int:
+    """Return a number that orders item ids as they order themselves; those that begin alike share it."""
+    return int.from_bytes(item_id.encode()[:8].ljust(8, b"\0"), "big")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What matches in one shard.
+
+    Attributes:
+        shard: The shard.
+        numbers: Of all its documents.
+        documents: Numbers of those that match.
+    """
+
+    shard: apsw.Connection
+    numbers: _Numbers
+    documents: array[int]
+
+
+_Entry = tuple[int, int, int]
+"""Place, part and number of a document."""
+
+
+class _Found:
+    """What matches a query, as numbers; hits are looked up when a page asks for them."""
+
+    def __init__(self, parts: list[_Part]) -> None:
+        self._parts = parts
+        self._ordered: list[_Entry] | None = None
+
+    def counts(self) -> Counts:
+        documents = families = 0
+        found: set[bytes] = set()
+        for part in self._parts:
+            documents += len(part.documents)
+            families += len(set(map(part.numbers.families.__getitem__, part.documents)))
+            contents = part.numbers.contents
+            starts = map(_CONTENT_BYTES.__mul__, part.documents)
+            found.update([contents[at : at + _CONTENT_BYTES] for at in starts])
+        return Counts(documents, families, len(found))
+
+    def page(self, after: str | None, limit: int) -> list[Hit]:
+        """Return the first hits after an item id, in item-id order."""
+        found: list[Hit] = []
+        first = 0 if after is None else _place(after)
+        while len(found) < limit:
+            wanted = limit - len(found) + 1  # one more: that of ``after`` comes along
+            entries = self._entries(first, wanted)
+            found += [hit for hit in self._hits(entries) if after is None or hit.item_id > after]
+            if len(entries) < wanted:
+                break
+            first = entries[-1][0] + 1
+        return sorted(found, key=attrgetter("item_id"))[:limit]
+
+    def _entries(self, first: int, wanted: int) -> list[_Entry]:
+        """Return so many documents from a place on, in order, and all that share the place of the last."""
+        if first == 0 and self._ordered is None:  # the first page needs no order in the rest
+            smallest = nsmallest(wanted + 1, self._all())
+            if len(smallest) <= wanted or smallest[-1][0] != smallest[-2][0]:
+                return smallest[:wanted]
+        if self._ordered is None:
+            self._ordered = sorted(self._all())
+        start = bisect_left(self._ordered, (first,))
+        end = start + wanted
+        while end < len(self._ordered) and self._ordered[end][0] == self._ordered[end - 1][0]:
+            end += 1
+        return self._ordered[start:end]
+
+    def _all(self) -> Iterator[_Entry]:
+        for number, part in enumerate(self._parts):
+            places = map(part.numbers.places.__getitem__, part.documents)
+            yield from zip(places, repeat(number), part.documents)
+
+    def _hits(self, entries: Iterable[_Entry]) -> Iterator[Hit]:
+        documents: dict[int, list[int]] = {}
+        for _, number, document in entries:
+            documents.setdefault(number, []).append(document)
+        for number, wanted in documents.items():
+            listed = "d.doc IN (SELECT value FROM json_each(:listed))"
+            rows = _select(
+                self._parts[number].shard, _HIT_COLUMNS, _HIT_SOURCE, listed, {"listed": json.dumps(wanted)}
+            )
+            yield from (Hit(*row) for row in rows)
+
+
+def _state_of(shard: apsw.Connection) -> str:
+    """Return what a shard calls its present state: another word after each batch."""
+    return str(shard.execute("SELECT value FROM meta WHERE name = 'state'").get)
+
+
+def _word_list(filename: str) -> tuple[str, WordList]:
+    """Return a shard's state and its words, as kept or read now; on a connection of its own, for a thread."""
+    path = Path(filename)
+    with closing(_open(path)) as shard, shard:
+        state = _state_of(shard)
+        kept = word_lists.load(path.with_suffix(".words"), state)
+        if kept is not None:
+            return state, kept
+        shard.execute(_VOCABULARY)
+        found = WordList.of(shard.execute("SELECT term, doc FROM vocabulary"))
+    word_lists.keep(path.with_suffix(".words"), state, found)
+    return state, found
 
 
 class _TimeIsUp(Exception):  # noqa: N818 - it leaves a query, and never this module
@@ -495,16 +676,22 @@ def _write_batch(connection: apsw.Connection, batch_id: str, documents: Iterable
     if old is not None:
         connection.execute("DELETE FROM words WHERE rowid IN (SELECT doc FROM docs WHERE batch = ?)", (old,))
         connection.execute("DELETE FROM docs WHERE batch = ?", (old,))
+        connection.execute("DELETE FROM numbers WHERE batch = ?", (old,))
         connection.execute("DELETE FROM batches WHERE batch = ?", (old,))
     batch = connection.execute("SELECT coalesce(max(batch), 0) + 1 FROM batches").get
     first = int(connection.execute("SELECT coalesce(max(doc), 0) + 1 FROM docs").get)
     writer = _BatchWriter(connection, batch, first)
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('state', lower(hex(randomblob(16))))")
     stream = iter(documents)
     while piece := list(islice(stream, _SLICE)):
         writer.write(piece)
-    writer.link()
+    writer.finish()
     connection.execute("INSERT INTO batches VALUES (?, ?, ?)", (batch, batch_id, writer.next - first))
     return writer.next - first
+
+
+_FAMILY = 5
+"""Place of the family in a row of ``docs``."""
 
 
 class _BatchWriter:
@@ -513,7 +700,8 @@ class _BatchWriter:
     def __init__(self, connection: apsw.Connection, batch: int, first: int) -> None:
         self._connection = connection
         self._batch = batch
-        self.next = first
+        self._first = self.next = first
+        self._columns = array("I"), bytearray(), array("Q")
         self._numbers: dict[str, int] = {}
         self._families: dict[str, int] = {}
         self._parents: list[tuple[str, int]] = []
@@ -530,7 +718,12 @@ class _BatchWriter:
             self._numbers[document.item_id] = number
             if document.parent_id is not None:
                 self._parents.append((document.parent_id, number))
-            rows.append(self._row(number, document))
+            row = self._row(number, document)
+            rows.append(row)
+            families, contents, places = self._columns
+            families.append(row[_FAMILY])
+            contents += _content(document.distinct_key)
+            places.append(_place(document.item_id))
             words.append((number, *_folded(document)))
         try:
             self._connection.executemany(
@@ -569,8 +762,12 @@ class _BatchWriter:
             self._labels[field, value] = known
         return known
 
-    def link(self) -> None:
-        """Tell children their parent's number; a parent may come after its child."""
+    def finish(self) -> None:
+        """Write what counts read, and tell children their parent's number: it may come after its child."""
+        columns = (bytes(column) for column in self._columns)
+        self._connection.execute(
+            "INSERT INTO numbers VALUES (?, ?, ?, ?, ?)", (self._batch, self._first, *columns)
+        )
         self._connection.executemany(
             "UPDATE docs SET parent = ? WHERE doc = ?",
             [(self._numbers[p], n) for p, n in self._parents if p in self._numbers],
@@ -617,6 +814,13 @@ class _Compiler:
         if match is not None:  # FTS5 leads: no set of row numbers has to be made first
             return "words CROSS JOIN docs d ON d.doc = words.rowid", "words MATCH :match", {"match": match}
         return "docs d", self._where(node, "d", None), self._bound
+
+    def documents(self, node: q.Node) -> tuple[str, dict[str, Any]]:
+        """Return what selects the numbers of matching documents, and the values it names."""
+        match = fts_expression(node, None)
+        if match is not None:  # FTS5 knows them
+            return "SELECT rowid FROM words WHERE words MATCH :match", {"match": match}
+        return f"SELECT d.doc FROM docs d WHERE {self._where(node, 'd', None)}", self._bound  # noqa: S608
 
     def _bind(self, value: Any) -> str:
         name = f"v{len(self._bound)}"

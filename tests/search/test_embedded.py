@@ -73,6 +73,89 @@ def test_pages_follow_one_another_in_item_order_without_a_wall(engine: EmbeddedE
     assert seen == sorted(one.item_id for one in EVERYTHING)
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+def test_pages_of_ids_that_begin_alike(engine: EmbeddedEngine, limit: int) -> None:
+    names = ["a", "abcdefgh", *(f"abcdefgh{n}" for n in range(9)), "abcdefgi", "b\u00e9", "b\U0001f600", "z"]
+    for n, name in enumerate(names):
+        engine.upsert(f"b{n % 5}", [])
+        engine.upsert(f"c{n}", [document(name, text="common")])
+    seen: list[str] = []
+    while page := engine.search(Word("common"), after=seen[-1] if seen else None, limit=limit):
+        seen += [hit.item_id for hit in page]
+    assert seen == sorted(names)
+    after_nothing_there = engine.search(Word("common"), after="abcdefgh55", limit=3)
+    assert [hit.item_id for hit in after_nothing_there] == ["abcdefgh6", "abcdefgh7", "abcdefgh8"]
+
+
+def test_counts_after_batches_were_replaced_out_of_turn(engine: EmbeddedEngine) -> None:
+    """Numbers of documents then have gaps, within a shard of several batches."""
+    for batch in ("b1", "b65", "b129"):
+        engine.upsert(batch, [document(f"{batch}-{n}", family=f"{batch}-0", text="common") for n in range(3)])
+    engine.upsert("b1", [document(f"b1-{n}", text="common") for n in range(5)])
+    engine.upsert("b129", [document("b129-9", text="common")])
+    assert engine.count(Word("common")) == Counts(9, 7, 9)
+    assert ids(engine, "common") == sorted(
+        [*(f"b1-{n}" for n in range(5)), *(f"b65-{n}" for n in range(3)), "b129-9"]
+    )
+
+
+def test_an_answer_that_was_kept_is_not_given_for_another_state(engine: EmbeddedEngine) -> None:
+    filled(engine)
+    assert engine.count(Word("monday")).documents == 2
+    other = EmbeddedEngine(engine.folder)
+    other.upsert("b000001", [document("m1", text="monday monday"), document("m9", text="monday")])
+    assert engine.count(Word("monday")) == Counts(3, 3, 2)  # n1 is a copy of m1
+    assert [hit.item_id for hit in engine.search(Word("monday"))] == ["m1", "m9", "n1"]
+    other.drop()
+    assert engine.count(Word("monday")) == Counts(0, 0, 0)
+    other.upsert("b000001", [document("m1", text="monday")])
+    assert engine.search(Word("monday")) == [Hit("m1", "m1", "lee", "mail", "m1")]
+    other.close()
+
+
+def test_word_lists_are_kept_beside_their_shards(engine: EmbeddedEngine) -> None:
+    filled(engine)
+    every = list(engine.vocabulary(""))
+    lists = sorted(engine.folder.glob("*.words"))
+    assert [path.name for path in lists] == ["shard-01.words", "shard-02.words"]
+    assert {path.stat().st_mode & 0o777 for path in lists} == {0o600}
+    assert ids(engine, "*nday") == ["m1", "n1"]
+
+    def of_another() -> list[tuple[str, int]]:
+        another = EmbeddedEngine(engine.folder)
+        try:
+            return list(another.vocabulary(""))
+        finally:
+            another.close()
+
+    marked = lists[0].read_text("utf-8").replace("bus", "bux", 1)
+    lists[0].write_text(marked, "utf-8")
+    assert "bux" in dict(of_another())  # it is read, not made again
+    lists[0].write_text(marked[: len(marked) // 2], "utf-8")
+    assert of_another() == every  # cut short: made again
+    lists[0].write_bytes(b"\xff\xfe")
+    assert of_another() == every
+    engine.upsert("b000001", [document("m1", text="bunday")])
+    assert ids(engine, "*nday") == ["m1", "n1"]
+    assert ids(engine, "bun*") == ["m1"]
+    assert dict(of_another())["bunday"] == 1
+    engine.drop()
+    assert not engine.folder.exists()
+
+
+def test_a_word_list_that_cannot_be_kept_is_made_each_time(
+    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    filled(engine)
+    monkeypatch.setattr("os.fsync", full)
+    assert ids(engine, "*nday") == ["m1", "n1"]
+    monkeypatch.undo()
+    assert sorted(path.suffix for path in engine.folder.iterdir() if ".words" in path.name) == []
+
+
 def test_a_batch_again_replaces_what_it_put_there(engine: EmbeddedEngine) -> None:
     filled(engine)
     before = {query: ids(engine, query) for query in ("bus", "route", "not zebra", "attachment:budget")}

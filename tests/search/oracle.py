@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 import snowballstemmer
 
@@ -26,8 +27,9 @@ FIELD_OF = {
 }
 
 
-def words(text: str) -> list[str]:
-    """Tokens, one character at a time."""
+@lru_cache(maxsize=10_000)
+def words(text: str) -> tuple[str, ...]:
+    """Tokens, one character at a time; those of a text are made once."""
     found: list[str] = []
     current = ""
     for character in text:
@@ -48,9 +50,10 @@ def words(text: str) -> list[str]:
                 current = ""
     if current:
         found.append(current)
-    return found
+    return tuple(found)
 
 
+@lru_cache(maxsize=1_000_000)
 def term_fits(term: q.Term, word: str) -> bool:
     match term:
         case q.Prefix():
@@ -96,16 +99,17 @@ def edits(one: str, two: str) -> int:
 Span = tuple[int, int]
 
 
-def places(node: q.Node, found: list[str]) -> list[Span]:
+def places(node: q.Node, found: Sequence[str]) -> list[Span]:
     """Every span of an operand in a list of tokens: (first, after the last)."""
     match node:
         case q.Or():
             return sorted({span for child in node.children for span in places(child, found)})
         case q.Near():
+            right = places(node.right, found)
             return sorted({
                 (min(x[0], y[0]), max(x[1], y[1]))
                 for x in places(node.left, found)
-                for y in places(node.right, found)
+                for y in right
                 if near(x, y, node.distance) and (x[0] < y[0] or not node.ordered)
             })  # fmt: skip
         case q.NotNear():
@@ -113,10 +117,14 @@ def places(node: q.Node, found: list[str]) -> list[Span]:
             return [x for x in places(node.left, found) if not any(near(x, y, node.distance) for y in others)]
     assert isinstance(node, q.Leaf)
     terms = node.terms if isinstance(node, q.Phrase) else (node,)
+    kinds = set(found)
+    fitting = [{word for word in kinds if term_fits(term, word)} for term in terms]
+    if not all(fitting):
+        return []
     return [
         (start, start + len(terms))
         for start in range(len(found) - len(terms) + 1)
-        if all(term_fits(term, found[start + n]) for n, term in enumerate(terms))
+        if all(found[start + n] in fits for n, fits in enumerate(fitting))
     ]
 
 
@@ -126,7 +134,7 @@ def near(x: Span, y: Span, distance: int) -> bool:
     return 0 <= second[0] - first[1] < distance
 
 
-def counted(node: q.Node, found: list[str]) -> list[Span]:
+def counted(node: q.Node, found: Sequence[str]) -> list[Span]:
     """Spans that are occurrences: of words near one another only those with no other such span inside."""
     spans = places(node, found)
     if not isinstance(node, q.Near):
@@ -138,7 +146,7 @@ def counted(node: q.Node, found: list[str]) -> list[Span]:
     ]
 
 
-def marked(node: q.Node, found: list[str], wanted: Sequence[Span] | None = None) -> set[Span]:
+def marked(node: q.Node, found: Sequence[str], wanted: Sequence[Span] | None = None) -> set[Span]:
     """Places of words and phrases that are highlighted: those of each pair that is near."""
     spans = [span for span in places(node, found) if wanted is None or span in wanted]
     match node:

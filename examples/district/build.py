@@ -21,12 +21,14 @@ from examples.district.asks import Source, make_asks, write_requests
 from examples.district.bulk import Bulk, Chatter, Threads
 from examples.district.clock import QUIET, mail_date, pacific
 from examples.district.people import People, Person, make_people
+from examples.district.plant_variants import forms
 from examples.district.planter import BOXES, OTHER_BOXES, FileStep, MailStep, Planter, TextStep
 from examples.district.planting import plant
 from examples.district.roster import write_roster
 from examples.district.stores import Maildir, MailZip, Mbox, Placed, Store, open_mbox
 from examples.district.texts import Words, make_words
 from examples.district.truth import Piece, Top, TruthTable
+from examples.district.truth_variants import FormTable
 
 SMALLEST, LARGEST = 200, 1_000_000
 CROWDED = 500
@@ -42,7 +44,7 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
         items: Top items over all sources, 200 to 1,000,000.
         seed: The same seed and size give the same bytes.
         out: A new or empty folder; gets ``sources/``, ``request-*.toml``, ``terms-*.csv``, ``truth.jsonl``,
-            ``staff.csv``, ``students.csv`` and ``roster.csv``.
+            ``truth-variants.jsonl``, ``staff.csv``, ``students.csv`` and ``roster.csv``.
 
     Raises:
         ValueError: The size is out of range, or the folder is not empty.
@@ -56,7 +58,8 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
     words = make_words(seed, min(6000, max(600, items)))
     places = _sources(people)
     asks = make_asks(_ids(places, CONTRACT_PLACES), _ids(places, STAFFING_PLACES))
-    with TruthTable(out / "truth.jsonl", asks) as truth:
+    planted_forms = FormTable(forms(people.office["transport"]))
+    with TruthTable(out / "truth.jsonl", asks, planted_forms) as truth:
         _Builder(items, seed, out, people, words, places, truth).run()
         summary = {
             "items": truth.rows,
@@ -65,6 +68,7 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
             "by_state": dict(truth.by_state),
             "families_hit": dict(truth.planted),
         }
+    planted_forms.write(out / "truth-variants.jsonl")
     write_requests(out, asks, list(places.values()))
     _write_people(out, people)
     write_roster(out, people)

@@ -14,6 +14,7 @@ from typing import Any
 
 from examples.district.asks import Ask, Fields, Source, Tokens
 from examples.district.clock import utc_text
+from examples.district.truth_variants import FormTable
 
 State = tuple[str, str | None]
 STORED: State = ("stored", None)
@@ -120,9 +121,10 @@ class Top:
 class TruthTable:
     """Writes rows as they come and counts them; nothing is kept in memory but counts."""
 
-    def __init__(self, path: Path, asks: Sequence[Ask]) -> None:
+    def __init__(self, path: Path, asks: Sequence[Ask], forms: FormTable) -> None:
         self._file = path.open("w", encoding="utf-8", newline="")
         self._asks = asks
+        self._forms = forms
         self.by_source: Counter[str] = Counter()
         self.by_state: Counter[str] = Counter()
         self.planted: Counter[str] = Counter()
@@ -167,7 +169,10 @@ class TruthTable:
         if other:
             row["collection_by_request"] = other
         if not top.plain or top.children:
-            self._details(row, top, [ask for ask in self._asks if states.get(ask.name) == STORED])
+            asks = [ask for ask in self._asks if states.get(ask.name) == STORED]
+            self._details(row, top, asks)
+            if not top.plain:
+                self._forms.add(top, asks)
         self.by_source[top.source.id] += 1
         self.by_state["/".join(filter(None, main))] += 1
         self._file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")

@@ -312,6 +312,23 @@ def test_near_misses_do_not_hit_and_scans_hit_only_after_ocr(truth):
     assert all(m["text"] == {"state": "pending", "reason": "needs_ocr"} for m in late)
 
 
+def test_every_planted_form_adds_what_no_term_finds(district, truth):
+    rows = [json.loads(line) for line in (district / "truth-variants.jsonl").read_text("utf-8").splitlines()]
+    assert Counter(row["request"] for row in rows) == {"bus": 10, "contract": 11, "staffing": 7}
+    assert {row["way"] for row in rows} == {
+        "name", "alias", "acronym", "nickname", "initials", "order", "handle", "phone", "spacing",
+        "misspelling", "stem",
+    }  # fmt: skip
+    families = {(row["source_id"], row["native_key"]): row for row in truth}
+    for row in rows:
+        assert row["added_documents"] >= row["added_families"] == len(row["families"]) > 0
+        for source, key in row["families"]:
+            found = families[source, key]
+            assert "variant" in found["tags"]
+            assert row["request"] not in found["planted"]
+    assert all(not row["planted"] for row in truth if "variant" in row["tags"])
+
+
 # -- the files
 
 

@@ -123,10 +123,42 @@ def in_force(connection: sa.Connection, request_id: str) -> dict[str, Decision]:
     return {item_id: Decision.from_json(body) for item_id, body in rows}
 
 
+def found_in_samples(request_id: str) -> sa.Select[tuple[str]]:
+    """Select the families that a person found responsive in a sample; no term list is asked.
+
+    The newest answer counts, of each sample by itself.
+    """
+    return _found(request_id, t.sample_answers.c.family_id)
+
+
+def families_found_in_samples(connection: sa.Connection, request_id: str) -> dict[str, tuple[int, ...]]:
+    """Return those families, with the numbers of the samples they were found in."""
+    a = t.sample_answers.c
+    out: dict[str, tuple[int, ...]] = {}
+    for family_id, number in connection.execute(
+        _found(request_id, a.family_id, a.sample_no).order_by(a.family_id, a.sample_no)
+    ):
+        out[family_id] = (*out.get(family_id, ()), number)
+    return out
+
+
+def _found(request_id: str, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    a = t.sample_answers.c
+    later = t.sample_answers.alias("later")
+    newer = sa.exists().where(
+        later.c.request_id == a.request_id,
+        later.c.sample_no == a.sample_no,
+        later.c.family_id == a.family_id,
+        later.c.seq > a.seq,
+    )
+    return sa.select(*columns).where(a.request_id == request_id, a.responsive.is_(sa.true()), ~newer)
+
+
 def in_review(connection: sa.Connection, request_id: str, version: int) -> dict[str, Standing]:
     """Return where every item in review stands, for one version of the term list.
 
-    A hit in any member of a family puts the whole family in review; a decided item is in review too.
+    A hit in any member of a family puts the whole family in review, and so does a person who finds it
+    responsive in a sample of what was not going to be reviewed; a decided item is in review too.
     """
     i, r, h, d, n = t.items.c, t.readings.c, t.hits.c, t.decisions.c, t.numbers.c
     decided = in_force(connection, request_id)
@@ -139,7 +171,9 @@ def in_review(connection: sa.Connection, request_id: str, version: int) -> dict[
         .where(
             i.request_id == request_id,
             i.state == CollectionState.STORED,
-            i.family_id.in_(hit_families) | i.item_id.in_(decided_items),
+            i.family_id.in_(hit_families)
+            | i.family_id.in_(found_in_samples(request_id))
+            | i.item_id.in_(decided_items),
         )
     )
     out: dict[str, Standing] = {}

@@ -56,6 +56,7 @@ class Guard:
     items: int
     installments: int
     removed: int
+    sampled: int
 
 
 def guard(connection: sa.Connection, request_id: str) -> Guard:
@@ -69,7 +70,16 @@ def guard(connection: sa.Connection, request_id: str) -> Guard:
     ).scalar()
     if version is None:
         raise UsageError(f"there is no request {request_id}")
-    tables = (t.decisions, t.retention_flags, t.readings, t.hits, t.items, t.installments, t.tombstones)
+    tables = (
+        t.decisions,
+        t.retention_flags,
+        t.readings,
+        t.hits,
+        t.items,
+        t.installments,
+        t.tombstones,
+        t.sample_answers,
+    )
     counts = [
         connection.execute(
             sa.select(sa.func.count()).select_from(table).where(table.c.request_id == request_id)

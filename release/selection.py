@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from records import tables as t
-from records.decisions import Decision, Standing, Treatment, in_review
+from records.decisions import Decision, Standing, Treatment, found_in_samples, in_review
 from records.vocabulary import Awaits, CollectionState, Reason, ReviewState
 
 
@@ -160,7 +160,12 @@ def load_members(connection: sa.Connection, request_id: str, version: int) -> li
         )
         .outerjoin_from(t.items, t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
         .outerjoin(t.blobs, (b.request_id == i.request_id) & (b.sha256 == i.blob_sha256))
-        .where(i.request_id == request_id, i.family_id.in_(hit) | i.family_id.in_(decided_families))
+        .where(
+            i.request_id == request_id,
+            i.family_id.in_(hit)
+            | i.family_id.in_(found_in_samples(request_id))
+            | i.family_id.in_(decided_families),
+        )
     )
     return [
         Member(

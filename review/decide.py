@@ -61,6 +61,7 @@ class Place:
 
     Attributes:
         item_id: The item.
+        family_id: Its top item.
         unit_id: The item whose responsiveness it shares: its family's top item, or for texts, chats and calls
             the message itself; what a message carries belongs to the message.
         blob_sha256: The bytes; None unless stored.
@@ -68,6 +69,7 @@ class Place:
     """
 
     item_id: str
+    family_id: str
     unit_id: str
     blob_sha256: str | None
     stored: bool
@@ -253,7 +255,7 @@ def _places(connection: sa.Connection, request_id: str, family_ids: list[str]) -
         else:
             unit[row.item_id] = unit.get(row.parent_id, row.family_id)
         stored = row.state == CollectionState.STORED
-        yield row.item_id, Place(row.item_id, unit[row.item_id], row.blob_sha256, stored)
+        yield row.item_id, Place(row.item_id, row.family_id, unit[row.item_id], row.blob_sha256, stored)
 
 
 def disagreements(

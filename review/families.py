@@ -355,6 +355,18 @@ def terms_of(connection: sa.Connection, request_id: str, version: int) -> dict[i
 # --- words ---------------------------------------------------------------------------------------------
 
 
+def elsewhere(hit: bool, samples: Sequence[int]) -> str:  # noqa: FBT001 - a plain fact of the family
+    """Say why a record without a hit of its own is in review.
+
+    Args:
+        hit: Whether another member of its family has one.
+        samples: The samples of what was not going to be reviewed in which a person found its family.
+    """
+    if samples and not hit:
+        return f"found responsive by a person in sample {', '.join(map(str, samples))}; no term finds it"
+    return "in the family of a record that hit"
+
+
 def local_time(member: Member, zone: ZoneInfo) -> str:
     """Return a member's time as a person reads it: ``2026-03-04 07:05:00 -08:00``, and how far to trust it.
 

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from records import canonical
 from records import tables as t
 from records.catalogue import Catalogue
-from records.decisions import Decision, Standing, in_review
+from records.decisions import Decision, Standing, families_found_in_samples, in_review
 from records.errors import ItemError
 from records.evidence import EvidenceStore
 from retention.suggest import Flag, flags_in_force
@@ -24,6 +24,7 @@ from review.families import (
     NOT_IN_REVIEW,
     Family,
     Member,
+    elsewhere,
     hits_of,
     local_time,
     members_of,
@@ -102,6 +103,7 @@ class Entry:
     custodian: str
     terms: frozenset[int]
     states: frozenset[str]
+    samples: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Shown:
         member: Its top item.
         when: Its time in words.
         sender: In words.
-        terms: Terms that hit the family.
+        terms: Terms that hit the family, and samples that a person found it in.
         begins: How its text begins, where it has neither subject nor name (texts and chats); else empty.
     """
 
@@ -138,6 +140,7 @@ class MemberView:
         text_problem: Why its text cannot be shown, or empty.
         html: Sanitised body, or None.
         why: Terms that hit it, with occurrences and highlighted excerpts.
+        otherwise: Why a record in review is here that no term hits, in words.
         more_terms: Terms beyond those that are shown.
         suggestions: In words.
         history: Decisions, newest first.
@@ -152,6 +155,7 @@ class MemberView:
     text_problem: str
     html: Markup | None
     why: tuple[tuple[str, int, tuple[Markup, ...]], ...]
+    otherwise: str
     more_terms: int
     suggestions: tuple[str, ...]
     history: tuple[tuple[int, str, str, Decision], ...]
@@ -283,7 +287,7 @@ class Lists:
 
 def _stamp(connection: sa.Connection, found: RequestRow) -> tuple[int, ...]:
     """Return counts that change whenever a list could."""
-    tables = (t.decisions, t.hits, t.numbers, t.readings)
+    tables = (t.decisions, t.hits, t.numbers, t.readings, t.sample_answers)
     counts = [
         connection.scalar(
             sa.select(sa.func.count()).select_from(table).where(table.c.request_id == found.request_id)
@@ -312,6 +316,7 @@ def _entries(connection: sa.Connection, found: RequestRow, reviewed: Mapping[str
         .where(h.request_id == found.request_id, h.version == found.version)
     ):
         terms[family_id].add(term_no)
+    samples = families_found_in_samples(connection, found.request_id)
     return [
         Entry(
             family,
@@ -319,6 +324,7 @@ def _entries(connection: sa.Connection, found: RequestRow, reviewed: Mapping[str
             custodians[family.family_id],
             frozenset(terms[family.family_id]),
             frozenset(states[family.family_id]),
+            samples.get(family.family_id, ()),
         )
         for place, family in enumerate(families, start=1)
     ]
@@ -334,6 +340,7 @@ def _fits(entry: Entry, narrowed: Filter) -> bool:
 
 def _shown(entry: Entry, member: Member, terms: Mapping[int, str], zone: ZoneInfo, begins: str) -> Shown:
     words = tuple(terms.get(no, f"term {no}") for no in sorted(entry.terms))
+    words += tuple(f"sample {no}" for no in entry.samples)
     return Shown(entry, member, local_time(member, zone), people(member.sender, 2), words, begins)
 
 
@@ -381,9 +388,11 @@ def views(
     with catalogue.read() as connection:
         hits = hits_of(connection, found.request_id, found.version, [family_id])
         terms = terms_of(connection, found.request_id, found.version)
+        samples = families_found_in_samples(connection, found.request_id).get(family_id, ())
         history = _history(connection, found.request_id, ids)
         flags = flags_in_force(connection, found.request_id, ids)
     addresses = [address for member in family_members for _, address in member.everybody]
+    otherwise = elsewhere(bool(hits), samples)
     out = []
     for member in shown:
         own = hits.get(member.item_id, [])
@@ -403,6 +412,7 @@ def views(
                 text_problem=problem,
                 html=_html(store, member),
                 why=why,
+                otherwise=otherwise,
                 more_terms=max(0, len(own) - TERMS_SHOWN),
                 suggestions=tuple(s.text for s in suggest.suggest(member.kind, addresses, words)),
                 history=tuple(history.get(member.item_id, ())),

@@ -58,6 +58,26 @@ REQUIRED = (
 )
 """A sheet without one of these is refused: a hold left out by accident could release a record."""
 
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a sheet that comes back must look like.
+
+    Attributes:
+        name: What people call it.
+        columns: All its columns.
+        answers: Those that people fill in.
+        required: Without one of these it is refused.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    answers: tuple[str, ...]
+    required: tuple[str, ...]
+
+
+CODING = Form("coding sheet", COLUMNS, ANSWERS, REQUIRED)
+
 PUBLIC, PERSONAL = "yes", "personal"
 YES, NO = "yes", "no"
 TREATMENTS = tuple(treatment.value for treatment in Treatment)

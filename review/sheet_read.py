@@ -31,13 +31,12 @@ from records.decisions import Decision, Exemption, Hold, Treatment
 from records.errors import AccessError, UsageError
 from review import decide, exemptions
 from review.sheet_form import (
-    ANSWERS,
-    COLUMNS,
+    CODING,
     HOLDS,
     ITEM_ID,
     PAGES_PREFIX,
-    REQUIRED,
     TREATMENTS,
+    Form,
     SheetRow,
     SheetRows,
     key_of,
@@ -59,8 +58,9 @@ _DATES = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}([ T]\d.*)?|\d{1,2}/\d{1,2}/\d{2,4}|\d{1,2}[-. ][A-Za-z]{3,9}\.?([-. ]\d{2,4})?"
     r"|[A-Za-z]{3,9}[-. ]\d{2,4}"
 )
-_YES, _NO = frozenset({"yes", "y", "true", "1"}), frozenset({"no", "n", "false", "0"})  # 1: LibreOffice's CSV
-_PERSONAL = _NO | {"personal", "personal matter"}
+# 1 and 0: what LibreOffice makes of a yes-or-no cell in CSV
+YES_WORDS, NO_WORDS = frozenset({"yes", "y", "true", "1"}), frozenset({"no", "n", "false", "0"})
+_PERSONAL = NO_WORDS | {"personal", "personal matter"}
 _ONLY_ASSIGNS = frozenset({"reviewer"})
 """A row with nothing but these is not answered yet: offices share out the work by filling them in first."""
 
@@ -102,15 +102,15 @@ class SheetResult:
 # --- from a file to rows -------------------------------------------------------------------------------
 
 
-def read_sheet(path: Path) -> SheetRows:
-    """Read a coding sheet, XLSX or CSV by its content.
+def read_sheet(path: Path, form: Form = CODING) -> SheetRows:
+    """Read a sheet, XLSX or CSV by its content.
 
     Columns may stand in any order, others may stand between them, and a heading may be written with spaces or
     capitals. CSV may be UTF-8, UTF-16 or Windows-1252, with comma, semicolon or tab.
 
     Raises:
         AccessError: The file cannot be opened.
-        UsageError: It is no coding sheet: another format, a column missing, doubled or misspelt. The message
+        UsageError: It is no such sheet: another format, a column missing, doubled or misspelt. The message
             names the file, the columns in question and the columns that are expected.
     """
     try:
@@ -119,10 +119,10 @@ def read_sheet(path: Path) -> SheetRows:
     except OSError as error:
         raise AccessError(f"{path.name} cannot be opened: {error.strerror}") from error
     if head.startswith(b"PK\x03\x04"):
-        return _from_table(path.name, _xlsx_tables(path))
+        return _from_table(path.name, _xlsx_tables(path), form)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         raise UsageError(f"{path.name} is in the old .xls form: save it as .xlsx or .csv")
-    return _from_table(path.name, [_csv_rows(path)])
+    return _from_table(path.name, [_csv_rows(path, form)], form)
 
 
 def _xlsx_tables(path: Path) -> Iterator[Iterator[Sequence[Any]]]:
@@ -170,13 +170,13 @@ def _damage_named(path: Path) -> Iterator[None]:
         raise UsageError(f"{path.name} is damaged or no .xlsx file: save it anew") from error
 
 
-def _csv_rows(path: Path) -> Iterator[Sequence[Any]]:
+def _csv_rows(path: Path, form: Form) -> Iterator[Sequence[Any]]:
     text = _decoded(path.read_bytes())
     first, _, rest = text.partition("\n")
     if first.strip().casefold().startswith("sep="):  # Excel's own hint
         text = rest
     try:
-        yield from csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=False)
+        yield from csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, form), strict=False)
     except csv.Error as error:
         raise UsageError(f"{path.name} is no CSV file: save it anew as CSV (UTF-8)") from error
 
@@ -190,14 +190,14 @@ def _decoded(data: bytes) -> str:
         return data.decode("cp1252", "replace")
 
 
-def _delimiter(text: str) -> str:
+def _delimiter(text: str, form: Form) -> str:
     """Return the separator that makes the most known columns of the first lines."""
 
     def known(delimiter: str) -> int:
         lines = csv.reader(io.StringIO(text[:_CELL_LIMIT], newline=""), delimiter=delimiter)
         best = 0
         for _, line in zip(range(_HEADING_WITHIN), lines, strict=False):
-            best = max(best, sum(_heading(cell) in COLUMNS for cell in line))
+            best = max(best, sum(_heading(cell) in form.columns for cell in line))
         return best
 
     try:
@@ -206,7 +206,7 @@ def _delimiter(text: str) -> str:
         return ","
 
 
-def _from_table(name: str, tables: Iterable[Iterable[Sequence[Any]]]) -> SheetRows:
+def _from_table(name: str, tables: Iterable[Iterable[Sequence[Any]]], form: Form) -> SheetRows:
     likest: list[str] = []
     for table in tables:
         rows = iter(table)
@@ -217,17 +217,17 @@ def _from_table(name: str, tables: Iterable[Iterable[Sequence[Any]]]) -> SheetRo
                 )
             headings = [_heading(cell) for cell in cells]
             if ITEM_ID in headings:
-                places = _places(name, headings)
+                places = _places(name, headings, form)
                 return SheetRows(frozenset(places), tuple(_table_rows(rows, places, number + 1)))
-            if sum(h in COLUMNS for h in headings) > sum(h in COLUMNS for h in likest):
+            if sum(h in form.columns for h in headings) > sum(h in form.columns for h in likest):
                 likest = headings
-    raise _lacks(name, [column for column in REQUIRED if column not in likest])
+    raise _lacks(name, [column for column in form.required if column not in likest], form)
 
 
-def _lacks(name: str, missing: Sequence[str]) -> UsageError:
+def _lacks(name: str, missing: Sequence[str], form: Form) -> UsageError:
     return UsageError(
-        f"{name} lacks the column {', '.join(missing)}; a coding sheet has the columns "
-        f"{', '.join((ITEM_ID, *ANSWERS))}. {_NOTHING}"
+        f"{name} lacks the column {', '.join(missing)}; a {form.name} has the columns "
+        f"{', '.join((ITEM_ID, *form.answers))}. {_NOTHING}"
     )
 
 
@@ -235,26 +235,26 @@ def _heading(cell: Any) -> str:
     return _SPACES.sub("_", _text(cell)).strip("_").casefold()
 
 
-def _places(name: str, headings: Sequence[str]) -> dict[str, int]:
+def _places(name: str, headings: Sequence[str], form: Form) -> dict[str, int]:
     """Return where the known columns stand.
 
     Raises:
         UsageError: One is missing, doubled, or probably misspelt.
     """
-    expected = f"a coding sheet has the columns {', '.join((ITEM_ID, *ANSWERS))}"
-    missing = [column for column in REQUIRED if column not in headings]
+    known = (ITEM_ID, *form.answers)
+    missing = [column for column in form.required if column not in headings]
     if missing:
-        raise UsageError(f"{name} lacks the column {', '.join(missing)}; {expected}. {_NOTHING}")
-    doubled = sorted({c for c in headings if c in (ITEM_ID, *ANSWERS) and headings.count(c) > 1})
+        raise _lacks(name, missing, form)
+    doubled = sorted({c for c in headings if c in known and headings.count(c) > 1})
     if doubled:
         raise UsageError(f"{name} has the column {', '.join(doubled)} twice: remove one. {_NOTHING}")
-    absent = [column for column in ANSWERS if column not in headings]
+    absent = [column for column in form.answers if column not in headings]
     for heading in headings:
-        if heading and heading not in COLUMNS:
+        if heading and heading not in form.columns:
             meant = difflib.get_close_matches(heading, absent, 1, 0.8)
             if meant:
                 raise UsageError(f"{name} has a column {heading[:40]}; did you mean {meant[0]}? {_NOTHING}")
-    return {column: headings.index(column) for column in (ITEM_ID, *ANSWERS) if column in headings}
+    return {column: headings.index(column) for column in known if column in headings}
 
 
 def _table_rows(rows: Iterator[Sequence[Any]], places: Mapping[str, int], first: int) -> Iterator[SheetRow]:
@@ -296,10 +296,11 @@ class _Reading:
 
     def word(self, column: str, words: Sequence[str]) -> None:
         """Note that a cell holds none of the words it may hold."""
-        self.problems.append(f"{column} is {', '.join(words)} or empty, not {_shown(self.get(column))}")
+        self.problems.append(f"{column} is {', '.join(words)} or empty, not {shown(self.get(column))}")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """Return what a cell holds as a message quotes it, cut to 40 characters."""
     return f"“{text[:40]}…”" if len(text) > 40 else f"“{text}”"
 
 
@@ -343,16 +344,16 @@ def _public(reading: _Reading) -> bool:
         return False
     if not word:
         reading.problems.append("public_record comes first: answer yes, or personal")
-    elif word not in _YES:
+    elif word not in YES_WORDS:
         reading.word("public_record", ("yes", "personal"))
     return True
 
 
 def _yes_or_no(reading: _Reading) -> bool | None:
     word = reading.get("responsive").casefold()
-    if word and word not in _YES | _NO:
+    if word and word not in YES_WORDS | NO_WORDS:
         reading.word("responsive", ("yes", "no"))
-    return None if not word else word in _YES
+    return None if not word else word in YES_WORDS
 
 
 def _treatment(reading: _Reading) -> Treatment | None:
@@ -413,7 +414,7 @@ def _installment(reading: _Reading) -> int | None:
     if not text:
         return None
     if not re.fullmatch(r"[0-9]{1,6}", text):
-        reading.problems.append(f"installment is a number from 1 or empty, not {_shown(text)}")
+        reading.problems.append(f"installment is a number from 1 or empty, not {shown(text)}")
         return None
     return int(text)
 
@@ -489,12 +490,12 @@ def _understood(
     refused: list[Refused] = []
     read: dict[str, list[tuple[SheetRow, Decision]]] = defaultdict(list)
     for row in answered:
-        problem = _misplaced(row, known, request_id)
+        problem = misplaced(row, known, request_id)
         if not problem:
             decision, wrong = decision_of(row, columns, before.get(row.item_id or ""))
             problem = "; ".join(wrong)
         if problem:
-            refused.append(_refusal(row, problem))
+            refused.append(refused_row(row, problem))
         else:
             read[row.item_id or ""].append((row, decision))
     rows: dict[str, SheetRow] = {}
@@ -503,13 +504,13 @@ def _understood(
         if any(decision != opinions[0][1] for _, decision in opinions):
             numbers = ", ".join(str(row.number) for row, _ in opinions)
             problem = f"rows {numbers} answer differently for the same record: keep one"
-            refused += [_refusal(row, problem) for row, _ in opinions]
+            refused += [refused_row(row, problem) for row, _ in opinions]
         else:
             rows[item_id], answers[item_id] = opinions[0]
     return refused, rows, answers
 
 
-def _misplaced(row: SheetRow, known: Mapping[str, decide.Place], request_id: str) -> str:
+def misplaced(row: SheetRow, known: Mapping[str, decide.Place], request_id: str) -> str:
     """Say why a row cannot be read or its key leads nowhere; empty when neither is so."""
     if row.formulas:
         return f"{', '.join(row.formulas)} holds a formula: copy the cell and paste it as a value"
@@ -544,7 +545,7 @@ def _disagreeing(
         problem += "): give all of them the same answer"
         for item_id in members:
             if item_id in answers:
-                yield item_id, _refusal(rows[item_id], problem)
+                yield item_id, refused_row(rows[item_id], problem)
 
 
 def _reviewers(
@@ -565,5 +566,6 @@ def _reviewers(
     return out
 
 
-def _refusal(row: SheetRow, problem: str) -> Refused:
+def refused_row(row: SheetRow, problem: str) -> Refused:
+    """Return a row's refusal."""
     return Refused(row.number, row.key[:60], problem)

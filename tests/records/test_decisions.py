@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from records import tables as t
-from records.decisions import Decision, Exemption, Hold, Standing, Treatment, in_force, standings
+from records.decisions import (
+    Decision,
+    Exemption,
+    Hold,
+    Standing,
+    Treatment,
+    families_found_in_samples,
+    in_force,
+    standings,
+)
 from records.ids import item_id
 from records.vocabulary import RETRYABLE, Awaits, Reason, ReviewState
 from tests.records.homes import REQUEST, new_catalogue
@@ -146,6 +155,12 @@ class Desk:
         with self.catalogue.write() as connection:
             connection.execute(t.numbers.insert(), row)
 
+    def sampled(self, family, responsive, *, sample=1, seq=1, request=REQUEST):
+        row = {"request_id": request, "sample_no": sample, "family_id": family, "seq": seq}
+        row |= {"responsive": responsive, "why": "", "by": "PRO", "at": "x"}
+        with self.catalogue.write() as connection:
+            connection.execute(t.sample_answers.insert(), row)
+
     def standing(self, item, version=1):
         with self.catalogue.read() as connection:
             return standings(connection, REQUEST, version)[item]
@@ -243,6 +258,25 @@ def test_review_goes_by_the_version_of_the_terms(desk):
     assert desk.standing(one, version=2).state is ReviewState.NOT_IN_REVIEW
     desk.decide(one, RELEASE)
     assert desk.standing(one, version=2).awaits is Awaits.PRODUCTION
+
+
+def test_what_a_person_finds_in_a_sample_is_in_review_whole_and_under_every_version(desk):
+    top, other = desk.item("m1", hit=False), desk.item("m2", hit=False)
+    child = desk.item("m1/1", family=top, hit=False)
+    desk.sampled(top, responsive=True)
+    desk.sampled(other, responsive=False)
+    desk.sampled(other, responsive=True, request="another")
+    for version in (1, 2):
+        assert desk.standing(top, version) == Standing(LATER, Awaits.DECISION, None, None)
+        assert desk.standing(child, version).awaits is Awaits.DECISION
+        assert desk.standing(other, version).state is ReviewState.NOT_IN_REVIEW
+    desk.sampled(top, responsive=False, seq=2)
+    assert desk.standing(top).state is ReviewState.NOT_IN_REVIEW
+    desk.sampled(top, responsive=True, sample=2)
+    desk.sampled(other, responsive=True, sample=3)
+    with desk.catalogue.read() as connection:
+        assert families_found_in_samples(connection, REQUEST) == {top: (2,), other: (3,)}
+        assert families_found_in_samples(connection, "another") == {other: (1,)}
 
 
 def test_only_stored_items_stand(desk):

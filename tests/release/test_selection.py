@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from records import tables as t
 from records.decisions import Hold, Standing
 from records.vocabulary import Awaits, ReviewState
-from release.plan import basis
-from release.selection import Member, NotProduced, Role, load_selection, select
+from release.plan import basis, guard
+from release.selection import Member, NotProduced, Role, load_members, load_selection, select
 from tests.release.world import (
     OPEN,
     PERSONAL,
@@ -28,6 +29,32 @@ from tests.release.world import (
 def selected(world, installment=1, produced=None):
     with world.catalogue.read() as connection:
         return load_selection(connection, REQUEST, 1, installment, produced or {})
+
+
+def test_what_was_found_in_a_sample_goes_out_by_its_decisions_alone(world):
+    world.add(RELEASE)
+    mail = world.add(None, hit=False)
+    letter = world.add(None, parent=mail, kind="file")
+    lost = world.add(None, parent=mail, kind="file", state="failed", reason="encrypted")
+    assert (mail in selected(world).not_produced, len(selected(world).going)) == (False, 1)
+    with world.catalogue.read() as connection:
+        before = guard(connection, REQUEST)
+    row = {"request_id": REQUEST, "sample_no": 1, "family_id": mail, "seq": 1}
+    with world.catalogue.write() as connection:
+        connection.execute(
+            t.sample_answers.insert(), {**row, "responsive": True, "why": "", "by": "P. Officer", "at": "x"}
+        )
+    with world.catalogue.read() as connection:
+        assert guard(connection, REQUEST) == replace(before, sampled=1)
+        members = {m.item_id for m in load_members(connection, REQUEST, 1)}
+    assert {mail, letter, lost} < members
+    found = selected(world)
+    assert found.not_produced == {mail: NotProduced.DECISION, letter: NotProduced.DECISION}
+    assert len(found.going) == 1
+    world.decide(letter, WITHHOLD)
+    world.decide(mail, RELEASE)
+    assert selected(world).not_produced[mail] is NotProduced.CARRIES_WITHHELD
+    assert selected(world).going[letter] is Role.WITHHELD
 
 
 def test_each_decision_by_itself(world):

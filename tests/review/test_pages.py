@@ -1,4 +1,5 @@
 import asyncio
+import re
 from dataclasses import asdict
 
 import httpx
@@ -266,7 +267,7 @@ def test_a_family_in_order_with_why_history_and_flag(opened):
         "&lt;i&gt;the&lt;/i&gt;",
         "Dear families",
         "not collected: encrypted",
-        "It is here because another record of its family hit.",
+        "Why it is here: in the family of a record that hit.",
         "GS2016-009 Rev. 0",
         "the schedule row is unverified",
         "Family 1 of 4",
@@ -375,6 +376,23 @@ def test_a_sheets_link_leads_to_the_record_in_its_family(tmp_path):
     assert [e[2] for e in entries(desk, "read")] == parts[19:]
     assert f'id="i-{parts[29]}"' in client.get(f"{BASE}/f/{top}?page=77").text
     desk.close()
+
+
+def test_a_record_found_in_a_sample_joins_the_list_and_says_why(opened):
+    client, desk, item = opened
+    assert "Not in review" in client.get(f"{BASE}/f/{item['lunch']}").text
+    assert ">sample 4</span>" not in client.get(f"{BASE}/families").text
+    row = {"request_id": REQUEST, "sample_no": 4, "family_id": item["lunch"], "seq": 1}
+    with desk.catalogue.write() as connection:
+        connection.execute(
+            t.sample_answers.insert(), {**row, "responsive": True, "why": "", "by": "K. Lee", "at": "x"}
+        )
+    page = client.get(f"{BASE}/f/{item['lunch']}").text
+    assert "Why it is here: found responsive by a person in sample 4; no term finds it." in page
+    assert re.search(r"Family \d of 5<", page)
+    assert "Not in review" not in page
+    assert '<span class="tag">sample 4</span>' in client.get(f"{BASE}/families").text
+    assert "sample 4" not in client.get(f"{BASE}/f/{item['mail']}").text
 
 
 def test_a_record_outside_review_can_be_read_and_says_so(shared):

@@ -76,6 +76,24 @@ def problems(result):
 
 
 @KINDS
+def test_a_sheet_says_why_a_record_is_in_review_that_no_term_hits(desk, tmp_path, suffix):
+    made, item = desk
+    with made.catalogue.write() as connection:
+        row = {"request_id": REQUEST, "seq": 1, "responsive": True, "why": "", "by": "K. Lee", "at": "x"}
+        found = [("lunch", 1), ("lunch", 3), ("mail", 3)]
+        rows = [{**row, "sample_no": no, "family_id": item[key]} for key, no in found]
+        connection.execute(t.sample_answers.insert(), rows)
+    why = {row["item_id"]: row["why_it_hit"] for row in table(write(made, tmp_path, suffix))}
+    assert why == {
+        key_of(item["mail"]): "bus route (2×); stop sign* (1×)",
+        key_of(item["letter"]): "in the family of a record that hit",
+        key_of(item["reply"]): "bus route (1×)",
+        key_of(item["text"]): "bus route (1×)",
+        key_of(item["lunch"]): "found responsive by a person in sample 1, 3; no term finds it",
+    }
+
+
+@KINDS
 def test_one_row_a_member_in_thread_and_time_order_parent_first(desk, tmp_path, suffix):
     made, item = desk
     rows = table(write(made, tmp_path, suffix))

@@ -50,7 +50,7 @@ def is_busy(machine: Figures) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of this project and of what the figures depend on; ``mu`` only where it is."""
+    """Return the versions of this project and of what the figures depend on; peers only where they are."""
     found = {"daylight": _said("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD") or "unknown"}
     found["python"] = platform.python_version()
     found["SQLite, index"] = apsw.sqlite_lib_version()
@@ -63,6 +63,9 @@ def versions() -> dict[str, str]:
     mu = _said("mu", "--version").partition("\n")[0]
     if mu:
         found["mu"] = mu.rpartition(" ")[2]
+    notmuch = _said("notmuch", "--version")
+    if notmuch:
+        found["notmuch"] = notmuch.rpartition(" ")[2]
     return found
 
 

@@ -13,12 +13,18 @@ from desk.home import Home
 from records import tables as t
 from search.folding import fold
 
-KINDS = ("phrase", "word", "common word", "prefix", "AND")
+KINDS = ("phrase", "near", "word", "common word", "prefix", "AND", "pattern", "spelling")
 COMMON_SHARE = 0.05
 """A word in more of the documents than this is *common*: rarely searched for, and in no term list."""
 
 _OPERATORS = frozenset({"and", "or", "not", "to", "contains", "xfirstword", "xlastword"})
 _TEXTS = 400
+NEAR = 8
+"""Distance of two words near one another."""
+
+
+def _is_word(token: str) -> bool:
+    return len(token) > 2 and token.isalpha() and token not in _OPERATORS
 
 
 @dataclass
@@ -46,11 +52,7 @@ class Draw:
         """
         rng = random.Random(f"queries-{SEED}")
         engine = home.engine(request_id)
-        counts = sorted(
-            (-documents, word)
-            for word, documents in engine.vocabulary("")
-            if len(word) > 2 and word.isalpha() and word not in _OPERATORS
-        )
+        counts = sorted((-documents, word) for word, documents in engine.vocabulary("") if _is_word(word))
         most = COMMON_SHARE * engine.state().documents
         common = sum(-documents > most for documents, _ in counts)
         texts = [tokens for tokens in _texts(home, request_id, rng) if len(tokens) > 3]
@@ -74,10 +76,29 @@ class Draw:
         start = self.rng.randrange(len(text) - length + 1)
         return '"' + " ".join(text[start : start + length]) + '"'
 
+    def _near(self) -> str:
+        """Draw two words that stand within seven words of each other in a text."""
+        for text in iter(lambda: self.rng.choice(self.texts), []):
+            start = self.rng.randrange(len(text) - 1)
+            first, second = text[start], self.rng.choice(text[start + 1 : start + 8])
+            if first != second and _is_word(first) and _is_word(second):
+                return f"{first} w/{NEAR} {second}"
+        raise AssertionError("iter() above never ends")
+
+    def _long_word(self) -> str:
+        return next(word for word in iter(self._word, "") if len(word) > 6)
+
     def query(self, kind: str) -> str:
         """Draw a query of one of ``KINDS``."""
         if kind == "phrase":
             return self._phrase()
+        if kind == "near":
+            return self._near()
+        if kind == "pattern":
+            word = self._long_word()
+            return f"{word[:3]}*{word[-2:]}"
+        if kind == "spelling":
+            return f"%{self._long_word()}"
         if kind == "word":
             return self._drawn(self.common, len(self.words))
         if kind == "common word":

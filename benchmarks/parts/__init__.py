@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from benchmarks.parts import airflow, mail, memory, query, share, terms, tika
+from benchmarks.parts import airflow, mail, memory, peers, query, share, terms, tika
 
 PARTS: dict[str, ModuleType] = {
     "mail": mail,
@@ -10,6 +10,7 @@ PARTS: dict[str, ModuleType] = {
     "share": share,
     "airflow": airflow,
     "query": query,
+    "peers": peers,
     "terms": terms,
     "tika": tika,
 }

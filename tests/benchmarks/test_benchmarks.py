@@ -202,12 +202,24 @@ def test_share(bench):
 def test_query_and_terms(bench):
     figures = PARTS["query"].measure(bench)
     assert (figures["messages"], figures["documents"]) == (120, 120)
-    assert list(figures["kinds"]) == ["phrase", "word", "common word", "prefix", "AND"]
+    kinds = ["phrase", "near", "word", "common word", "prefix", "AND", "pattern", "spelling"]
+    assert list(figures["kinds"]) == kinds
     for one in figures["kinds"].values():
         assert one["queries"] == SIZES["tiny"].queries
         assert 0 < one["p50_ms"] <= one["p95_ms"] <= one["longest_ms"]
-    assert figures["kinds"]["phrase"]["median_documents"] >= 1
+    for kind in ("phrase", "near", "pattern", "spelling"):  # drawn from what is there
+        assert figures["kinds"][kind]["median_documents"] >= 1
     shown("query", figures)
+
+    figures = PARTS["peers"].measure(bench)
+    assert list(figures["kinds"]) == kinds[:6]
+    for sides in figures["kinds"].values():
+        assert list(sides) == ["daylight", "mu", "notmuch"]
+    phrase, near = figures["kinds"]["phrase"], figures["kinds"]["near"]
+    assert {phrase[name]["median_documents"] for name in phrase} == {phrase["daylight"]["median_documents"]}
+    assert near["mu"] is None
+    assert near["notmuch"]["median_documents"] >= 1
+    shown("peers", figures)
 
     figures = PARTS["terms"].measure(bench)
     assert (figures["terms"], figures["messages"]) == (SIZES["tiny"].terms, 120)

@@ -11,11 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from desk.home import Home, OpenRequest
-from records import audit
+from records import audit, canonical
 from records import tables as t
 from records.canonical import now_text
 from records.errors import AccessError, CheckFailed, UsageError
-from records.ledger import ledger
+from records.ledger import Ledger, ledger
 from release import gate as release_gate
 from release import package as release_package
 from release import verifier
@@ -145,7 +145,7 @@ def verify(bundle: Path, fingerprint: str | None) -> int:
 
 
 def accept_unbalanced(home: Home, request_id: str, *, by: str, why: str) -> dict[str, Any]:
-    """Record why a release may go out although the ledger does not balance.
+    """Record why a release may go out although the ledger does not balance: as it stands now, not later.
 
     Raises:
         UsageError: No reason was given, or the ledger balances.
@@ -153,7 +153,8 @@ def accept_unbalanced(home: Home, request_id: str, *, by: str, why: str) -> dict
     home.request(request_id)
     if not why.strip():
         raise UsageError("say why: the reason stays with the request")
-    if ledger(home.catalogue, request_id).balanced:
+    counted = ledger(home.catalogue, request_id)
+    if counted.balanced:
         raise UsageError(f"the ledger of request {request_id} balances; there is nothing to accept")
     w = t.waivers.c
     with home.catalogue.write() as connection:
@@ -162,10 +163,28 @@ def accept_unbalanced(home: Home, request_id: str, *, by: str, why: str) -> dict
         ).scalar_one()
         connection.execute(
             t.waivers.insert(),
-            {"request_id": request_id, "seq": seq + 1, "why": why, "by": by, "at": now_text()},
+            {
+                "request_id": request_id,
+                "seq": seq + 1,
+                "why": why,
+                "imbalance": _imbalance(counted),
+                "by": by,
+                "at": now_text(),
+            },
         )
         audit.append(connection, action="accepted", actor=by, request_id=request_id, what="unbalanced")
     return {"request_id": request_id, "accepted": True}
+
+
+def _imbalance(counted: Ledger) -> str:
+    """Return what does not add up, with its figures, as canonical JSON."""
+    return canonical.dumps({
+        "unplanned": counted.unplanned,
+        "scopes": [dataclasses.asdict(scope) for scope in counted.scopes if not scope.balanced],
+        "children": counted.children,
+        "text": {name: counted.text[name] for name in ("stored", "unread")},
+        "review": counted.review["stored"],
+    })  # fmt: skip
 
 
 def _context(home: Home, found: OpenRequest) -> ReleaseContext:
@@ -189,13 +208,18 @@ def _context(home: Home, found: OpenRequest) -> ReleaseContext:
 
 
 def waiver(home: Home, request_id: str) -> str:
-    """Return the reason a person recorded for going on with an unbalanced ledger; empty: none."""
+    """Return the reason a person recorded for going on with the ledger as it is.
+
+    Empty where there is none, and where the ledger has changed since: what was accepted was other figures.
+    """
     w = t.waivers.c
     with home.catalogue.read() as connection:
         found = connection.execute(
-            sa.select(w.why).where(w.request_id == request_id).order_by(w.seq.desc()).limit(1)
-        ).scalar()
-    return str(found or "")
+            sa.select(w.why, w.imbalance).where(w.request_id == request_id).order_by(w.seq.desc()).limit(1)
+        ).first()
+    if found is None or found.imbalance != _imbalance(ledger(home.catalogue, request_id)):
+        return ""
+    return str(found.why)
 
 
 def _unsearchable(home: Home, request_id: str) -> list[Unsearchable]:

@@ -387,6 +387,7 @@ waivers = Table(
     Column("request_id", Text, nullable=False),
     Column("seq", Integer, nullable=False),  # the newest is in force
     Column("why", Text, nullable=False),  # why a release goes out although the ledger does not balance
+    Column("imbalance", Text, nullable=False, server_default=""),  # what it covers, canonical JSON
     Column("by", Text, nullable=False),
     Column("at", Text, nullable=False),
     _key("request_id", "seq"),

@@ -279,9 +279,13 @@ def test_a_home_of_the_first_form_gets_the_tables_it_lacks(catalogue):
     with catalogue.write() as connection:
         audit.append(connection, action="opened", actor="pro", request_id="2026-0001")
         t.metadata.drop_all(connection, tables=[*rooms, t.sample_items, t.sample_answers])
+        connection.execute(sa.text("ALTER TABLE waivers DROP COLUMN imbalance"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     catalogue.migrate()
+    assert count(catalogue, t.waivers) == 0
     assert [count(catalogue, table) for table in (*rooms, t.sample_items, t.sample_answers)] == [0] * 9
+    with catalogue.read() as connection:
+        assert connection.execute(sa.select(t.waivers.c.imbalance)).all() == []
     assert audit.verify(catalogue).seq == 1
 
 

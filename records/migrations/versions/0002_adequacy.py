@@ -1,5 +1,6 @@
 """Rosters, variants, signals and samples: what shows that a search was made with care."""
 
+import sqlalchemy as sa
 from alembic import op
 
 from records import tables as t
@@ -14,10 +15,14 @@ _TABLES = (
 
 
 def upgrade() -> None:
-    """Create the tables that a catalogue of the first form lacks; a new one has them already."""
+    """Create what a catalogue of the first form lacks; a new one has it already."""
     t.metadata.create_all(op.get_bind(), tables=_TABLES)
+    if not any(c["name"] == "imbalance" for c in sa.inspect(op.get_bind()).get_columns("waivers")):
+        # Earlier waivers said for nothing in particular what they covered: they cover nothing now.
+        op.add_column("waivers", sa.Column("imbalance", sa.Text, nullable=False, server_default=""))
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_column("waivers", "imbalance")
     t.metadata.drop_all(op.get_bind(), tables=_TABLES)

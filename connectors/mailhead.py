@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from records.models import EMPTY, NO_MOMENT, ExcludedItem, FoundItem, Moment, Window
-from records.moments import Place, mail_moment, place_in
+from records.moments import Place, mail_moment, place_in, zone_doubts
 from records.vocabulary import Basis, Kind, Reason, WarningCode
 
 MAIL_TYPE = "message/rfc822"
@@ -108,8 +108,7 @@ def placed(moment: Moment, window: Window, *, dated: bool) -> tuple[bool, tuple[
             codes.append(WarningCode.BAD_DATE)
         elif dated or place is Place.IN_DOUBT:
             codes.append(WarningCode.NO_DATE)
-    elif moment.basis is Basis.ASSUMED_ZONE:
-        codes.append(WarningCode.ASSUMED_ZONE)
+    codes += zone_doubts(moment, window.zone)
     if place is Place.IN_DOUBT and moment.at is not None:
         codes.append(WarningCode.NEAR_WINDOW_EDGE)
     return False, tuple(codes)

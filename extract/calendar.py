@@ -10,7 +10,7 @@ from extract import charsets
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import NO_MOMENT, Address, Extraction, Fields, Moment
-from records.moments import local_moment
+from records.moments import local_moment, zone_doubts
 from records.vocabulary import Basis, Kind, Reason, WarningCode
 
 _TYPES = frozenset({"text/calendar", "application/ics"})
@@ -137,8 +137,7 @@ def _moment(component: Any, context: ExtractContext, found: set[WarningCode]) ->
         moment = local_moment(datetime(value.year, value.month, value.day), text, context.time_zone)  # noqa: DTZ001
     else:
         return Moment(None, text, Basis.NONE)
-    if moment.at is not None:
-        found.add(WarningCode.ASSUMED_ZONE)
+    found.update(zone_doubts(moment, context.time_zone))
     return moment
 
 

@@ -15,8 +15,8 @@ from extract import charsets
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import NO_MOMENT, Address, Extraction, Fields
-from records.moments import long_date_moment
-from records.vocabulary import Basis, Kind, Reason, WarningCode
+from records.moments import long_date_moment, zone_doubts
+from records.vocabulary import Kind, Reason, WarningCode
 
 MEDIA_TYPE = "application/x-google-chat-message+json"
 """What a connector labels one message with."""
@@ -56,8 +56,7 @@ class GoogleChatReader:
             warnings.add(WarningCode.NO_DATE)
         elif moment.at is None:
             warnings.add(WarningCode.BAD_DATE)
-        elif moment.basis is Basis.ASSUMED_ZONE:
-            warnings.add(WarningCode.ASSUMED_ZONE)
+        warnings.update(zone_doubts(moment, context.time_zone))
         return Extraction(
             text=_text(message, "text"),
             kind=Kind.CHAT,

@@ -28,7 +28,7 @@ from extract.protocol import ExtractContext
 from extract.smime import content_of_signed, envelope_kind
 from records.errors import ItemError
 from records.models import Address, Child, Extraction, Failure, Fields
-from records.moments import mail_moment
+from records.moments import mail_moment, zone_doubts
 from records.vocabulary import Kind, Reason, WarningCode
 
 _MAIL_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
@@ -496,8 +496,8 @@ def _fields(fields: Mapping[str, list[str]], context: ExtractContext, warnings: 
         warnings.add(WarningCode.NO_DATE)
     elif moment.at is None:
         warnings.add(WarningCode.BAD_DATE)
-    elif moment.basis == "assumed_zone":
-        warnings.add(WarningCode.ASSUMED_ZONE)
+    else:
+        warnings.update(zone_doubts(moment, context.time_zone))
     senders = headers.addresses(fields.get("from"))
     to, cc, bcc = (headers.addresses(fields.get(name)) for name in ("to", "cc", "bcc"))
     message_id = headers.first(fields, "message-id") or ""

@@ -9,7 +9,7 @@ from enum import Enum
 from zoneinfo import ZoneInfo
 
 from records.models import NO_MOMENT, Moment, Window
-from records.vocabulary import Basis
+from records.vocabulary import Basis, WarningCode
 
 EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
 """Mail dates before this are writing errors (real exports hold the year 0002)."""
@@ -85,6 +85,22 @@ def local_moment(local: datetime, text: str, zone: ZoneInfo) -> Moment:
     except OverflowError:
         return Moment(None, text, Basis.NONE)
     return _trusted(at, text, Basis.ASSUMED_ZONE)
+
+
+def zone_doubts(moment: Moment, zone: ZoneInfo) -> tuple[WarningCode, ...]:
+    """Return what a reader must know of a time whose zone was assumed; nothing for any other time.
+
+    A clock that is set back shows one hour twice. A local time in it is taken as the earlier one, and marked.
+
+    Args:
+        moment: The time.
+        zone: The zone that was assumed for it.
+    """
+    if moment.at is None or moment.basis is not Basis.ASSUMED_ZONE:
+        return ()
+    local = moment.at.astimezone(zone)
+    twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    return (WarningCode.ASSUMED_ZONE, WarningCode.AMBIGUOUS_HOUR) if twice else (WarningCode.ASSUMED_ZONE,)
 
 
 def epoch_moment(value: int, text: str) -> Moment:

@@ -98,6 +98,7 @@ class WarningCode(StrEnum):
     NO_DATE = "no_date"
     BAD_DATE = "bad_date"
     ASSUMED_ZONE = "assumed_zone"
+    AMBIGUOUS_HOUR = "ambiguous_hour"  # of the autumn clock change: the earlier of two is taken
     NEAR_WINDOW_EDGE = "near_window_edge"
     CHARSET_GUESSED = "charset_guessed"
     HEADER_DEFECT = "header_defect"

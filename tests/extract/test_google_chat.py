@@ -86,6 +86,7 @@ def test_a_deleted_message_is_a_record_without_text() -> None:
         (None, (WarningCode.NO_DATE,)),
         ("4 mars 2025", (WarningCode.BAD_DATE,)),
         ("March 4, 2025 at 6:20:34 PM", (WarningCode.ASSUMED_ZONE,)),
+        ("November 2, 2025 at 1:20:34 AM", (WarningCode.AMBIGUOUS_HOUR, WarningCode.ASSUMED_ZONE)),
     ],
 )
 def test_dates_that_need_a_word(date: str | None, warnings: tuple) -> None:

@@ -17,8 +17,9 @@ from records.moments import (
     long_date_moment,
     mail_moment,
     place_in,
+    zone_doubts,
 )
-from records.vocabulary import Basis
+from records.vocabulary import Basis, WarningCode
 
 SEATTLE = ZoneInfo("America/Los_Angeles")
 
@@ -119,6 +120,16 @@ def test_the_autumn_hour_that_occurs_twice_is_the_first_one():
     assert local_moment(local, "t", SEATTLE) == Moment(utc(2026, 11, 1, 8, 30), "t", Basis.ASSUMED_ZONE)
     assert local_moment(local.replace(fold=1), "t", SEATTLE).at == utc(2026, 11, 1, 9, 30)
     assert mail_moment("Sun, 01 Nov 2026 01:30:00 -0800", SEATTLE).at == utc(2026, 11, 1, 9, 30)
+
+
+def test_what_is_doubtful_in_a_time_whose_zone_was_assumed():
+    once, twice = (WarningCode.ASSUMED_ZONE,), (WarningCode.ASSUMED_ZONE, WarningCode.AMBIGUOUS_HOUR)
+    for minute, codes in ((59, once), (60, twice), (119, twice), (120, once)):
+        moment = local_moment(naive(2026, 11, 1) + timedelta(minutes=minute), "t", SEATTLE)
+        assert zone_doubts(moment, SEATTLE) == codes
+    assert zone_doubts(local_moment(naive(2026, 11, 1, 1, 30), "t", ZoneInfo("UTC")), ZoneInfo("UTC")) == once
+    assert zone_doubts(mail_moment("Sun, 01 Nov 2026 01:30:00 -0800", SEATTLE), SEATTLE) == ()
+    assert zone_doubts(Moment(None, "t", Basis.NONE), SEATTLE) == ()
 
 
 def test_the_spring_hour_that_does_not_exist_still_gives_a_time():

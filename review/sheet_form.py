@@ -68,12 +68,14 @@ class Form:
         columns: All its columns.
         answers: Those that people fill in.
         required: Without one of these it is refused.
+        key: The column that says what a row is about.
     """
 
     name: str
     columns: tuple[str, ...]
     answers: tuple[str, ...]
     required: tuple[str, ...]
+    key: str = ITEM_ID
 
 
 CODING = Form("coding sheet", COLUMNS, ANSWERS, REQUIRED)

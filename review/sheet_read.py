@@ -33,7 +33,6 @@ from review import decide, exemptions
 from review.sheet_form import (
     CODING,
     HOLDS,
-    ITEM_ID,
     PAGES_PREFIX,
     TREATMENTS,
     Form,
@@ -216,9 +215,9 @@ def _from_table(name: str, tables: Iterable[Iterable[Sequence[Any]]], form: Form
                     f"{name} was opened in the wrong character set: open it as UTF-8. {_NOTHING}"
                 )
             headings = [_heading(cell) for cell in cells]
-            if ITEM_ID in headings:
+            if form.key in headings:
                 places = _places(name, headings, form)
-                return SheetRows(frozenset(places), tuple(_table_rows(rows, places, number + 1)))
+                return SheetRows(frozenset(places), tuple(_table_rows(rows, places, number + 1, form.key)))
             if sum(h in form.columns for h in headings) > sum(h in form.columns for h in likest):
                 likest = headings
     raise _lacks(name, [column for column in form.required if column not in likest], form)
@@ -227,7 +226,7 @@ def _from_table(name: str, tables: Iterable[Iterable[Sequence[Any]]], form: Form
 def _lacks(name: str, missing: Sequence[str], form: Form) -> UsageError:
     return UsageError(
         f"{name} lacks the column {', '.join(missing)}; a {form.name} has the columns "
-        f"{', '.join((ITEM_ID, *form.answers))}. {_NOTHING}"
+        f"{', '.join((form.key, *form.answers))}. {_NOTHING}"
     )
 
 
@@ -241,7 +240,7 @@ def _places(name: str, headings: Sequence[str], form: Form) -> dict[str, int]:
     Raises:
         UsageError: One is missing, doubled, or probably misspelt.
     """
-    known = (ITEM_ID, *form.answers)
+    known = (form.key, *form.answers)
     missing = [column for column in form.required if column not in headings]
     if missing:
         raise _lacks(name, missing, form)
@@ -257,12 +256,14 @@ def _places(name: str, headings: Sequence[str], form: Form) -> dict[str, int]:
     return {column: headings.index(column) for column in known if column in headings}
 
 
-def _table_rows(rows: Iterator[Sequence[Any]], places: Mapping[str, int], first: int) -> Iterator[SheetRow]:
+def _table_rows(
+    rows: Iterator[Sequence[Any]], places: Mapping[str, int], first: int, key_column: str
+) -> Iterator[SheetRow]:
     for number, cells in enumerate(rows, start=first):
         here = {column: cells[place] for column, place in places.items() if place < len(cells)}
         texts = {column: unquoted(_text(cell)) for column, cell in here.items()}
         answers = {column: text for column, text in texts.items() if text}
-        key = answers.pop(ITEM_ID, "")
+        key = answers.pop(key_column, "")
         formulas = tuple(column for column, cell in here.items() if cell is _FORMULA)
         if key or answers or formulas:
             yield SheetRow(number, key, answers, formulas)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from desk.books import books
 from desk.bundle import waiver
 from desk.home import Home
+from desk.leads import leads_to_follow
 from records import audit, canonical
 from records import tables as t
 from records.errors import UsageError
@@ -39,8 +40,8 @@ def close_request(home: Home, request_id: str, *, by: str) -> None:
 
     Raises:
         UsageError: It is closed already, or something is undecided or awaits redaction, notice, OCR or a
-            retryable failure, or the ledger does not balance and nobody recorded why; the message counts
-            what is open.
+            retryable failure, or a lead is open, or the ledger does not balance and nobody recorded why; the
+            message counts what is open.
     """
     found = home.request(request_id)
     if found.state == "closed":
@@ -53,6 +54,14 @@ def close_request(home: Home, request_id: str, *, by: str) -> None:
     if awaits:
         what = ", ".join(f"{count} await {_WORDS.get(name, name)}" for name, count in awaits.items())
         raise UsageError(f"request {request_id} cannot be closed: {what}")
+    leads = leads_to_follow(home, request_id, by=by)
+    if leads:
+        what = f"{leads} {'lead is' if leads == 1 else 'leads are'} open"
+        raise UsageError(
+            f"request {request_id} cannot be closed: {what}; "
+            f"`daylight leads list {request_id} --leads --open` lists them, "
+            "`daylight leads close` says how each was followed"
+        )
     if not counted.balanced and not waiver(home, request_id):
         raise UsageError(
             f"request {request_id} cannot be closed: its ledger does not balance; "

@@ -103,6 +103,20 @@ def write_xlsx(report: HitReport, appendix: Appendix, gap_items: Sequence[GapIte
     book.save(path)
 
 
+def write_table(title: str, columns: Columns, rows: Iterable[Sequence[Cell]], path: Path) -> None:
+    """Write one table as a workbook of its own.
+
+    Args:
+        title: Of its sheet.
+        columns: Heading and width in characters of each column.
+        rows: Cells in the order of the columns.
+        path: The file; it must not exist.
+    """
+    book = Workbook(write_only=True)
+    _sheet(book, title, columns, rows)
+    book.save(path)
+
+
 def _report_sheet(book: Workbook, report: HitReport, appendix: Appendix) -> None:
     index = report.index
     rows: list[tuple[Cell, ...]] = [

@@ -269,31 +269,54 @@ def _check_out(out: Path | None) -> None:
 
 def _adopt(home: Home, found: OpenRequest, data: bytes, by: str) -> int:
     """Add a version of the request with another term list; return its number."""
-    version = found.version + 1
     with home.catalogue.write() as connection:
-        connection.execute(
-            t.request_versions.insert(),
-            {
-                "request_id": found.request_id,
-                "version": version,
-                "body": found.as_json(),
-                **term_columns(decoded(data)),
-                "at": canonical.now_text(),
-                "by": by,
-                "why": "another term list",
-            },
-        )
-        connection.execute(
-            t.requests.update().where(t.requests.c.request_id == found.request_id).values(version=version)
-        )
-        audit.append(
-            connection,
-            action="versioned",
-            actor=by,
-            request_id=found.request_id,
-            version=version,
-            what="terms",
-        )
+        return adopt(connection, found, decoded(data), by, "another term list")
+
+
+def adopt(connection: sa.Connection, found: OpenRequest, terms_csv: str, by: str, why: str) -> int:
+    """Make a list the request's own within a writing transaction: a new version, still to be counted.
+
+    Args:
+        connection: A transaction from ``Catalogue.write``.
+        found: The request as it was read before the transaction.
+        terms_csv: The list's text.
+        by: Who does this.
+        why: Stands beside the version.
+
+    Returns:
+        The number of the version.
+
+    Raises:
+        UsageError: Somebody else made a version meanwhile.
+    """
+    r, version = t.requests.c, found.version + 1
+    changed = connection.execute(
+        t.requests.update()
+        .where(r.request_id == found.request_id, r.version == found.version)
+        .values(version=version)
+    ).rowcount
+    if not changed:
+        raise UsageError(f"the term list of request {found.request_id} was changed meanwhile: do this again")
+    connection.execute(
+        t.request_versions.insert(),
+        {
+            "request_id": found.request_id,
+            "version": version,
+            "body": found.as_json(),
+            **term_columns(terms_csv),
+            "at": canonical.now_text(),
+            "by": by,
+            "why": why,
+        },
+    )
+    audit.append(
+        connection,
+        action="versioned",
+        actor=by,
+        request_id=found.request_id,
+        version=version,
+        what="terms",
+    )
     return version
 
 

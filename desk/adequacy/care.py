@@ -1,0 +1,159 @@
+"""What was done beyond the term list: variants, leads, samples, as the tables keep them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from desk.adequacy import facts as f
+from desk.leads import Standing
+from records import tables as t
+
+
+def variants(connection: sa.Connection, request_id: str) -> f.VariantFacts:
+    """Return every variant with the answer in force, by base, way and form."""
+    v, a = t.variants.c, t.variant_answers.c
+    newest = _newest(t.variant_answers, request_id, "variant_id")
+    rows = connection.execute(
+        sa.select(
+            v.variant_id, v.version, v.base_kind, v.base, v.way, v.form, v.documents, v.families,
+            v.added_documents, v.added_families, v.at.label("proposed_at"), a.answer,
+            a.version.label("answer_version"), a.why, a.by, a.at,
+        )
+        .outerjoin_from(t.variants, newest, newest.c.id == v.variant_id)
+        .outerjoin(
+            t.variant_answers,
+            (a.request_id == v.request_id) & (a.variant_id == v.variant_id) & (a.seq == newest.c.seq),
+        )
+        .where(v.request_id == request_id)
+        .order_by(v.base_kind, v.base, v.way, v.form)
+    ).all()  # fmt: skip
+    found = tuple(
+        f.Variant(
+            row.variant_id, row.version, row.base_kind, row.base, row.way, row.form, row.documents,
+            row.families, row.added_documents, row.added_families, row.proposed_at, row.answer or "",
+            row.answer_version, row.why or "", row.by or "", row.at,
+        )
+        for row in rows
+    )  # fmt: skip
+    answers = Counter(one.answer for one in found)
+    return f.VariantFacts(
+        (
+            f.Origin("variants, proposed", "variants", "request_id; a row a variant"),
+            f.Origin("taken, refused, answer, answer_version, why, by, at", "variant_answers",
+                     "request_id, variant_id; the highest seq of each"),
+        ),
+        len(found),
+        answers["taken"],
+        answers["refused"],
+        answers[""],
+        found,
+    )  # fmt: skip
+
+
+def _newest(table: sa.Table, request_id: str, key: str) -> sa.Subquery:
+    """Return the highest ``seq`` of each ``key`` of a table of answers, as ``id`` and ``seq``."""
+    return (
+        sa.select(table.c[key].label("id"), sa.func.max(table.c.seq).label("seq"))
+        .where(table.c.request_id == request_id)
+        .group_by(table.c[key])
+        .subquery()
+    )
+
+
+def leads(connection: sa.Connection, request_id: str, standing: Sequence[Standing]) -> f.LeadFacts:
+    """Return the signals by kind, and every lead with all its answers, those looked at first in front.
+
+    Args:
+        connection: A reading transaction.
+        request_id: The request.
+        standing: Every signal, as ``desk.leads`` has it: it says what a lead is, and which are open.
+    """
+    a = t.signal_answers.c
+    answers: dict[str, list[f.LeadAnswer]] = {}
+    for row in connection.execute(
+        sa.select(a.signal_id, a.answer, a.how, a.why, a.by, a.at)
+        .where(a.request_id == request_id)
+        .order_by(a.signal_id, a.seq)
+    ):
+        one = f.LeadAnswer(row.answer, row.how, row.why, row.by, row.at)
+        answers.setdefault(row.signal_id, []).append(one)
+    return f.LeadFacts(
+        (
+            f.Origin("kinds, leads", "signals", "request_id; a row a signal; by kind"),
+            f.Origin("items", "signal_items", "request_id, signal_id; rows"),
+            f.Origin("responsive_items", "signal_items, decisions",
+                     "request_id, signal_id; items of families whose newest decision says responsive"),
+            f.Origin("promoted, open, answers", "signal_answers",
+                     "request_id, signal_id; open: the highest seq does not say closed, or new ones came"),
+        ),
+        tuple(_by_kind(kind, standing) for kind in sorted({str(one.kind) for one in standing})),
+        tuple(
+            f.Lead(
+                one.signal_id, str(one.kind), one.subject, one.custodian, one.items, one.responsive,
+                any(answer.answer == "promoted" for answer in answers.get(one.signal_id, ())),
+                one.open, tuple(answers.get(one.signal_id, ())),
+            )
+            for one in standing
+            if one.lead
+        ),
+    )  # fmt: skip
+
+
+def _by_kind(kind: str, standing: Sequence[Standing]) -> f.SignalCount:
+    mine = [one for one in standing if one.kind == kind]
+    grown = [one for one in mine if one.lead]
+    return f.SignalCount(
+        kind, len(mine), sum(one.open for one in mine), len(grown), sum(one.open for one in grown)
+    )
+
+
+def samples(connection: sa.Connection, request_id: str) -> f.SampleSeries:
+    """Return every sample drawn, in order, with its answers in force."""
+    s, i, a = t.samples.c, t.sample_items.c, t.sample_answers.c
+    newest = (
+        sa.select(a.sample_no, a.family_id, sa.func.max(a.seq).label("seq"))
+        .where(a.request_id == request_id)
+        .group_by(a.sample_no, a.family_id)
+        .subquery()
+    )
+    answered: dict[int, list[Any]] = {}
+    for row in connection.execute(
+        sa.select(a.sample_no, a.family_id, a.responsive, a.why, a.by, a.at)
+        .join(
+            newest,
+            (newest.c.sample_no == a.sample_no)
+            & (newest.c.family_id == a.family_id)
+            & (newest.c.seq == a.seq),
+        )
+        .join(
+            t.sample_items,
+            (i.request_id == a.request_id) & (i.sample_no == a.sample_no) & (i.family_id == a.family_id),
+        )
+        .where(a.request_id == request_id)
+        .order_by(a.sample_no, i.position)
+    ):
+        answered.setdefault(row.sample_no, []).append(row)
+    found = []
+    for row in connection.execute(
+        sa.select(t.samples).where(s.request_id == request_id).order_by(s.sample_no)
+    ):
+        mine = answered.get(row.sample_no, [])
+        hits = tuple(f.SampleAnswer(one.family_id, one.why, one.by, one.at) for one in mine if one.responsive)
+        found.append(
+            f.SampleFacts(
+                row.sample_no, row.version, row.at, row.by, row.seed, row.population, row.size,
+                row.frame_sha256, len(mine), len(hits), None, hits,
+            )
+        )  # fmt: skip
+    return f.SampleSeries(
+        (
+            f.Origin("number, version, seed, population, size, frame_sha256", "samples", "request_id"),
+            f.Origin("answered, responsive", "sample_answers",
+                     "request_id, sample_no; the highest seq of each family_id of sample_items"),
+        ),
+        tuple(found),
+    )  # fmt: skip

@@ -1,0 +1,176 @@
+"""The draft of the public records officer's declaration, with blanks for what only a person can say.
+
+An unsworn declaration has the effect of a sworn one when it is in substantially the form of RCW 5.50.050
+(Uniform Unsworn Declarations Act). The closing words below are that form as it is generally known; they were
+not compared with the code, and the draft says so. A declaration shows what was searched, how and where, in
+enough detail (Neighborhood Alliance, 172 Wn.2d at 720-21): each statement repeats counts of the record and
+says that it does; nothing here says whether the search was good.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+from desk.adequacy.pages import Block, section, text
+
+OATH = (
+    "I declare under penalty of perjury under the law of Washington that the foregoing is true and correct."
+)
+PLACE_AND_DAY = (
+    "Signed on the ______ day of ____________________, ________, at ______________________________"
+)
+PLACE_NOTE = "(city or other location, and state or country)"
+NOTE = (
+    "Draft. Read every statement, correct what is wrong, strike what you do not know, and fill in the blanks "
+    "before you sign. The closing words follow the form of RCW 5.50.050 as it is generally known; compare "
+    "them with the present text of the statute, and ask counsel."
+)
+_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One numbered statement.
+
+    Attributes:
+        words: What is stated.
+        quote: Words of another person, shown apart; else empty.
+        lines: Empty lines for the officer's own words.
+    """
+
+    words: str
+    quote: str = ""
+    lines: int = 0
+
+
+def statements(facts: dict[str, Any], json_sha256: str) -> list[Statement]:
+    """Return the statements, in order.
+
+    Args:
+        facts: The JSON object of ``Facts``, of the office's own copy.
+        json_sha256: Of the JSON file that the declaration is about.
+    """
+    asked, found, gaps = facts["request"], facts["found"], facts["unsearched"]
+    variants, samples = facts["variants"], facts["samples"]["samples"]
+    places, ruled = facts["places"]["places"], facts["ruled_out"]["places"]
+    now = facts["terms"]["lists"][-1]
+    leads = facts["leads"]["leads"]
+    drawn = sum(one["size"] for one in samples)
+    return [
+        Statement(
+            "I am the ____________________ of ______________________________. What I state from my own "
+            "knowledge is marked so below; the rest is taken from the record of the search that is attached, "
+            "and from the records that it names."
+        ),
+        Statement(
+            f"On {asked['received_on']} the district received this request, numbered {facts['request_id']} "
+            "in our office:",
+            quote=asked["versions"][-1]["text"],
+        ),
+        Statement(
+            "From my own knowledge: how I chose the people and places to search, whom I asked, and what they "
+            "told me:",
+            lines=4,
+        ),
+        Statement(
+            f"According to the record, the records of {len(facts['people']['custodians']):,} people in "
+            f"{len(places):,} places were searched. Section 2 of the record names them, with the dates of "
+            "collection."
+        ),
+        Statement(
+            f"According to the record, {len(ruled):,} places were considered and not searched, for the "
+            "reasons in section 2."
+        ),
+        Statement(
+            f"According to the record, {len(now['terms']):,} terms were run and {len(now['bad_lines']):,} "
+            f"lines of the term list could not be run. {variants['taken']:,} other forms of terms and names "
+            f"were taken into the list and {variants['refused']:,} were refused, with the reasons in "
+            f"appendix C; {variants['unanswered']:,} have no answer. Section 3 and appendix B have the terms "
+            "with their counts."
+        ),
+        Statement(
+            f"According to the record, {found['stored']:,} items were stored. The terms in force match "
+            f"{now['documents']:,} documents in {now['families']:,} families. {found['in_review']:,} items "
+            f"are in review, and {found['decided_items']:,} were decided."
+        ),
+        Statement(
+            f"According to the record, {gaps['whole']:,} items were not searched, {gaps['part']:,} further "
+            f"items were searched in part, and {gaps['places']:,} places were not searched or not to the "
+            "end. Section 5 has the kinds."
+        ),
+        Statement(
+            f"According to the record, there were {len(leads):,} leads, of which "
+            f"{sum(one['open'] for one in leads):,} are open. Section 6 says how each was closed, and "
+            "by whom."
+        ),
+        Statement(
+            f"According to the record, {len(samples):,} samples with {drawn:,} families in all were drawn "
+            "from what was not going to be reviewed; "
+            f"{sum(one['responsive'] for one in samples):,} of these families were found responsive. Section "
+            "7 has the whole series."
+        ),
+        Statement(
+            "From my own knowledge: what I did besides (notices to keep records, talks with custodians, "
+            "searches outside of the program):",
+            lines=4,
+        ),
+        Statement(
+            "The record attached is the file adequacy.pdf; the same facts are in adequacy.json, whose "
+            f"SHA-256 is {json_sha256}. The audit log had {facts['integrity']['audit_seq']:,} entries then, "
+            f"and its head was {facts['integrity']['audit_head']}."
+        ),
+    ]
+
+
+def document(facts: dict[str, Any], json_sha256: str) -> dict[str, Any]:
+    """Return the draft as a document for the template."""
+    title = f"Declaration about the search for request {facts['request_id']}"
+    blocks: list[Block] = []
+    for number, one in enumerate(statements(facts, json_sha256), start=1):
+        blocks.append({"kind": "numbered", "start": number, "rows": [one.words]})
+        if one.quote:
+            blocks.append({"kind": "quote", "text": one.quote})
+        if one.lines:
+            blocks.append({"kind": "lines", "count": one.lines})
+    return {
+        "title": title,
+        "author": "",
+        "description": "A draft of a declaration, with blanks for the public records officer",
+        "running": title,
+        "mark": "Draft, not signed",
+        "contents": False,
+        "opening": [text(NOTE)],
+        "sections": [
+            section("Statements", *blocks),
+            section(
+                "Declaration",
+                text(OATH),
+                text(PLACE_AND_DAY),
+                text(PLACE_NOTE),
+                {"kind": "blank", "label": "(printed name)", "width": 60},
+                {"kind": "blank", "label": "(signature)", "width": 60},
+            ),
+        ],
+    }
+
+
+def plain(facts: dict[str, Any], json_sha256: str) -> str:
+    """Return the draft as plain text, to be changed in any editor."""
+    out = [f"Declaration about the search for request {facts['request_id']}", "", *_wrapped(NOTE, ""), ""]
+    for number, one in enumerate(statements(facts, json_sha256), start=1):
+        out += [*_wrapped(one.words, f"{number}. "), ""]
+        if one.quote:
+            out += [f"    > {line}" for line in one.quote.splitlines()] + [""]
+        out += ["_" * 80, ""] * one.lines
+    out += [*_wrapped(OATH, ""), "", PLACE_AND_DAY, PLACE_NOTE, ""]
+    for label in ("(printed name)", "(signature)"):
+        out += ["", "_" * 50, label]
+    return "\n".join(out) + "\n"
+
+
+def _wrapped(words: str, start: str) -> list[str]:
+    return textwrap.wrap(
+        words, _WIDTH, initial_indent=start, subsequent_indent=" " * len(start), break_long_words=False
+    )

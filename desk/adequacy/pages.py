@@ -1,0 +1,825 @@
+"""The words of the report: facts become a document of headings, tables and lists, as data for the template.
+
+It is made from the JSON object of the facts, so that the masked copy has the same pages. The order is the one
+in which a court asks: what was asked, where and how it was searched, what came of it, what could not be
+searched, what was done about it. It says what was counted and draws no conclusion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from desk.adequacy.pdf import cut
+from records.canonical import utc_time
+from records.vocabulary import Awaits, ReviewState
+from search.signals import KIND_LABELS
+
+SHORT = 40
+"""Rows of a table that still stand in the section itself; longer ones go to an appendix."""
+
+Block = dict[str, Any]
+Time = Callable[[str | None], str]
+
+_CHANGED = {
+    "text": "wording", "window": "days asked for", "custodians": "people", "sources": "places",
+    "terms": "term list", "ruled_out": "places ruled out", "roster": "roster", "domains": "domains",
+    "requester": "requester", "received_on": "day of receipt", "time_zone": "time zone",
+}  # fmt: skip
+_STATES = {
+    ReviewState.RELEASED_IN_FULL: "Released in full",
+    ReviewState.RELEASED_IN_PART: "Released in part",
+    ReviewState.WITHHELD_IN_FULL: "Withheld in full",
+    ReviewState.NOT_RESPONSIVE: "Not responsive",
+    ReviewState.PERSONAL_MATTER: "Personal matter, no public record",
+    ReviewState.NOT_YET_PRODUCED: "Not yet produced",
+}
+_AWAITS = {
+    Awaits.DECISION: "a decision", Awaits.REDACTION: "redaction", Awaits.NOTICE: "third-party notice",
+    Awaits.COUNSEL: "counsel", Awaits.SECOND_READER: "a second reader", Awaits.OCR: "OCR",
+    Awaits.RETRY: "another try at reading", Awaits.PRODUCTION: "the next instalment",
+}  # fmt: skip
+_HOW = {
+    "searched": "The place was searched",
+    "asked_custodian": "The custodian was asked",
+    "already_covered": "Already covered by the search",
+    "not_district_business": "Not district business",
+    "no_such_place": "There is no such place",
+    "out_of_scope": "Outside of the request",
+    "other": "Otherwise",
+}
+_LEADS = {str(kind): label for kind, label in KIND_LABELS.items()}
+
+
+def document(facts: dict[str, Any], masks: dict[str, int] | None) -> dict[str, Any]:
+    """Return the report of the facts.
+
+    Args:
+        facts: The JSON object of ``Facts``, masked or not.
+        masks: Of a masked copy: how many masks of each kind; None for the office's own.
+    """
+    at = _times(facts["request"]["time_zone"])
+    title = f"Record of the search for request {facts['request_id']}"
+    return {
+        "title": title,
+        "author": f"daylight {_version_of(facts, 'daylight')}",
+        "description": "What was asked, where and how it was searched, and what came of it",
+        "running": title,
+        "mark": "Office copy" if masks is None else "Masked copy",
+        "contents": True,
+        "opening": _opening(facts, at, masks),
+        "sections": [
+            *_request(facts, at),
+            *_where(facts, at),
+            *_how(facts, at),
+            *_found(facts),
+            *_unsearched(facts),
+            *_leads(facts, at),
+            *_samples(facts, at),
+            *_exceptions(facts, at),
+            *_searches(facts, at),
+            *_integrity(facts, at),
+            *_appendix_places(facts),
+            *_appendix_terms(facts, at),
+            *_appendix_variants(facts, at),
+            *_appendix_searches(facts, at),
+        ],
+    }
+
+
+# -- pieces
+
+
+def section(heading: str, *blocks: Block | None, level: int = 1, new_page: bool = False) -> dict[str, Any]:
+    """Return a section; blocks that are None are left out."""
+    return {
+        "heading": heading,
+        "level": level,
+        "new-page": new_page,
+        "blocks": [one for one in blocks if one is not None],
+    }
+
+
+def text(words: str) -> Block:
+    """Return a paragraph."""
+    return {"kind": "text", "text": words}
+
+
+def rows_of(pairs: Iterable[tuple[str, str]]) -> Block:
+    """Return a list of named values; empty values are left out."""
+    return {"kind": "facts", "rows": [[name, value] for name, value in pairs if value]}
+
+
+def table(title: str, columns: str, rows: Iterable[Sequence[Any]]) -> Block | None:
+    """Return a table, or None without rows.
+
+    Args:
+        title: Stands above it.
+        columns: Names, parted by ``|``. Before one stands ``#`` for numbers, ``@`` for one as wide as what
+            stands in it, ``*`` for a wide one and ``**`` for a wider one.
+        rows: Values; numbers get thousands separators.
+    """
+    made = [[cell(value) for value in row] for row in rows]
+    if not made:
+        return None
+    return {
+        "kind": "table",
+        "title": title,
+        "columns": [_column(name) for name in columns.split("|")],
+        "rows": made,
+    }
+
+
+def _column(name: str) -> dict[str, Any]:
+    bare = name.lstrip("#@*")
+    signs = name[: len(name) - len(bare)]
+    width = 0 if {"#", "@"} & set(signs) else 2 * signs.count("*") or 1  # 0: as wide as what stands in it
+    return {"name": bare, "number": "#" in signs, "width": width}
+
+
+def cell(value: Any) -> str:
+    """Return a value as a table shows it."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return cut(str(value))
+
+
+def _sources(section_facts: dict[str, Any]) -> Block:
+    return {
+        "kind": "sources",
+        "rows": [f"{one['figures']}: {one['table']} ({one['where']})" for one in section_facts["origin"]],
+    }
+
+
+def _times(zone: str) -> Time:
+    """Return what writes a time of the catalogue in the request's zone, with its offset."""
+    place = ZoneInfo(zone)
+
+    def at(stated: str | None) -> str:
+        if not stated:
+            return "—"
+        local = utc_time(stated).astimezone(place)
+        offset = local.strftime("%z")
+        return f"{local:%Y-%m-%d\u00a0%H:%M}\u00a0{offset[:3].replace('-', '−')}:{offset[3:]}"
+
+    return at
+
+
+def _version_of(facts: dict[str, Any], name: str) -> str:
+    return next((one["version"] for one in facts["tools"]["installed"] if one["name"] == name), "")
+
+
+def _some(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+# -- the sections
+
+
+def _opening(facts: dict[str, Any], at: Time, masks: dict[str, int] | None) -> list[Block]:
+    blocks = [
+        rows_of(
+            [
+                ("Request", facts["request_id"]),
+                ("Made", f"{at(facts['made_at'])} by {facts['made_by']}"),
+                ("Version of the request in force", str(facts["version"])),
+                ("Copy", "for the office" if masks is None else "masked"),
+            ]
+        ),
+        text(
+            "This record lists what was asked, where and how it was searched, what was found, and what could "
+            "not be searched. Every figure in it is a count of rows that the program keeps; under each "
+            "section stands which. The same facts are in the JSON file beside it. It draws no conclusion "
+            f"from them. Times are those of {facts['request']['time_zone']}, with their offset from UTC."
+        ),
+    ]
+    if masks is not None:
+        blocks.append(
+            text(
+                "In this copy, names of students and guardians are replaced by [name], personal addresses "
+                "and telephone numbers by [e-mail] and [number], and text about privileged records by "
+                f"[privileged]: {sum(masks.values()):,} times. Figures are the same as in the office's copy."
+            )
+        )
+    return blocks
+
+
+def _request(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
+    asked = facts["request"]
+    last = asked["versions"][-1]
+    earlier = [one for one in asked["versions"] if one["text"] != last["text"]]
+    yield section(
+        "1. The request",
+        rows_of(
+            [
+                ("Received", asked["received_on"]),
+                ("Last of the five business days (RCW 42.56.520)", asked["due_on"]),
+                ("Requester", asked["requester"] or "not stated"),
+                ("Days asked for", f"{last['window_from'] or 'from the beginning'} to "
+                                   f"{last['window_to'] or asked['received_on'] + ' (day of receipt)'}"),
+                ("Entered", at(asked["opened_at"])),
+                ("Closed", at(asked["closed_at"]) if asked["closed_at"] else "not closed"),
+                ("Mail domains of the district", ", ".join(asked["domains"])),
+            ]
+        ),
+        text("Word for word:"),
+        {"kind": "quote", "text": last["text"]},
+        *(
+            block
+            for one in earlier
+            for block in (text(f"Version {one['version']} read:"), {"kind": "quote", "text": one["text"]})
+        ),
+        table(
+            "Versions of the request",
+            "#Version|@From|By|*Why|What changed",
+            (
+                (
+                    one["version"], at(one["at"]), one["by"], one["why"],
+                    ", ".join(_CHANGED.get(key, key) for key in one["changed"]) or "—",
+                )
+                for one in asked["versions"]
+            ),
+        ),
+        _sources(asked),
+    )  # fmt: skip
+
+
+def _where(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
+    people, places = facts["people"]["custodians"], facts["places"]["places"]
+    yield section(
+        "2. Where it was searched, and whose records",
+        text(
+            f"{_some(len(people), 'person', 'people')} and {_some(len(places), 'place', 'places')} were "
+            "searched. Appendix A lists each folder, mailbox file and thread of a place by itself."
+        ),
+    )
+    yield section(
+        "People",
+        table(
+            "People whose records were searched",
+            "@Id|*Name|*Role|**Addresses and numbers|Places",
+            (
+                (
+                    one["id"], _joined([one["name"], *_named("also ", one["aliases"])]), one["role"],
+                    _joined([*one["emails"], *one["numbers"]]), ", ".join(one["sources"]),
+                )
+                for one in people
+            ),
+        ),
+        _sources(facts["people"]),
+        level=2,
+    )  # fmt: skip
+    yield section(
+        "Places",
+        table(
+            "Places that were searched, top items only",
+            "@Id|@Whose|Read by|@Collected|#Found|#Stored|#Failed|#Left out",
+            (
+                (
+                    one["id"], one["custodian"], one["connector"],
+                    f"{at(one['collected_from'])}\n{at(one['collected_to'])}",
+                    one["found"], one["stored"], one["failed"], one["excluded"],
+                )
+                for one in places
+            ),
+        ),
+        table(
+            "Where they lie",
+            "@Id|***Where|Seen by",
+            ((one["id"], one["path"], ", ".join(one["readers"]) or "the office") for one in places),
+        ),
+        table(
+            "Personal places, as their owners handed them over",
+            "Id|Whose|#Records kept back by the owner",
+            (
+                (one["id"], one["custodian"], one["kept_back"])
+                for one in places
+                if one["kept_back"] is not None
+            ),
+        ),
+        text(
+            "Found is what a reader met; left out are items outside of the days asked for, and files that "
+            "describe an export and are no records."
+        ),
+        _sources(facts["places"]),
+        level=2,
+    )  # fmt: skip
+    ruled = facts["ruled_out"]["places"]
+    yield section(
+        "Places ruled out",
+        table(
+            "Places that were considered and not searched",
+            "*Place|**Why|#Since version",
+            ((one["place"], one["why"], one["first_version"]) for one in ruled),
+        )
+        or text("The request names none."),
+        _sources(facts["ruled_out"]),
+        level=2,
+    )
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "\n".join(part for part in parts if part)
+
+
+def _named(label: str, parts: Sequence[str]) -> list[str]:
+    return [f"{label}{', '.join(parts)}"] if any(parts) else []
+
+
+_TERM_COLUMNS = (
+    "#Line|**Term|#Documents|#Families|#With family|#Unique|#Unique families|#Occurrences|#Distinct"
+)
+
+
+def _term_row(one: dict[str, Any]) -> tuple[Any, ...]:
+    words = one["term"] if one["term"] == one["parsed"] else f"{one['term']}\nread as: {one['parsed']}"
+    return (
+        one["line"], words, one["documents"], one["families"], one["with_family"], one["unique"],
+        one["unique_families"], one["occurrences"], one["distinct"],
+    )  # fmt: skip
+
+
+def _how(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
+    lists = facts["terms"]["lists"]
+    now = lists[-1]
+    by_line = {one["line"]: one["term"] for one in now["terms"]}
+    yield section("3. How it was searched")
+    yield section(
+        "Terms in force",
+        text(_about_list(now, at)),
+        table("Terms in force", _TERM_COLUMNS, map(_term_row, now["terms"]))
+        if len(now["terms"]) <= SHORT
+        else text(f"{len(now['terms']):,} terms: Appendix B lists them."),
+        table(
+            "Terms that found nothing",
+            "#Line|***Term",
+            ((line, by_line.get(line, "")) for line in now["zero_hits"]),
+        )
+        or (text("Each term found something.") if now["counted_at"] and now["terms"] else None),
+        _bad_lines(now),
+        text(
+            "A document is an item of its own; an attachment is one too. A family is a message with all that "
+            "it carries. With family counts all members. Unique is what no other term of the list finds. "
+            "Distinct counts equal contents once. Copies in several mailboxes are counted each."
+        ),
+        table(
+            "Term lists, version by version",
+            "#Version|@Counted|#Lines|#Run|#Not run|#Found nothing|#Documents|#Families|#With family",
+            (
+                (
+                    one["version"], at(one["counted_at"]), one["listed"], len(one["terms"]),
+                    len(one["bad_lines"]), len(one["zero_hits"]), one["documents"], one["families"],
+                    one["with_family"],
+                )
+                for one in lists
+            ),
+        ),
+        _sources(facts["terms"]),
+        level=2,
+    )  # fmt: skip
+    variants = facts["variants"]
+    taken = [one for one in variants["variants"] if one["answer"] == "taken"]
+    yield section(
+        "Other forms of terms and names",
+        text(
+            f"{_some(variants['proposed'], 'other form was', 'other forms were')} proposed, each of which "
+            f"finds documents that the list did not: {variants['taken']:,} taken into the list, "
+            f"{variants['refused']:,} refused, {variants['unanswered']:,} without an answer. Appendix C "
+            "lists them all, with the reasons."
+            if variants["proposed"]
+            else "No other forms of terms or names were proposed."
+        ),
+        table(
+            "Forms that were taken into the list",
+            "*For|*Form|Way|#Adds documents|#Adds families|By|**Why",
+            (
+                (
+                    one["base"], one["form"], _plain(one["way"]), one["added_documents"],
+                    one["added_families"], one["by"], one["why"],
+                )
+                for one in taken[:SHORT]
+            ),
+        ),
+        _sources(variants),
+        level=2,
+    )  # fmt: skip
+    tools = facts["tools"]
+    yield section(
+        "Tools",
+        table("Programs, as installed when this record was made", "**Program|**Version",
+              ((one["name"], one["version"]) for one in tools["installed"])),
+        table(
+            "What collected the places",
+            "@Name|@Version|#Places|****Does not cover",
+            (
+                (one["name"], one["version"], one["sources"], _joined(one["does_not_cover"]))
+                for one in tools["connectors"]
+            ),
+        ),
+        table("What read the files", "**Reader|**Version|#Items read",
+              ((one["name"], one["version"], one["readings"]) for one in tools["readers"])),
+        table(
+            "Indexes that were searched",
+            "@Engine|**Folding table (SHA-256)|#Documents|#Batches|#Queries|#Term lists",
+            (
+                (one["engine"], one["analyzer"], one["documents"], one["batches"], one["searches"],
+                 one["reports"])
+                for one in tools["indexes"]
+            ),
+        ),
+        text("The reader tika is Apache Tika, from the program iscc-tika."),
+        _sources(tools),
+        level=2,
+    )  # fmt: skip
+
+
+def _plain(code: str) -> str:
+    return code.replace("_", " ")
+
+
+def _about_list(one: dict[str, Any], at: Time) -> str:
+    if one["counted_at"] is None:
+        return f"The list of version {one['version']} has {one['listed']:,} terms and was not counted yet."
+    return (
+        f"The list of version {one['version']} has {_some(one['listed'], 'term', 'terms')}. "
+        f"{len(one['terms']):,} were run; {len(one['bad_lines']):,} lines could not be. "
+        f"Counted {at(one['counted_at'])}: {_some(one['documents'], 'document', 'documents')} in "
+        f"{_some(one['families'], 'family', 'families')}, {one['with_family']:,} with all members of these "
+        f"families; {one['distinct']:,} distinct contents; {one['occurrences']:,} places in them."
+    )
+
+
+def _bad_lines(one: dict[str, Any]) -> Block | None:
+    return table(
+        "Lines that could not be run",
+        "#Line|*As written|**Why|*Form offered",
+        ((bad["line"], bad["term"], bad["problem"], bad["repaired"] or "—") for bad in one["bad_lines"]),
+    )
+
+
+def _found(facts: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    it = facts["found"]
+    yield section(
+        "4. What was found",
+        table(
+            "Collection",
+            "**What|#Found|#Stored|#Failed|#Left out",
+            [
+                ("Top items", it["top_found"], it["top_stored"], it["top_failed"], it["top_excluded"]),
+                ("What they carry", it["children_found"], it["children_stored"], it["children_failed"],
+                 it["children_excluded"]),
+            ],
+        ),
+        table(
+            "Text of the stored items",
+            "#Stored|#Searchable|#Not searchable|#Waits for OCR|#Not read yet",
+            [(it["stored"], it["searchable"], it["not_searchable"], it["pending"], it["unread"])],
+        ),
+        table(
+            "Review of the stored items",
+            "**Where they stand|#Items",
+            [
+                ("Not in review: no hit in the family", it["not_in_review"]),
+                ("In review", it["in_review"]),
+                *(
+                    (f"In review: {_STATES.get(one['code'], one['code'])}", one["count"])
+                    for one in it["review"]
+                ),
+                *((f"Waits for {_AWAITS.get(one['code'], _plain(one['code']))}", one["count"])
+                  for one in it["awaits"]),
+            ],
+        ),
+        rows_of(
+            [
+                ("Items decided", f"{it['decided_items']:,}"),
+                ("Decisions, changed ones included", f"{it['decisions']:,}"),
+                ("People who decided", f"{it['deciders']:,}"),
+                ("Records with a permanent number", f"{it['numbered']:,}"),
+                ("Approved instalments", f"{it['installments']:,}"),
+            ]
+        ),
+        _sources(it),
+    )  # fmt: skip
+
+
+def _unsearched(facts: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    it = facts["unsearched"]
+    extents = {"whole": "Not searched", "part": "Searched in part", "place": "Place"}
+    yield section(
+        "5. What could not be searched",
+        text(
+            f"{_some(it['whole'], 'item was', 'items were')} not searched, {it['part']:,} further in part; "
+            f"{_some(it['places'], 'place was', 'places were')} not searched, or not to the end."
+        ),
+        table(
+            "By kind, custodian and place",
+            "@Extent|**What|@Whose|@Place|#Count|@Unit",
+            (
+                (
+                    extents[one["extent"]],
+                    one["label"],
+                    one["custodian"],
+                    one["source"],
+                    one["count"],
+                    one["unit"],
+                )
+                for one in it["gaps"]
+            ),
+        ),
+        _sources(it),
+    )
+
+
+def _leads(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
+    it = facts["leads"]
+    open_leads = sum(one["open_leads"] for one in it["kinds"])
+    yield section(
+        "6. Leads",
+        text(
+            "A signal is something in the hits that could lead to another place or person. It is a lead when "
+            "it stands in a responsive record, or when the public records officer says so."
+        ),
+        table(
+            "Signals and leads by kind",
+            "***Kind|#Signals|#Open|#Leads|#Open leads",
+            (
+                (_LEADS.get(one["kind"], _plain(one["kind"])), one["signals"], one["open"], one["leads"],
+                 one["open_leads"])
+                for one in it["kinds"]
+            ),
+        )
+        or text("No signals were recorded."),
+        text(
+            f"{_some(len(it['leads']), 'lead', 'leads')}, of which {open_leads:,} open."
+            if it["leads"]
+            else "There are no leads."
+        ),
+        table(
+            "Leads, and how each was closed",
+            "Kind|**About|Whose|#Items|#Responsive|***What became of it",
+            (
+                (
+                    _LEADS.get(one["kind"], _plain(one["kind"])), one["subject"], one["custodian"] or "—",
+                    one["items"], one["responsive_items"],
+                    _joined([*(_lead_answer(answer, at) for answer in one["answers"]),
+                             "Open." if one["open"] else ""]),
+                )
+                for one in it["leads"]
+            ),
+        ),
+        _sources(it),
+    )  # fmt: skip
+
+
+def _lead_answer(answer: dict[str, Any], at: Time) -> str:
+    what = {"promoted": "Made a lead", "closed": "Closed", "reopened": "Opened again"}.get(
+        answer["answer"], _plain(answer["answer"])
+    )
+    how = f" ({_HOW.get(answer['how'], _plain(answer['how']))})" if answer["how"] else ""
+    return f"{what}{how} by {answer['by']}, {at(answer['at'])}: {answer['why']}"
+
+
+def _samples(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
+    it = facts["samples"]
+    found = [(one, answer) for one in it["samples"] for answer in one["found_responsive"]]
+    yield section(
+        "7. Samples of what was not going to be reviewed",
+        table(
+            "Every sample drawn, in order",
+            "#No.|@Drawn|By|#Version|#Seed|#Families drawn from|#Drawn|#Looked at|#Responsive",
+            (
+                (one["number"], at(one["at"]), one["by"], one["version"], str(one["seed"]), one["population"],
+                 one["size"], one["answered"], one["responsive"])
+                for one in it["samples"]
+            ),
+        )
+        or text("No sample was drawn."),
+        table(
+            "What the samples show",
+            "#No.|**Figure|*Value",
+            (
+                (one["number"], _plain(name), value)
+                for one in it["samples"]
+                for name, value in (one["figures"] or {}).items()
+            ),
+        ),
+        table(
+            "Families of a sample that were found responsive",
+            "#No.|*Family|***Why|By|@When",
+            (
+                (one["number"], answer["family_id"], answer["why"] or "—", answer["by"], at(answer["at"]))
+                for one, answer in found
+            ),
+        ),
+        table(
+            "Frozen lists that the samples were drawn from",
+            "#No.|****SHA-256",
+            ((one["number"], one["frame_sha256"]) for one in it["samples"]),
+        ),
+        _sources(it),
+    )  # fmt: skip
+
+
+def _exceptions(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
+    it, freeze = facts["exceptions"], facts["freeze"]
+    yield section(
+        "8. Exceptions, holds and the destruction freeze",
+        text(
+            "The ledger balances: in each place, what was found is what was stored, failed or left out, and "
+            "where a second count was to be had, it agrees."
+            if it["balanced"]
+            else "The ledger does not balance; the places are below."
+        ),
+        {"kind": "list", "rows": list(it["unbalanced"])} if it["unbalanced"] else None,
+        text(f"No place was listed in: {', '.join(it['unplanned'])}.") if it["unplanned"] else None,
+        table(
+            "Why a release was let go although the ledger did not balance",
+            "By|@When|***Why|Covers the ledger now",
+            ((one["by"], at(one["at"]), one["why"], one["in_force"]) for one in it["waivers"]),
+        )
+        or text("Nobody let a release go on an unbalanced ledger."),
+        table("Items that were met and not had, by reason", "***Reason|#Items",
+              ((_plain(one["code"]), one["count"]) for one in it["failed"])),
+        table("Stored items without searchable text, by reason", "***Reason|#Items",
+              ((_plain(one["code"]), one["count"]) for one in it["not_searchable"])),
+        text("Hold notices: none recorded."),
+        text(
+            f"Destruction freeze ({freeze['authority']}): from {at(freeze['from_at'])} "
+            f"{'until ' + at(freeze['until_at']) if freeze['until_at'] else 'and in force'}; "
+            f"{_some(freeze['items'], 'stored item', 'stored items')}, {freeze['contents']:,} different "
+            "contents."
+            if freeze["from_at"]
+            else "The request freezes nothing."
+        ),
+        text(
+            "What the program keeps no rows of, so that this record cannot tell: "
+            f"{'; '.join(facts['not_recorded'])}."
+        ),
+        {"kind": "sources", "rows": [*_sources(it)["rows"], *_sources(freeze)["rows"]]},
+    )  # fmt: skip
+
+
+def _searches(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
+    it = facts["searches"]
+    people: dict[str, list[dict[str, Any]]] = {}
+    for one in it["searches"]:
+        people.setdefault(one["by"], []).append(one)
+    yield section(
+        "9. Who searched when",
+        table(
+            "Queries by person; Appendix D lists each",
+            "**By|#Queries|@First|@Last",
+            ((by, len(mine), at(mine[0]["at"]), at(mine[-1]["at"])) for by, mine in sorted(people.items())),
+        )
+        or text("No single queries were run."),
+        table(
+            "Term lists that people counted (version 0: tried, not taken over)",
+            "@When|**By|#Version|#Terms|#Documents",
+            (
+                (at(one["at"]), one["by"], one["version"], one["terms"], one["documents"])
+                for one in it["list_runs"]
+            ),
+        ),
+        table(
+            "Runs of the whole request; each counts the list in force",
+            "@Began|@Ended|#Version|**Outcome",
+            (
+                (at(one["started_at"]), at(one["ended_at"]), one["version"], _outcome(one["outcome"]))
+                for one in it["runs"]
+            ),
+        )
+        or text("The request was not run."),
+        _sources(it),
+    )
+
+
+def _outcome(outcome: str | None) -> str:
+    """Return a run's outcome in words that do not speak of the search."""
+    return (outcome or "under way").replace("complete", "ran to its end")
+
+
+def _integrity(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
+    it = facts["integrity"]
+    yield section(
+        "10. Integrity",
+        text(
+            "Who opened, searched, decided and approved is in an append-only log in which every entry "
+            "carries the hash of the one before. The head below fixes all entries up to it: daylight audit "
+            "verify walks the chain and prints the head. That this report was made is an entry after it, "
+            "with the hash of its JSON file."
+        ),
+        rows_of(
+            [
+                ("Entries of the log", f"{it['audit_seq']:,}"),
+                ("About this request", f"{it['entries']:,}"),
+                ("Head of the log", it["audit_head"]),
+            ]
+        ),
+        table(
+            "Approved instalments, and the head of the log then",
+            "#No.|@When|#Entry|****Head",
+            (
+                (one["installment"], at(one["frozen_at"]), one["audit_seq"], one["audit_head"])
+                for one in it["installments"]
+            ),
+        ),
+        _sources(it),
+    )
+
+
+# -- appendices
+
+
+def _appendix_places(facts: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    yield section(
+        "Appendix A. Places one by one",
+        table(
+            "Top items by place; expected is a second count that shares no code with the reader",
+            "@Source|**Place|@Kind|#Expected|Counted by|#Found|#Stored|#Failed|#Left out|Balances",
+            (
+                (
+                    place["id"], _joined([one["label"], *_named("failed: ", [one["failure"]])]),
+                    one["kind"], one["expected"], one["expected_by"], one["found"], one["stored"],
+                    one["failed"], one["excluded"], one["balanced"] if one["ended"] else "not ended",
+                )
+                for place in facts["places"]["places"]
+                for one in place["scopes"]
+            ),
+        )
+        or text("No place was listed yet."),
+        new_page=True,
+    )  # fmt: skip
+
+
+def _appendix_terms(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
+    lists = facts["terms"]["lists"]
+    yield section("Appendix B. Term lists", new_page=True)
+    for one in reversed(lists):
+        yield section(
+            f"Version {one['version']}",
+            text(_about_list(one, at)),
+            table(f"Terms of version {one['version']}", _TERM_COLUMNS, map(_term_row, one["terms"])),
+            table(
+                "Notes and cautions",
+                "#Line|**Note|**Caution",
+                (
+                    (row["line"], row["note"], row["caution"])
+                    for row in one["terms"]
+                    if row["note"] or row["caution"]
+                ),
+            ),
+            _bad_lines(one),
+            level=2,
+        )
+
+
+def _appendix_variants(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
+    for_answer = {"taken": "Taken", "refused": "Refused", "": "Not answered"}
+    rows = [
+        (
+            _joined([one["base"], one["base_kind"]]), one["form"], _plain(one["way"]), one["documents"],
+            one["added_documents"], one["added_families"],
+            f"{for_answer[one['answer']]}"
+            + (f" by {one['by']}, {at(one['at'])}: {one['why']}" if one["answer"] else ""),
+        )
+        for one in facts["variants"]["variants"]
+    ]  # fmt: skip
+    if rows:
+        yield section(
+            "Appendix C. Other forms of terms and names",
+            table(
+                "Each form with its own hits, what it adds to the list, and the answer",
+                "*For|*Form|Way|#Documents|#Adds documents|#Adds families|***Answer",
+                rows,
+            ),
+            new_page=True,
+        )
+
+
+def _appendix_searches(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
+    log = facts["searches"]["searches"]
+    if log:
+        yield section(
+            "Appendix D. Search log",
+            table(
+                "Every query that was run",
+                "#No.|@When|By|***Query|#Documents|#Families|Index, documents",
+                (
+                    (
+                        one["seq"], at(one["at"]), one["by"],
+                        one["query"] if one["query"] == one["parsed"]
+                        else f"{one['query']}\nread as: {one['parsed']}",
+                        one["documents"], one["families"], f"{one['engine']}, {one['index_documents']:,}",
+                    )
+                    for one in log
+                ),
+            ),
+            new_page=True,
+        )  # fmt: skip

@@ -21,6 +21,7 @@ from examples.district.asks import Source, make_asks, write_requests
 from examples.district.bulk import Bulk, Chatter, Threads
 from examples.district.clock import QUIET, mail_date, pacific
 from examples.district.people import People, Person, make_people
+from examples.district.plant_leads import LEADS_FROM, Leads, in_gap, lead_mail, write_truth
 from examples.district.plant_variants import forms
 from examples.district.planter import BOXES, OTHER_BOXES, FileStep, MailStep, Planter, TextStep
 from examples.district.planting import plant
@@ -44,7 +45,8 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
         items: Top items over all sources, 200 to 1,000,000.
         seed: The same seed and size give the same bytes.
         out: A new or empty folder; gets ``sources/``, ``request-*.toml``, ``terms-*.csv``, ``truth.jsonl``,
-            ``truth-variants.jsonl``, ``staff.csv``, ``students.csv`` and ``roster.csv``.
+            ``truth-variants.jsonl``, ``truth-leads.jsonl``, ``staff.csv``, ``students.csv`` and
+            ``roster.csv``.
 
     Raises:
         ValueError: The size is out of range, or the folder is not empty.
@@ -60,7 +62,8 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
     asks = make_asks(_ids(places, CONTRACT_PLACES), _ids(places, STAFFING_PLACES))
     planted_forms = FormTable(forms(people.office["transport"]))
     with TruthTable(out / "truth.jsonl", asks, planted_forms) as truth:
-        _Builder(items, seed, out, people, words, places, truth).run()
+        builder = _Builder(items, seed, out, people, words, places, truth)
+        builder.run()
         summary = {
             "items": truth.rows,
             "seed": seed,
@@ -72,6 +75,13 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
     write_requests(out, asks, list(places.values()))
     _write_people(out, people)
     write_roster(out, people)
+    write_truth(
+        out,
+        builder.leads,
+        {key: place.custodian_id for key, place in places.items()},
+        {key: place.id for key, place in places.items()},
+        items,
+    )
     return summary
 
 
@@ -150,6 +160,8 @@ class _Builder:
         self._rng = random.Random(f"bulk-{seed}")
         self._seed = seed
         self._planter: Planter = plant(seed, people, words)
+        self._items = items
+        self.leads = lead_mail(self._planter, people) if items >= LEADS_FROM else Leads()
         if items < CROWDED:
             self._planter.thin_out()
         self._pool = documents.make_pool(seed, words)
@@ -221,6 +233,8 @@ class _Builder:
                 for key, folder in letter.boxes:
                     if written == bulk:
                         break
+                    if in_gap(key, letter.at, self._items):
+                        continue
                     self._bulk_copy(letter, key, folder)
                     written += 1
                     if written % distance == 0 and steps:

@@ -128,6 +128,7 @@ class Planter:
         self.texts: list[TextStep] = []
         self.files: list[FileStep] = []
         self.last_mails: list[tuple[str, bytes, Letter]] = []
+        self.others: dict[str, Person] = {}  # by key, whoever holds no office
         self._seed = seed
         self._people = people
         self._words = words
@@ -149,7 +150,7 @@ class Planter:
             "play": p.vendors[1],
             "planner": p.vendors[2],
         }
-        return outside.get(key) or p.office[key]
+        return self.others.get(key) or outside.get(key) or p.office[key]
 
     def small_talk(self) -> str:
         """Return one ordinary paragraph."""

@@ -6,15 +6,21 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from examples.district.people import DISTRICT, DOMAIN, SCHOOLS, People
+from examples.district.people import DISTRICT, DOMAIN, SCHOOLS, People, Person
 
 COACH = "Theodore Brannock"
 """Named in the third request; on leave, so that nobody writes from this account."""
 BIDDER = "William Harkettle"
 """Named in the second request; writes by letter."""
 
+AIDE = Person(
+    "s090", "Ottilie Wrenfield", f"ottilie.wrenfield@{DOMAIN}", "+15645550162", "Route Aide", "Transportation"
+)
+"""On the roster and no custodian; stands in planted mail only."""
+
 _FIXED = (
     ("staff", COACH, "Coach Teddy", f"tbrannock@{DOMAIN}", "+15645550143"),
+    ("staff", AIDE.name, "", AIDE.email, AIDE.number),
     ("vendor", BIDDER, "", "wharkettle@pinecrest.example", "+15645550151"),
     ("vendor", "Pinecrest Mechanical", "PCM", "offers@pinecrest.example", ""),
     ("school", SCHOOLS[0], "CFMS", f"cfms-office@{DOMAIN}", ""),

@@ -205,7 +205,7 @@ def test_the_roster_names_everybody_and_every_school(district):
     lines = read_roster((district / "roster.csv").read_text("utf-8"))
     guardians = {(s["guardian"], s["guardian_email"]) for s in table(district / "students.csv")}
     assert Counter(line.kind for line in lines) == {
-        "staff": 64 + 1, "student": 400, "guardian": len(guardians), "school": 4, "office": 3, "programme": 2,
+        "staff": 64 + 2, "student": 400, "guardian": len(guardians), "school": 4, "office": 3, "programme": 2,
         "vendor": 3 + 2, "board": 5, "counsel": 1, "mailbox": 3,
     }  # fmt: skip
     emails = [email for line in lines for email in line.emails]
@@ -540,3 +540,40 @@ def test_nothing_of_the_readers_is_imported():
     rooms = r"^\s*(?:from|import) (records|connectors|extract|search|review|release|retention|desk|cli)\b"
     for path in [*Path("examples/district").rglob("*.py"), Path("examples/decide.py")]:
         assert not re.search(rooms, path.read_text("utf-8"), re.MULTILINE), path
+
+
+# -- leads
+
+
+def test_leads_are_planted_where_there_is_room_for_them(tmp_path):
+    for items, kinds, near_misses in ((SMALLEST, 0, 0), (1_000, 8, 12), (2_500, 9, 12)):
+        out = tmp_path / str(items)
+        assert build(items, 4, out)["items"] == items
+        lines = [json.loads(line) for line in (out / "truth-leads.jsonl").read_text("utf-8").splitlines()]
+        assert len({line["kind"] for line in lines if "subject" in line}) == kinds
+        assert sum("near_miss" in line for line in lines) == near_misses
+        stored = {
+            (row["source_id"], row["native_key"])
+            for row in map(json.loads, (out / "truth.jsonl").read_text("utf-8").splitlines())
+            if row["collection"]["state"] == "stored" and row["review"].get("bus", {}).get("responsive")
+        }
+        for line in lines:
+            assert line["items"]
+            assert {(item["source_id"], item["native_key"]) for item in line["items"]} <= stored
+
+
+def test_nothing_is_left_in_the_mailbox_with_the_gap(tmp_path):
+    build(2_500, 4, tmp_path / "d")
+    rows = [json.loads(line) for line in (tmp_path / "d" / "truth.jsonl").read_text("utf-8").splitlines()]
+    (gap,) = [
+        line
+        for line in map(json.loads, (tmp_path / "d" / "truth-leads.jsonl").read_text("utf-8").splitlines())
+        if line["kind"] == "mail_gap"
+    ]
+    days = sorted(
+        row["sent_at"][:10] for row in rows if row["source_id"] == gap["subject"] and row["sent_at"]
+    )
+    assert [day for day in days if gap["from"] < day <= gap["to"]] == []
+    assert days[0] < gap["from"] < gap["to"] < days[-1]
+    others = {row["source_id"] for row in rows if (row["sent_at"] or "")[:7] == "2026-05"}
+    assert len(others) > 15

@@ -8,7 +8,7 @@ FAST := not slow and not services and not dag and not chaos and not corpus and n
 DAYLIGHT_CORPUS ?= $(wildcard ../shared/corpus)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-ui test test-fast test-corpus chaos bench
+.PHONY: help setup demo demo-ui demo-elastic test test-fast test-corpus chaos bench
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -24,9 +24,14 @@ demo: setup ## a whole request of a fictional district, by a real Airflow run (5
 demo-ui: setup ## the same, and leaves Airflow and the reading pages open
 	$(BIN)/python -m examples.demo --keep-running
 
+demo-elastic: setup ## the same on a real Elasticsearch, which it starts and stops
+	@command -v mvn > /dev/null || scripts/system-packages test
+	$(BIN)/python -m examples.servers.elasticsearch 8
+	$(BIN)/python -m examples.demo_elastic
+
 test: setup ## every test, but those on outside samples and services
 	scripts/system-packages test
-	$(BIN)/python -m tests.servers.elasticsearch
+	$(BIN)/python -m examples.servers.elasticsearch
 	$(PYTEST) -n 2 --dist loadfile -rs -m "not corpus and not live" $(PYTEST_ARGS)
 
 test-fast: setup ## the tests that take seconds

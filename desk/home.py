@@ -21,7 +21,7 @@ from records.settings import Settings, load_settings, refuse_in_clear
 from search.embedded import EmbeddedEngine
 
 if TYPE_CHECKING:
-    from search.elasticsearch import Cluster, ElasticsearchEngine
+    from search.elasticsearch import Cluster, Describe, ElasticsearchEngine
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,17 @@ class Home:
             found = cluster(self.settings)
             from search.elasticsearch import ElasticsearchEngine
 
-            self._engines[request_id] = ElasticsearchEngine(found, request_id)
+            self._engines[request_id] = ElasticsearchEngine(
+                found, request_id, describer=lambda: self._describer(request_id)
+            )
         return self._engines[request_id]
+
+    def _describer(self, request_id: str) -> Describe:
+        """Return what gives the fields of items that Kibana shows, as the catalogue has them now."""
+        from search.kibana_fields import FieldsReader
+
+        reader = FieldsReader.open(self.catalogue, request_id)
+        return lambda items: ((item, fields.as_fields()) for item, fields in reader.fields(items))
 
     def bundles(self, request_id: str) -> Path:
         """Return the folder of a request's drafts and packages, making it."""

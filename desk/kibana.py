@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from desk.describing import describe
 from desk.home import Home
 from records import audit, canonical
 from records import tables as t
@@ -25,7 +26,9 @@ def export(home: Home, request_id: str, *, by: str) -> bytes:
     Raises:
         UsageError: There is no such request.
     """
-    objects = saved_objects(_exploration(home, request_id))
+    of = _exploration(home, request_id)
+    describe(home, request_id)
+    objects = saved_objects(of)
     _note(home, request_id, "kibana_exported", by, len(objects))
     return ndjson(objects)
 
@@ -63,6 +66,7 @@ def send(home: Home, request_id: str, environ: Mapping[str, str], *, by: str) ->
 
     of = _exploration(home, request_id)
     kibana = Kibana.from_environment(environ)
+    describe(home, request_id)
     objects = saved_objects(of)
     imported = send_file(kibana, f"daylight-{request_id}.ndjson", ndjson(objects))
     _note(home, request_id, "kibana_imported", by, imported.count)

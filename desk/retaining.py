@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from desk.describing import describe_after
 from desk.home import Home
 from records.errors import AccessError, UsageError
 from retention.freeze import register
@@ -49,7 +50,14 @@ def confirm(home: Home, request_id: str, item_id: str, series: str, *, by: str, 
     if not why.strip():
         raise UsageError("say why: the reason stays with the item")
     flag = confirm_flag(home.catalogue, request_id, item_id, None if series == "none" else series, by, why)
-    return {"request_id": request_id, "item_id": item_id, "series_id": flag.said.series_id, "seq": flag.seq}
+    behind = describe_after(home, request_id, [item_id])
+    return {
+        "request_id": request_id,
+        "item_id": item_id,
+        "series_id": flag.said.series_id,
+        "seq": flag.seq,
+        **({"kibana": behind} if behind else {}),
+    }
 
 
 def freezes(home: Home) -> list[dict[str, Any]]:

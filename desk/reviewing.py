@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from desk.books import books
+from desk.describing import describe_after, in_review
 from desk.home import Home
 from records import audit
 from records.errors import AccessError, UsageError
@@ -43,7 +44,7 @@ def decide(home: Home, request_id: str, path: Path, *, by: str) -> dict[str, Any
 
     Returns:
         Counts of rows applied, unchanged and empty, of records that took their family's answer, and every
-        refused row with what is wrong and what to do.
+        refused row with what is wrong and what to do; on a cluster that did not answer, ``kibana`` says so.
 
     Raises:
         AccessError: The file is not there.
@@ -54,6 +55,7 @@ def decide(home: Home, request_id: str, path: Path, *, by: str) -> dict[str, Any
     if home.request(request_id).state == "closed":
         raise UsageError(f"request {request_id} is closed; its decisions no longer change")
     result = apply_sheet(home.catalogue, request_id, path, by)
+    behind = describe_after(home, request_id, in_review(home, request_id))
     return {
         "request_id": request_id,
         "applied": result.applied,
@@ -63,4 +65,5 @@ def decide(home: Home, request_id: str, path: Path, *, by: str) -> dict[str, Any
         "refused": [
             {"row": row.row, "item_id": row.item_id, "problem": row.problem} for row in result.refused
         ],
+        **({"kibana": behind} if behind else {}),
     }

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from connectors.plan import plan_source
 from connectors.registry import connector
 from desk import pool, runlock, searching
+from desk.describing import describe
 from desk.home import Home
 from desk.slots import worker_slot
 from records import audit
@@ -224,10 +225,11 @@ def terms(home: Home, request_id: str, run_key: str) -> Counts:
 
 
 def flag(home: Home, request_id: str, run_key: str) -> Counts:
-    """Suggest a retention series for every item in review; then the run waits for a person."""
+    """Suggest a retention series for every item in review, bring Kibana up to date, wait for a person."""
     _at_work(home, request_id, run_key)
     with worker_slot(home.settings):
         report = flag_request(home.catalogue, home.store(request_id), request_id)
+        describe(home, request_id)
     if not runlock.is_local(run_key):
         runlock.wait_for_person(home, request_id, run_key)
     return _flag_counts(report)
@@ -394,6 +396,7 @@ def _run_local(
             tell(Progress("flag", 0, None, 0.0))
             groups = _groups(_batches(home, request_id), home.settings)
             out["flag"] = _flag_counts(FlagReport.together(workers.map(pool.run_flags, groups)))
+            describe(home, request_id)
     except BrokenProcessPool as error:
         raise Incomplete("a worker process died; run the same command again to resume") from error
     return {**out, "outcome": finish(home, request_id, run_key)["outcome"]}

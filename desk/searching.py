@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from desk import runlock
+from desk.describing import describe_after
 from desk.home import Home, OpenRequest
 from desk.items import short_time
 from desk.register import term_columns
@@ -169,6 +170,8 @@ def hit_report(
     else:
         listed = read_terms(text.encode("utf-8"))
     report = run(home, found, version, listed)
+    if version != SCRATCH_VERSION:
+        describe_after(home, request_id)
     change = difference(home.catalogue, before, report) if before is not None else (None, None)
     with home.catalogue.write() as connection:
         audit.append(

@@ -9,9 +9,9 @@ How each engine keeps to it:
 - FTS5 gets text that was folded here and the tokenizer ``ascii``, which splits at every ASCII character that
   is no letter or digit and takes every other character as part of a word. ``fold`` leaves only letters,
   digits and spaces, so the two cannot differ.
-- Elasticsearch gets the raw text, the table as a ``mapping`` char_filter (one rule a code point of ``drop``
-  and ``map``; a space for what is in none of the three lists) and a ``pattern`` tokenizer
-  ``[\p{L}\p{N}]{1,256}`` with ``group: 0``.
+- Elasticsearch gets the body folded here and a ``whitespace`` tokenizer. The short fields, which people read
+  in Kibana, and what people type there, go through the table as a ``mapping`` char_filter (one rule a code
+  point of ``drop`` and ``map``) and a ``pattern`` tokenizer of the letters and digits that the table keeps.
 
 ``ANALYZER`` names the table; an index says which one it was made with, and another one is refused.
 """

@@ -27,6 +27,12 @@ UNREAD = "unread"
 
 _SLICE_ITEMS = 400
 
+ODD_ENTRIES = 200
+ODD_NAME_CHARACTERS = 128
+ODD_VALUE_CHARACTERS = 4_096
+"""What is kept of a file's own metadata: the server takes no name and value above 32,766 bytes together, and
+a file can be made with any number of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class ItemFacts:
@@ -47,6 +53,7 @@ class ItemFacts:
         standing: Where it stands in review; None when no member of its family is in review.
         series: The series suggested or confirmed for it, or None.
         series_title: Title of that series; may be empty.
+        metadata: What the file says of itself that no other field holds: author, application, labels.
     """
 
     item_id: str
@@ -63,6 +70,7 @@ class ItemFacts:
     standing: Standing | None = None
     series: str | None = None
     series_title: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ class KibanaFields:
         attachments: ``integer``.
         size_bytes: ``long``.
         item_url: ``keyword``: the item's page of ``daylight view``.
+        odd: ``flattened``: the file's own metadata, by name; see ``odd``.
     """
 
     connector: str
@@ -98,6 +107,7 @@ class KibanaFields:
     attachments: int
     size_bytes: int | None
     item_url: str
+    odd: dict[str, str]
 
     def as_fields(self) -> dict[str, Any]:
         """Return field names with values, ready for a document or a partial update of it."""
@@ -128,7 +138,22 @@ def kibana_fields(facts: ItemFacts, request_id: str, pages: str = PAGES_ADDRESS)
         attachments=facts.children,
         size_bytes=facts.size_bytes,
         item_url=f"{pages}/r/{request_id}/i/{facts.item_id}",
+        odd=odd(facts.metadata),
     )
+
+
+def odd(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return a file's own metadata as far as the index takes it: one field, whatever the names in it.
+
+    The first ``ODD_ENTRIES`` by name; none with a name above ``ODD_NAME_CHARACTERS``; values cut at
+    ``ODD_VALUE_CHARACTERS``. All of it is in ``daylight items``.
+    """
+    taken = [
+        (name, value[:ODD_VALUE_CHARACTERS].replace("\0", " "))
+        for name, value in sorted(metadata.items())
+        if 0 < len(name) <= ODD_NAME_CHARACTERS and "\0" not in name and value
+    ]
+    return dict(taken[:ODD_ENTRIES])
 
 
 def correspondents(people: Iterable[tuple[str, str]]) -> tuple[str, ...]:
@@ -209,6 +234,10 @@ class FieldsReader:
         listed = {row["line"]: row["term"] for row in canonical.loads(terms)}
         return cls(catalogue, request_id, pages, version, listed, standings)
 
+    def reviewed(self) -> list[str]:
+        """Return the items in review, in order."""
+        return sorted(self._standings)
+
     def fields(self, item_ids: Iterable[str]) -> Iterator[tuple[str, KibanaFields]]:
         """Yield stored items with their fields, in the order given; others are left out."""
         for piece in chunked(list(item_ids), _SLICE_ITEMS):
@@ -222,7 +251,7 @@ class FieldsReader:
         query = (
             sa.select(
                 i.item_id, i.connector, i.size_bytes, r.sent_at, r.sender, r.recipients,
-                r.text_state, r.reason, r.ocr_pages, r.children,
+                r.text_state, r.reason, r.ocr_pages, r.children, r.facts,
             )
             .outerjoin_from(t.items, t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
             .where(
@@ -254,6 +283,7 @@ class FieldsReader:
                 standing=self._standings.get(row.item_id),
                 series=flag.get("series_id"),
                 series_title=flag.get("title", ""),
+                metadata=canonical.loads(row.facts).get("metadata", {}) if row.facts else {},
             )
         return out
 

@@ -1,4 +1,4 @@
-"""A certificate authority of one test session, and what it signs."""
+"""A certificate authority of one session, and what it signs."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ class Authority:
 
     @classmethod
     def new(cls) -> Authority:
+        """Make one, good for two days."""
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "daylight test authority")])
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "daylight temporary authority")])
         made = (
             _builder(name, name, key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -42,7 +43,7 @@ class Authority:
     def server(self, address: str) -> tuple[bytes, bytes]:
         """Return certificate and key, PEM, of a server at an address of this machine."""
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "daylight test server")])
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "daylight temporary server")])
         made = (
             _builder(name, self._name, key.public_key())
             .add_extension(

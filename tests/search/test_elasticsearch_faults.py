@@ -20,14 +20,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from examples.servers.elasticsearch import Server, elasticsearch, why_not
+from examples.servers.temporary import free_port
 from records.errors import AccessError, CheckFailed, Incomplete, Retryable
 from search.elasticsearch import Cluster, ElasticsearchEngine
 from search.protocol import Counts, IndexDocument
 from search.tree import Word
 from tests.search import elastic
 from tests.search.district import document
-from tests.servers.elasticsearch import Server, elasticsearch, why_not
-from tests.servers.temporary import free_port
 
 pytestmark = pytest.mark.services
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
+from examples.servers.elasticsearch import Server
 from records.decisions import Standing
 from records.vocabulary import Awaits, ReviewState
 from search.elasticsearch import MAPPING, Cluster, ElasticsearchEngine
@@ -21,7 +22,6 @@ from search.kibana.objects import COLUMNS, Exploration, dashboard, session
 from search.kibana_fields import ItemFacts, kibana_fields
 from search.protocol import index_alias
 from tests.search import kibana_rules
-from tests.servers.elasticsearch import Server
 
 INDEX = "daylight-2026-4444"
 OF = Exploration("2026-4444", 1, INDEX, "America/Los_Angeles", ("bus w/5 route", '"levy" "x\\"'), (), "now")
@@ -59,7 +59,8 @@ def client(elastic_server: Server) -> Iterator[Elasticsearch]:
     with Elasticsearch(elastic_server.url, request_timeout=60) as found:
         mapping = json.loads(MAPPING.read_text("utf-8"))
         for field in mapping["properties"].values():
-            field.pop("analyzer", None)  # words are no matter here
+            for name in ("analyzer", "search_analyzer"):  # words are no matter here
+                field.pop(name, None)
         found.indices.create(index=INDEX, mappings=mapping)
         for custodian, kind, item_id, family_id, facts in ITEMS:
             document = {

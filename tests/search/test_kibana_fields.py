@@ -10,7 +10,15 @@ from records import canonical
 from records import tables as t
 from records.decisions import Decision, Exemption, Hold, Standing, Treatment
 from records.vocabulary import Awaits, ReviewState
-from search.kibana_fields import CODING_STATES, FieldsReader, ItemFacts, coding_state, kibana_fields
+from search.kibana_fields import (
+    CODING_STATES,
+    ODD_ENTRIES,
+    FieldsReader,
+    ItemFacts,
+    coding_state,
+    kibana_fields,
+    odd,
+)
 from tests.search.home import REQUEST, Home
 
 LEE = ("Ann Lee", "Ann.Lee@Falls.example ")
@@ -35,6 +43,7 @@ def test_an_item_in_the_words_of_the_index() -> None:
         standing=Standing(LATER, Awaits.DECISION, None, None),
         series="GS50-01-12",
         series_title="Communications",
+        metadata={"author": "Ann"},
     )
     assert kibana_fields(facts, "2026-0007", "https://desk.example").as_fields() == {
         "connector": "mail_files",
@@ -50,6 +59,7 @@ def test_an_item_in_the_words_of_the_index() -> None:
         "attachments": 3,
         "size_bytes": 5_120_000_000,
         "item_url": "https://desk.example/r/2026-0007/i/ab12",
+        "odd": {"author": "Ann"},
     }
 
 
@@ -68,7 +78,18 @@ def test_an_item_of_which_nothing_is_known_says_so_in_every_field() -> None:
         "attachments": 0,
         "size_bytes": None,
         "item_url": "http://127.0.0.1:8421/r/2026-0007/i/ab12",
+        "odd": {},
     }
+
+
+def test_a_files_own_metadata_is_kept_within_limits() -> None:
+    many = {f"x-{n:03d}": "v" for n in range(ODD_ENTRIES + 1)}
+    assert list(odd(many)) == [f"x-{n:03d}" for n in range(ODD_ENTRIES)]
+    assert odd({"n" * 128: "a", "n" * 129: "b", "": "c", "a\0b": "d", "empty": "", "x": "1\x002"}) == {
+        "n" * 128: "a",
+        "x": "1 2",
+    }
+    assert odd({"long": "é" * 5_000}) == {"long": "é" * 4_096}
 
 
 def test_a_searchable_item_with_a_page_that_is_a_picture_waits_for_ocr() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers.temporary import free_port, private_folder, unprivileged
+from examples.servers.temporary import free_port, private_folder, unprivileged
 
 START_LIMIT_S = 120
 

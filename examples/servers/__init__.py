@@ -1,0 +1,1 @@
+"""Real servers that tests, measurements and the demonstration start themselves, on this machine alone."""

@@ -18,7 +18,7 @@ from desk.home import Home
 from records import audit, canonical
 from records import tables as t
 from records.catalogue import chunked
-from records.decisions import in_review
+from records.decisions import Decision, in_review
 from records.errors import AccessError, CheckFailed, UsageError
 from records.vocabulary import CollectionState
 from retention.suggest import flag_request
@@ -65,6 +65,8 @@ def draw(
     found = home.request(request_id)
     if found.state == "closed":
         raise UsageError(f"request {request_id} is closed; its samples no longer change")
+    if not by.strip():
+        raise UsageError("a sample needs the name of the person who draws it")
     if size is not None and margin is not None:
         raise UsageError("a sample has a size or a margin: name one of them")
     if size is not None and size < 1:
@@ -247,13 +249,14 @@ class Found:
         family_id: The family.
         position: In the order drawn, from 1.
         hit_now: A term of the version in force finds it now.
-        decided: Every member that is stored has a decision on *responsive*.
+        review: What the review made of it: ``open``, ``responsive`` (a member is), ``not_responsive``, or
+            ``personal`` (every member is a personal matter).
     """
 
     family_id: str
     position: int
     hit_now: bool
-    decided: bool
+    review: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,9 +336,9 @@ def _found(
     if not places:
         return ()
     hit: set[str] = set()
-    open_: set[str] = set()
+    said: dict[str, set[str]] = {family_id: set() for _, family_id in places}
     standings = in_review(connection, request_id, version)
-    for piece in chunked([family_id for _, family_id in places], 500):
+    for piece in chunked(list(said), 500):
         hit.update(
             connection.scalars(
                 sa.select(h.family_id).where(
@@ -348,7 +351,18 @@ def _found(
                 i.request_id == request_id, i.family_id.in_(piece), i.state == CollectionState.STORED
             )
         ):
-            decision = standings[item_id].decision if item_id in standings else None
-            if decision is None or (decision.public_record and decision.responsive is None):
-                open_.add(family_id)
-    return tuple(Found(f, n, hit_now=f in hit, decided=f not in open_) for n, f in places)
+            said[family_id].add(_said(standings[item_id].decision if item_id in standings else None))
+    return tuple(Found(f, n, hit_now=f in hit, review=_together(said[f])) for n, f in places)
+
+
+def _said(decision: Decision | None) -> str:
+    if decision is None or (decision.public_record and decision.responsive is None):
+        return "open"
+    if not decision.public_record:
+        return "personal"
+    return "responsive" if decision.responsive else "not_responsive"
+
+
+def _together(said: set[str]) -> str:
+    """Return what a family is: responsive by one member, and otherwise only when all are decided."""
+    return next(word for word in ("responsive", "open", "not_responsive", "personal") if word in said)

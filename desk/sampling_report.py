@@ -148,6 +148,12 @@ def _caution_words(found: Result) -> Iterator[str]:
             f"Each responsive family is a lead, and in review; {unfound:,} of {len(found.found):,} no term "
             "of the version in force finds."
         )
+        other = sum(one.review in {"not_responsive", "personal"} for one in found.found)
+        if other:
+            yield (
+                f"The review decided otherwise on {other:,} of them. The estimates go by the sample's "
+                "answers: look again, and change the answer or the decision."
+            )
         if found.fresh is None:
             yield "Widen the terms and draw a fresh sample."
         else:

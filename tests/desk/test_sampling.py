@@ -19,7 +19,7 @@ from desk.home import Home
 from desk.register import open_request
 from desk.reviewing import decide, sheet
 from desk.run import run_local
-from desk.sampling_report import as_json
+from desk.sampling_report import as_json, words
 from desk.searching import hit_report
 from records import tables as t
 from records.errors import AccessError, CheckFailed, UsageError
@@ -149,6 +149,13 @@ def test_from_the_draw_to_the_fresh_sample(made, tmp_path):
     assert lead in flagged
     hits = {item[f"hit{n}"] for n in range(4)}
     decide_all(home, request_id, tmp_path, responsive=hits)  # the find among those not responsive, for now
+    found = sampling.result(home, request_id)
+    assert [one.review for one in found.found] == ["not_responsive"]
+    assert (
+        "The review decided otherwise on 1 of them. The estimates go by the sample's answers: look again, "
+        "and change the answer or the decision."
+    ) in words(found)
+    assert found.figures.found == 1
     decide_all(home, request_id, tmp_path, responsive=hits | {lead})
 
     # F holds the four that the term found, never what the sample brought to light
@@ -157,7 +164,7 @@ def test_from_the_draw_to_the_fresh_sample(made, tmp_path):
     assert found.figures.elusion == eluded
     assert found.figures.recall == recall(4, 12, eluded)
     assert (found.figures.responsive, found.figures.undecided, found.figures.provisional) == (4, 0, False)
-    assert [(one.family_id, one.hit_now, one.decided) for one in found.found] == [(lead, False, True)]
+    assert [(one.family_id, one.hit_now, one.review) for one in found.found] == [(lead, False, "responsive")]
     assert (found.fresh, found.stored_since, found.not_searchable) == (None, 0, 0)
 
     # terms are widened: the lead is hit now, and a fresh sample comes from what is left
@@ -170,7 +177,7 @@ def test_from_the_draw_to_the_fresh_sample(made, tmp_path):
     assert set(drawn_of(home, request_id, 2)) == set(left) - shuttles
     first, second = sampling.series(home, request_id)
     assert (first.fresh, second.fresh) == (2, None)
-    assert [(one.hit_now, one.decided) for one in first.found] == [(True, True)]
+    assert [(one.hit_now, one.review) for one in first.found] == [(True, "responsive")]
     assert first.figures == found.figures  # what was said of the first list stays said
     sampling.code(
         home, request_id, 2, coded(tmp_path, dict.fromkeys(drawn_of(home, request_id, 2), "no")), by="K"
@@ -205,15 +212,17 @@ def test_an_undecided_find_holds_closing_back(made, tmp_path):
 
 def test_what_a_draw_refuses(made, tmp_path):
     home, request_id, item = made
-    for wrong, words in (
+    for wrong, message in (
         ({"size": 3, "margin": 0.02}, "a size or a margin"),
         ({"size": 0}, "at least one family"),
         ({"margin": 0.0}, "the margin lies between"),
         ({"size": 3, "confidence": 1.0}, "the confidence lies between"),
         ({"size": 3, "seed": -1}, "a seed is a whole number"),
     ):
-        with pytest.raises(UsageError, match=words):
+        with pytest.raises(UsageError, match=message):
             sampling.draw(home, request_id, by="P. Officer", **wrong)
+    with pytest.raises(UsageError, match="the name of the person who draws"):
+        sampling.draw(home, request_id, by=" ", size=3)
     with pytest.raises(UsageError, match="has no sample; `daylight sample draw` draws one"):
         sampling.result(home, request_id)
     with home.catalogue.write() as connection:
@@ -312,7 +321,7 @@ def test_the_result_in_json_and_in_words(made, tmp_path):
     assert out["missed"] == {"estimate": 2.0, "low": 1.0, "high": 7.0, "bound": 6.98}
     assert out["recall"] == {"estimate": 0.66666667, "low": 0.36363636, "high": 0.8, "bound": 0.36424429}
     assert out["found_families"] == [
-        {"family_id": order[4], "position": 5, "hit_now": False, "decided": False}
+        {"family_id": order[4], "position": 5, "hit_now": False, "review": "open"}
     ]
     assert out["words"][1:] == [
         "1 of the first 6 are responsive: elusion is estimated at 16.667 % (8.333 % to 58.333 %), with 95 % "

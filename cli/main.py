@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from cli import leads, sampling
+from cli import leads, sampling, variants
 from cli.common import By, ItemId, RequestId, opened
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
 from records.errors import DaylightError, Incomplete
@@ -35,6 +35,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(retention_app, name="retention")
 app.add_typer(kibana_app, name="kibana")
 app.add_typer(leads.app, name="leads")
+app.add_typer(variants.app, name="variants")
 app.add_typer(sampling.app, name="sample")
 
 

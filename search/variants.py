@@ -175,7 +175,7 @@ def _asked(engine: SearchEngine, groups: Sequence[_Group], found: Found) -> Prop
         not_run += bool(hits.problem)
         if _adds(hits, chunk, found):
             variants.append(_variant(chunk, node, hits.hits, found))
-    variants.sort(key=_rank)
+    variants.sort(key=rank)
     return Proposal(tuple(variants), sum(len(group.nodes) for group in groups), not_run)
 
 
@@ -200,7 +200,8 @@ def _variant(group: _Group, node: q.Node, hits: Sequence[Hit], found: Found) -> 
 _KINDS, _WAYS = list(BaseKind), list(Way)
 
 
-def _rank(variant: Variant) -> tuple[int, int, int, int, str, str]:
+def rank(variant: Variant) -> tuple[int, int, int, int, str, str]:
+    """Return what variants are sorted by: terms before names, the likeliest ways, then what adds most."""
     return (
         _KINDS.index(variant.base_kind),
         _WAYS.index(variant.way),

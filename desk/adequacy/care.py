@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
 from desk.adequacy import facts as f
 from desk.leads import Standing
+from desk.sampling import Result
+from desk.sampling_report import words
 from records import tables as t
+from review.sampling import Interval
 
 
 def variants(connection: sa.Connection, request_id: str) -> f.VariantFacts:
@@ -111,49 +113,69 @@ def _by_kind(kind: str, standing: Sequence[Standing]) -> f.SignalCount:
     )
 
 
-def samples(connection: sa.Connection, request_id: str) -> f.SampleSeries:
-    """Return every sample drawn, in order, with its answers in force."""
-    s, i, a = t.samples.c, t.sample_items.c, t.sample_answers.c
-    newest = (
-        sa.select(a.sample_no, a.family_id, sa.func.max(a.seq).label("seq"))
-        .where(a.request_id == request_id)
-        .group_by(a.sample_no, a.family_id)
-        .subquery()
-    )
-    answered: dict[int, list[Any]] = {}
+def samples(connection: sa.Connection, request_id: str, series: Sequence[Result]) -> f.SampleSeries:
+    """Return every sample drawn, in order.
+
+    Args:
+        connection: A reading transaction.
+        request_id: The request.
+        series: The results, as ``desk.sampling`` has them.
+    """
+    a = t.sample_answers.c
+    said: dict[tuple[int, str], f.SampleAnswer] = {}
     for row in connection.execute(
-        sa.select(a.sample_no, a.family_id, a.responsive, a.why, a.by, a.at)
-        .join(
-            newest,
-            (newest.c.sample_no == a.sample_no)
-            & (newest.c.family_id == a.family_id)
-            & (newest.c.seq == a.seq),
-        )
-        .join(
-            t.sample_items,
-            (i.request_id == a.request_id) & (i.sample_no == a.sample_no) & (i.family_id == a.family_id),
-        )
+        sa.select(a.sample_no, a.family_id, a.why, a.by, a.at)
         .where(a.request_id == request_id)
-        .order_by(a.sample_no, i.position)
+        .order_by(a.seq)
     ):
-        answered.setdefault(row.sample_no, []).append(row)
-    found = []
-    for row in connection.execute(
-        sa.select(t.samples).where(s.request_id == request_id).order_by(s.sample_no)
-    ):
-        mine = answered.get(row.sample_no, [])
-        hits = tuple(f.SampleAnswer(one.family_id, one.why, one.by, one.at) for one in mine if one.responsive)
-        found.append(
-            f.SampleFacts(
-                row.sample_no, row.version, row.at, row.by, row.seed, row.population, row.size,
-                row.frame_sha256, len(mine), len(hits), None, hits,
-            )
-        )  # fmt: skip
+        said[row.sample_no, row.family_id] = f.SampleAnswer(row.family_id, row.why, row.by, row.at)
     return f.SampleSeries(
         (
-            f.Origin("number, version, seed, population, size, frame_sha256", "samples", "request_id"),
-            f.Origin("answered, responsive", "sample_answers",
-                     "request_id, sample_no; the highest seq of each family_id of sample_items"),
+            f.Origin("number, version, at, by, seed, population, size, frame_sha256, confidence", "samples",
+                     "request_id; a row a sample"),
+            f.Origin("answered, responsive, counted, counted_responsive", "sample_items, sample_answers",
+                     "request_id, sample_no; by position; the highest seq of each family_id"),
+            f.Origin("responsive_in_review, undecided_in_review", "hits, decisions",
+                     "request_id, version of the sample; families that are not in its frozen list"),
+            f.Origin("elusion, recall", "sample_answers, samples",
+                     "counted_responsive of counted, Clopper and Pearson; F / (F + population * elusion), F "
+                     "being responsive_in_review"),
+            f.Origin("not_searchable, partly_searchable", "items, readings",
+                     "request_id; members of the families drawn, by text_state"),
         ),
-        tuple(found),
+        tuple(_sample(one, said) for one in series),
     )  # fmt: skip
+
+
+def _sample(one: Result, said: dict[tuple[int, str], f.SampleAnswer]) -> f.SampleFacts:
+    drawn, made = one.sample, one.figures
+    return f.SampleFacts(
+        number=drawn.number,
+        version=drawn.version,
+        at=drawn.at,
+        by=drawn.by,
+        seed=drawn.seed,
+        population=drawn.population,
+        size=drawn.size,
+        frame_sha256=drawn.frame_sha256,
+        answered=made.coded,
+        responsive=made.found,
+        counted=made.counted,
+        counted_responsive=made.counted_found,
+        responsive_in_review=made.responsive,
+        undecided_in_review=made.undecided,
+        confidence=drawn.basis.confidence,
+        elusion=_share(made.elusion),
+        recall=_share(made.recall),
+        not_searchable=one.not_searchable,
+        partly_searchable=one.partly_searchable,
+        fresh=one.fresh,
+        words=tuple(words(one)),
+        found_responsive=tuple(said[drawn.number, found.family_id] for found in one.found),
+    )
+
+
+def _share(interval: Interval | None) -> f.Share | None:
+    if interval is None:
+        return None
+    return f.Share(interval.estimate, interval.low, interval.high, interval.bound)

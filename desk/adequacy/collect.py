@@ -17,6 +17,7 @@ from desk.books import books
 from desk.bundle import waiver
 from desk.home import Home
 from desk.leads import signals
+from desk.sampling import series
 from records import audit, canonical
 from records import tables as t
 from records.errors import SettingsError
@@ -69,6 +70,7 @@ def _collect(home: Home, request_id: str, by: str) -> f.Facts:
     gaps = unsearched(home.catalogue, home.engine(request_id), request_id)
     domains = now.body.district_domains()
     standing = signals(home, request_id)
+    drawn = series(home, request_id)
     covered = bool(waiver(home, request_id))
     with home.catalogue.read() as connection:
         bodies = _bodies(connection, request_id)
@@ -98,7 +100,7 @@ def _collect(home: Home, request_id: str, by: str) -> f.Facts:
                 gaps.whole, gaps.part, gaps.places,
             ),
             leads=care.leads(connection, request_id, standing),
-            samples=care.samples(connection, request_id),
+            samples=care.samples(connection, request_id, drawn),
             exceptions=_exceptions(connection, request_id, counted, covered=covered),
             freeze=_freeze(connection, request_id),
             searches=searches,

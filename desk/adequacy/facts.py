@@ -505,6 +505,16 @@ class SampleAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """An estimated share, from 0 to 1: as ``review.sampling.Interval``."""
+
+    estimate: float
+    low: float
+    high: float
+    bound: float
+
+
+@dataclass(frozen=True, slots=True)
 class SampleFacts:
     """One draw of families that were not going to be reviewed.
 
@@ -515,8 +525,18 @@ class SampleFacts:
         size: Families drawn.
         answered: Of these, families that a person looked at.
         responsive: Of these, families found responsive.
-        figures: What the sample shows, as ``review.sampling`` counts it: points, intervals and confidence;
-            None while families are unanswered.
+        counted: Families that the estimates stand on: answered in the order drawn, up to the first that is
+            not.
+        counted_responsive: Of these, families found responsive.
+        responsive_in_review: Families outside of the frozen list that were decided responsive.
+        undecided_in_review: Families outside of it whose answer in review is open.
+        confidence: Of the intervals.
+        elusion: Share of the frozen list that is responsive; None while nothing is counted.
+        recall: Share of the responsive families that the search found; None likewise, or without any.
+        not_searchable: Families drawn of which nothing could be searched.
+        partly_searchable: Families drawn of which some members could not.
+        fresh: The first later sample under other terms; None when there is none.
+        words: The same in sentences.
     """
 
     number: int
@@ -529,7 +549,17 @@ class SampleFacts:
     frame_sha256: str
     answered: int
     responsive: int
-    figures: dict[str, float | int | str | None] | None
+    counted: int
+    counted_responsive: int
+    responsive_in_review: int
+    undecided_in_review: int
+    confidence: float
+    elusion: Share | None
+    recall: Share | None
+    not_searchable: int
+    partly_searchable: int
+    fresh: int | None
+    words: tuple[str, ...]
     found_responsive: tuple[SampleAnswer, ...]
 
 

@@ -602,14 +602,16 @@ def _samples(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
         )
         or text("No sample was drawn."),
         table(
-            "What the samples show",
-            "#No.|**Figure|*Value",
+            "Estimates, with their intervals",
+            "#No.|#Confidence|#Counted|#Responsive|**Elusion|#Responsive in review|**Recall",
             (
-                (one["number"], _plain(name), value)
+                (one["number"], f"{one['confidence'] * 100:g} %", one["counted"], one["counted_responsive"],
+                 _share(one["elusion"], 3, "at most"), one["responsive_in_review"],
+                 _share(one["recall"], 1, "at least"))
                 for one in it["samples"]
-                for name, value in (one["figures"] or {}).items()
             ),
         ),
+        *({"kind": "list", "rows": one["words"]} for one in it["samples"]),
         table(
             "Families of a sample that were found responsive",
             "#No.|*Family|***Why|By|@When",
@@ -625,6 +627,13 @@ def _samples(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
         ),
         _sources(it),
     )  # fmt: skip
+
+
+def _share(one: dict[str, float] | None, digits: int, side: str) -> str:
+    if one is None:
+        return "none yet"
+    made = {name: f"{share * 100:.{digits}f} %" for name, share in one.items()}
+    return f"{made['estimate']} ({made['low']} to {made['high']}; {side} {made['bound']} with one end)"
 
 
 def _exceptions(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from desk import sampling
 from desk.home import Home
 from desk.register import open_request
 from desk.run import run_local
@@ -92,6 +93,7 @@ def make(folder: Path, url: str = "") -> tuple[Home, str]:
         ("Harriet Lowe", "pat"),
     ):
         count(home, request_id, query, by=by)
+    sampling.draw(home, request_id, by="pat", size=2, seed=7)
     _plant(home, request_id)
     return home, request_id
 
@@ -199,24 +201,10 @@ def _plant(home: Home, request_id: str) -> None:
             [
                 {**mine, "sample_no": 1, "family_id": item["Lunch"], "seq": 1, "responsive": True,
                  "why": "talks of Avi", **by},
-                {**mine, "sample_no": 1, "family_id": item["notes.txt"], "seq": 1, "responsive": True,
+                {**mine, "sample_no": 1, "family_id": item["noise.pdf"], "seq": 1, "responsive": True,
                  "why": "", **by},
-                {**mine, "sample_no": 1, "family_id": item["notes.txt"], "seq": 2, "responsive": False,
+                {**mine, "sample_no": 1, "family_id": item["noise.pdf"], "seq": 2, "responsive": False,
                  "why": "", "by": "kim", "at": later},
-            ],
-        ),
-        (
-            t.sample_items,
-            [
-                {**mine, "sample_no": 1, "position": 1, "family_id": item["Lunch"]},
-                {**mine, "sample_no": 1, "position": 2, "family_id": item["notes.txt"]},
-            ],
-        ),
-        (
-            t.samples,
-            [
-                {**mine, "sample_no": 1, "version": 1, "seed": 7, "population": 2, "size": 2,
-                 "frame_sha256": "f" * 64, "body": "{}", **by},
             ],
         ),
     ]  # fmt: skip

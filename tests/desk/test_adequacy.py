@@ -345,6 +345,39 @@ class Recount:
                 f"samples.samples.{place}.answered": len(newest),
                 f"samples.samples.{place}.responsive": sum(bool(one) for one in newest.values()),
             }
+            self._estimates(f"samples.samples.{place}", number, newest, population)
+
+    def _estimates(self, path: str, number: int, newest: dict[str, bool], population: int) -> None:
+        """Both families of the list were drawn and answered: the shares are counts, with no interval."""
+        drawn = {
+            one
+            for (one,) in self.rows(
+                "SELECT family_id FROM sample_items WHERE request_id = :id AND sample_no = :n", n=number
+            )
+        }
+        assert drawn == set(newest)
+        assert len(drawn) == population
+        found = sum(bool(one) for one in newest.values())
+        family = dict(self.rows("SELECT item_id, family_id FROM items WHERE request_id = :id"))
+        decided = {family[item]: body for item, body in self._newest().items()}
+        responsive = sum(body["responsive"] for one, body in decided.items() if one not in drawn)
+        hit = self.rows("SELECT DISTINCT family_id FROM hits WHERE request_id = :id AND version = 2")
+        unread = self.one(
+            "SELECT count(*) FROM readings WHERE request_id = :id AND text_state <> 'searchable' "
+            "AND item_id IN (SELECT family_id FROM sample_items WHERE request_id = :id)"
+        )
+        self.found |= {
+            f"{path}.counted": len(drawn),
+            f"{path}.counted_responsive": found,
+            f"{path}.responsive_in_review": responsive,
+            f"{path}.undecided_in_review": len({one for (one,) in hit} - set(decided)),
+            f"{path}.confidence": 0.95,
+            f"{path}.not_searchable": unread,
+            f"{path}.partly_searchable": 0,
+        }
+        for end in ("estimate", "low", "high", "bound"):
+            self.found[f"{path}.elusion.{end}"] = found / population
+            self.found[f"{path}.recall.{end}"] = responsive / (responsive + found)
 
     def _exceptions(self) -> None:
         reasons = self.rows(
@@ -440,7 +473,12 @@ def test_answers_in_force_and_all_that_came_before(made):
         ("WhatsApp", True, True, 1),
         ("Bertrand Quillfeather", False, False, 1),
     ]
-    assert [one.why for one in facts.samples.samples[0].found_responsive] == ["talks of Avi"]
+    (sample,) = facts.samples.samples
+    assert [one.why for one in sample.found_responsive] == ["talks of Avi"]
+    assert sample.words[0] == (
+        "Sample 1: 2 of 2 families that no term of version 2 finds were drawn with seed 7; 2 are answered, 1 "
+        "of them responsive."
+    )
     assert [(one.by, one.query, one.documents) for one in facts.searches.searches] == [
         ("pat", "bus w/3 change", 2),
         ("kim", "AMBERSON pre/1 avery", 0),

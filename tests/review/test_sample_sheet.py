@@ -140,6 +140,19 @@ def test_a_draw_is_kept_whole_and_in_the_audit_log(drawn):
     }
 
 
+def test_a_find_leaves_the_list_and_joins_the_review(drawn, tmp_path):
+    made, item, order = drawn
+    left = {item[key] for key in ("m1", "m2", "m3", "scan")}
+    with made.catalogue.read() as connection:
+        assert sampling.families(connection, REQUEST, 1).left == left
+        assert sampling.unsearchable(connection, REQUEST, left) == (1, 1)  # the scan; the mail with a zip
+    code(made, tmp_path, (key_of(order[0]), "no", "", ""), (key_of(order[1]), "yes", "", ""))
+    with made.catalogue.read() as connection:
+        now = sampling.families(connection, REQUEST, 1)
+    assert now.left == left - {order[1]}
+    assert now.reviewed == now.undecided == {item["hit"], order[1]}
+
+
 def test_draws_at_once_have_numbers_of_their_own(drawn):
     made, _, order = drawn
 

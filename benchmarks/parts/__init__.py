@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from benchmarks.parts import airflow, mail, memory, peers, query, share, terms, tika
+from benchmarks.parts import airflow, elastic, mail, memory, peers, query, share, terms, tika
 
 PARTS: dict[str, ModuleType] = {
     "mail": mail,
@@ -12,6 +12,7 @@ PARTS: dict[str, ModuleType] = {
     "query": query,
     "peers": peers,
     "terms": terms,
+    "elastic": elastic,
     "tika": tika,
 }
 """In the order they run: the parts that query come after those that make large indexes."""

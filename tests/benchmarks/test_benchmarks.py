@@ -15,6 +15,7 @@ from benchmarks.letters import MARKER, letter, write_maildir
 from benchmarks.parts import PARTS
 from benchmarks.settings import ROOT, SIZES, Bench, BenchmarkError
 from benchmarks.sheets import Sheet
+from benchmarks.vocabulary import KINDS
 
 slow = pytest.mark.slow
 
@@ -225,6 +226,23 @@ def test_query_and_terms(bench):
     assert (figures["terms"], figures["messages"]) == (SIZES["tiny"].terms, 120)
     positive(figures, "wall_s", "cpu_s", "peak_pss_bytes", "hits", "documents")
     shown("terms", figures)
+
+
+@slow
+@pytest.mark.services
+def test_elastic(bench):
+    figures = PARTS["elastic"].measure(bench)
+    assert (figures["documents"], figures["terms"]) == (120, SIZES["tiny"].terms)
+    positive(figures, "load_s")
+    assert figures["kinds"].keys() == set(KINDS)
+    for kind in figures["kinds"].values():
+        for engine in ("embedded", "elasticsearch"):
+            positive(kind[engine], "queries", "p50_ms", "p95_ms")
+    embedded, elastic = figures["reports"]["embedded"], figures["reports"]["elasticsearch"]
+    assert embedded["hits"] == elastic["hits"] > 0
+    for report in (embedded, elastic):
+        assert report["wall_s"] > report["engine_s"] > 0
+    shown("elastic", figures)
 
 
 @slow

@@ -27,9 +27,14 @@ FIELD_OF = {
 }
 
 
+def words(text: str) -> list[str]:
+    """Tokens, one character at a time."""
+    return list(_words(text))
+
+
 @lru_cache(maxsize=10_000)
-def words(text: str) -> tuple[str, ...]:
-    """Tokens, one character at a time; those of a text are made once."""
+def _words(text: str) -> tuple[str, ...]:
+    """The same; those of a text are made once."""
     found: list[str] = []
     current = ""
     for character in text:

@@ -10,12 +10,10 @@ but the person who wrote the query.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable
 from datetime import date, timedelta
 from functools import cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -26,6 +24,8 @@ from records.errors import UsageError
 from records.vocabulary import Kind
 from search import tree as q
 from search.folding import TOKEN_CHARACTERS, fold
+from search.foreign import DASHES, DAY, QUOTES, first_foreign, masked, our_field
+from search.foreign import repaired as foreign_repaired
 
 MAX_DEPTH = 20
 """Deepest tree; a leaf alone is 1."""
@@ -33,7 +33,13 @@ MAX_DEPTH = 20
 MAX_LEAVES = 1_000
 """Most words (each word of a phrase counts) and dates in one query."""
 
-_QUOTES = '"“”„'
+
+MAX_CHARACTERS = 20_000
+"""Longest query, as typed."""
+
+
+_MOST_REPAIRED = 5_000
+"""Characters of the longest query that is repaired: the work grows with their square."""
 
 
 class QuerySyntaxError(UsageError):
@@ -65,7 +71,14 @@ def parse(text: str, zone: ZoneInfo) -> q.Node:
     Raises:
         QuerySyntaxError: It cannot be read, or it uses something the language does not have.
     """
-    _refuse_foreign(text)
+    if len(text) > MAX_CHARACTERS:
+        raise QuerySyntaxError(
+            f"the query is longer than {MAX_CHARACTERS:,} characters; split it into several",
+            MAX_CHARACTERS + 1,
+        )
+    foreign = first_foreign(text)
+    if foreign:
+        raise QuerySyntaxError(foreign.problem, foreign.column)
     try:
         found = _parser().parse(text)
     except UnexpectedToken as error:
@@ -83,15 +96,15 @@ def suggest(text: str, zone: ZoneInfo) -> str | None:
     """Return the obvious repair of a query that cannot be read, or None; it is offered, never applied.
 
     Repaired are: a quotation mark or parenthesis that is not closed, or not opened; an operator at an end
-    with nothing to join; ``&`` and ``|`` for AND and OR, ``word!`` for ``word*``, a leading ``-`` or dash for
-    NOT; a field name with a slip; what Lucene, KQL, Google Vault and others write for ``w/N``, groups and
-    days.
+    with nothing to join; ``word!`` for ``word*``, a leading ``-`` or dash for NOT; a field name with a slip;
+    and what ``search.foreign`` has a repair for: other programs' ``w/N``, groups, lists, fields and days.
     """
-    repaired = _SLOP.sub(_slop_repaired, text)
-    repaired = _outside_quotes(repaired, _repaired_part)
-    if sum(repaired.count(mark) for mark in _QUOTES) % 2:
+    if len(text) > _MOST_REPAIRED:
+        return None
+    repaired = foreign_repaired(text)
+    if sum(repaired.count(mark) for mark in QUOTES) % 2:
         repaired += '"'
-    bare = _masked(repaired)
+    bare = masked(repaired)
     repaired = "(" * -_deepest(bare) + repaired
     repaired += ")" * (bare.count("(") - bare.count(")") - _deepest(bare))
     operators = r"(?:and|or|w/\d+|pre/\d+|not\s+w/\d+)"
@@ -115,43 +128,6 @@ def _deepest(bare: str) -> int:
         level += (character == "(") - (character == ")")
         lowest = min(lowest, level)
     return lowest
-
-
-def _outside_quotes(text: str, change: Callable[[str], str]) -> str:
-    pieces = re.split(f"([{_QUOTES}][^{_QUOTES}]*[{_QUOTES}])", text)
-    return "".join(piece if n % 2 else change(piece) for n, piece in enumerate(pieces))
-
-
-def _masked(text: str) -> str:
-    """Blank out what stands in quotation marks; places stay."""
-    return re.sub(
-        f"([{_QUOTES}])([^{_QUOTES}]*)([{_QUOTES}])",
-        lambda found: found.group(1) + " " * len(found.group(2)) + found.group(3),
-        text,
-    )
-
-
-def _repaired_part(part: str) -> str:
-    for pattern, _, repair in _FOREIGN:
-        if repair is not None:
-            part = pattern.sub(repair, part)
-    for pattern, day_repair in _DAY_REPAIRS:
-        while (changed := pattern.sub(day_repair, part)) != part:
-            part = changed
-    part = re.sub(r"(?<!\S)&&?(?!\S)", "AND", part)
-    part = re.sub(r"(?<!\S)\|\|?(?!\S)", "OR", part)
-    part = re.sub(r"([^\W_])!(?=[\s)]|$)", r"\1*", part)
-    part = re.sub(rf"(?<=\S)\s+[{_DASHES}](?=[^\W\d_])", " AND NOT ", part)
-    part = re.sub(rf"(?<!\S)[{_DASHES}+](?=[^\W\d_])", lambda m: "" if m.group() == "+" else "NOT ", part)
-    part = re.sub(r"\b(AND|OR)\s+AND NOT\b", r"\1 NOT", part, flags=re.IGNORECASE)
-    part = re.sub(r"(?<![^\s(])([^\W\d]+):(?!//)", _nearest_field, part)
-    return re.sub(r" {2,}", " ", part)
-
-
-def _nearest_field(found: re.Match[str]) -> str:
-    name = found.group(1).lower()
-    near = [name] if name in q.FIELDS else difflib.get_close_matches(name, q.FIELDS, n=1, cutoff=0.75)
-    return f"{near[0]}:" if near else found.group()
 
 
 @cache
@@ -197,7 +173,7 @@ def _unexpected(text: str, token: Token) -> QuerySyntaxError:
 
 def _ends_early(text: str) -> QuerySyntaxError:
     stripped = text.rstrip()
-    bare = re.sub(f"[{_QUOTES}][^{_QUOTES}]*[{_QUOTES}]", lambda found: " " * len(found.group()), stripped)
+    bare = re.sub(f"[{QUOTES}][^{QUOTES}]*[{QUOTES}]", lambda found: " " * len(found.group()), stripped)
     last = re.search(r"(?<!\S)\(*(and|or|(?:not\s+)?w/\d+|pre/\d+|not)$", bare, flags=re.IGNORECASE)
     if last:
         word = last.group(1).upper()
@@ -215,102 +191,7 @@ def _ends_early(text: str) -> QuerySyntaxError:
     return QuerySyntaxError("this parenthesis is not closed", (opens[-1] if opens else len(stripped)) + 1)
 
 
-# -- what other programs write, and what is not in the language
-
-
-_DASHES = "-–—−"
-_DAY_TEXT = r"\d{4}-\d{2}-\d{2}"
-_DATE = r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)"
-_US_DATE = r"(\d{1,2})/(\d{1,2})/(\d{4})(?!\d)"
-_BEFORE = r"(?<![^\s()])"
-_AFTER = r"(?![^\s()])"
-
-
-def _near_repair(found: re.Match[str]) -> str:
-    name, number = found.group(1), found.group(2)
-    return f" {'pre' if name.lower() == 'onear' else 'w'}/{number} "
-
-
-def _group_repair(found: re.Match[str]) -> str:
-    return f"({' OR '.join(found.group(1).split())})"
-
-
-def _sign_repair(found: re.Match[str]) -> str:
-    name, sign = found.group(1).lower(), found.group(2)
-    plain = "" if sign == "=" else sign
-    sign = {"before": "<", "older": "<", "after": ">=", "newer": ">="}.get(name, plain)
-    return f"sent:{sign}"
-
-
-def _iso_repair(found: re.Match[str]) -> str:
-    year, month, day = found.group(2), found.group(3), found.group(4)
-    return f"{found.group(1)}{year}-{month:>02}-{day:>02}"
-
-
-def _us_repair(found: re.Match[str]) -> str:
-    month, day, year = found.group(2), found.group(3), found.group(4)
-    return f"{found.group(1)}{year}-{month:>02}-{day:>02}"
-
-
-_Repair = Callable[[re.Match[str]], str]
-_SLOP = re.compile(f"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]~(\\d*)")
-_SLOP_HELP = "~ after a phrase is Lucene's: write a w/N b, which counts the words between them"
-
-
-def _slop_repaired(found: re.Match[str]) -> str:
-    words = found.group(1).split()
-    return f"{words[0]} w/{found.group(2)} {words[1]}" if len(words) == 2 else found.group()
-
-
-_FOREIGN: tuple[tuple[re.Pattern[str], str, _Repair | None], ...] = (
-    (re.compile(rf"{_BEFORE}(o?near|around)\s*\(\s*(?:n\s*=\s*)?(\d+)\s*\)", re.IGNORECASE),
-     "{0} is another program's: write w/N, or pre/N where the order counts", _near_repair),
-    (re.compile(rf"{_BEFORE}(o?near|adj)/(\d+){_AFTER}", re.IGNORECASE),
-     "{0} is another program's: write w/N, or pre/N where the order counts", _near_repair),
-    (re.compile(rf"{_BEFORE}(O?NEAR)(){_AFTER}"),
-     "{0} is another program's and means within 8 words there: write w/8 (pre/8 where the order counts), "
-     "or put the word in quotes", lambda found: f"{'pre' if found.group(1) == 'ONEAR' else 'w'}/8"),
-    (re.compile(rf"{_BEFORE}(AROUND)\s+(\d+){_AFTER}"),
-     "{0} is another program's: write w/N, or put the words in quotes", _near_repair),
-    (re.compile(rf"(?<=\S)\s+(within)\s+(\d+)(?:\s+words?)?(?:\s+of)?{_AFTER}(?=\s*\S)", re.IGNORECASE),
-     "words near one another are asked for with w/N; to search these words themselves, put them in quotes",
-     _near_repair),
-    (re.compile(rf"{_BEFORE}(/\s*|w/\s+)(\d+){_AFTER}", re.IGNORECASE),
-     "words near one another are asked for with w/N, in one piece", _near_repair),
-    (re.compile(rf"{_BEFORE}(?:(?:w|pre)?/(?:in|sent|para|[sp])|w/|pre/){_AFTER}", re.IGNORECASE),
-     "words near one another are asked for with w/N, where N counts words; there are no sentences or "
-     "paragraphs", None),
-    (re.compile(rf"{_BEFORE}not\s+pre/\d+{_AFTER}", re.IGNORECASE),
-     "there is no NOT pre/N: write NOT w/N, which looks on both sides, or AND NOT (a pre/N b)", None),
-    (re.compile(r"\{([^{}()]*)\}"), "braces are another program's: write (a OR b)", _group_repair),
-    (re.compile(r"[{}]"), "braces are another program's: write parentheses", None),
-    (re.compile(rf"{_BEFORE}(before|older|after|newer):(\s*)(?=\d)", re.IGNORECASE),
-     "days are asked for with sent: as in sent:<2026-01-31 or sent:>=2026-01-31", _sign_repair),
-    (re.compile(rf"{_BEFORE}(sent|received|date)\s*(>=|<=|=|>|<)\s*(?=\d)", re.IGNORECASE),
-     "days are asked for with sent: as in sent:<2026-01-31 or sent:>=2026-01-31", _sign_repair),
-    (re.compile(rf"{_BEFORE}({'|'.join(q.FIELDS)})=(?=[\w{_QUOTES}(]|$)", re.IGNORECASE),
-     "a field is written with a colon", lambda found: f"{found.group(1)}:"),
-)  # fmt: skip
-"""What to refuse outside quotation marks: pattern, why ({0} is its first group), and the repair."""
-
-_DAY_REPAIRS: tuple[tuple[re.Pattern[str], _Repair], ...] = (
-    (re.compile(rf"(sent:[^\s()]*?){_US_DATE}", re.IGNORECASE), _us_repair),
-    (re.compile(rf"(sent:[^\s()]*?){_DATE}", re.IGNORECASE), _iso_repair),
-    (re.compile(rf"(sent:{_DAY_TEXT})\s*[–—−](?=\d)", re.IGNORECASE), lambda found: f"{found.group(1)}.."),
-)
-
-
-def _refuse_foreign(text: str) -> None:
-    slop = _SLOP.search(text)
-    if slop:
-        raise QuerySyntaxError(_SLOP_HELP, text.index("~", slop.end(1)) + 1)
-    bare = _masked(text)
-    for pattern, problem, _ in _FOREIGN:
-        found = pattern.search(bare)
-        if found:
-            name = found.group(1) if pattern.groups else ""
-            column = found.start() + len(found.group()) - len(found.group().lstrip()) + 1
-            raise QuerySyntaxError(problem.replace("{0}", name.upper()), column)
+# -- what is not in the language
 
 
 _REFUSED: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -328,7 +209,7 @@ _REFUSED_BARE: tuple[tuple[re.Pattern[str], str], ...] = (
      "them"),
     (re.compile(r"^&&?$"), "& is no operator: write AND"),
     (re.compile(r"^\|\|?$"), "| is no operator: write OR"),
-    (re.compile(rf"^[{_DASHES}+!](?=[^\W_\d])"),
+    (re.compile(rf"^[{DASHES}+!]+(?=[^\W_\d])"),
      "-, + and ! before a word are no operators: write AND NOT or AND"),
     (re.compile(r"(?<=[^\W_])!$"), "! is no wildcard: write * for any ending, or leave it out"),
 )  # fmt: skip
@@ -537,6 +418,16 @@ class _Builder:
         if len(atoms) == 1 and atoms[0].data not in {"word", "quoted"}:
             return self.atom(atoms[0], level)
         _refuse_contains(atoms)
+        for atom in atoms:
+            if atom.data == "field":
+                _field_name(_token(atom.children[0]))
+        for before, atom in pairwise(atoms):
+            if before.meta.end_line != atom.meta.line:
+                raise QuerySyntaxError(
+                    "a line ends between two words: write AND or OR there, or put the whole phrase on one "
+                    "line",
+                    _start(atom),
+                )
         terms: list[q.Term] = []
         for atom in atoms:
             if atom.data not in {"word", "quoted"}:
@@ -544,9 +435,36 @@ class _Builder:
                     "write AND or OR between a group or field and what stands beside it "
                     "(a field holds more than one word only in quotes or parentheses)",
                     _start(atom),
+                    self._beside(atoms, level) if len(atoms) <= _MOST_READ else (),
                 )
             terms += _words(atom)
         return _leaf(terms, _start(atoms[0]))
+
+    def _beside(self, atoms: list[Tree[Token]], level: int) -> tuple[str, ...]:
+        """Groups and fields side by side: one field that holds all the words, AND between all, or OR."""
+        units: list[q.Node] = []
+        for kind, run in groupby(atoms, key=lambda atom: atom.data in {"word", "quoted"}):
+            if kind:
+                listed = list(run)
+                units.append(_leaf([term for atom in listed for term in _words(atom)], _start(listed[0])))
+            else:
+                units += [self.atom(atom, level) for atom in run]
+        if any(isinstance(one, q.DateRange) for one in units) and re.search(
+            r"\d", " ".join(q.to_text(one) for one in units if not isinstance(one, q.DateRange))
+        ):
+            return ()  # days, in another form
+        readings: list[q.Node] = []
+        first = units[0]
+        if (
+            len(units) == 2
+            and isinstance(first, q.Field)
+            and isinstance(first.child, q.Leaf)
+            and isinstance(units[1], q.Leaf)
+            and first.name not in {"kind", "has"}
+        ):
+            terms = (*q.terms_of(first.child), *q.terms_of(units[1]))
+            readings.append(q.Field(first.name, q.Phrase(terms)))
+        return _texts(*readings, q.And(tuple(units)), q.Or(tuple(units)))
 
     def atom(self, found: Tree[Token], level: int) -> q.Node:
         if found.data in {"word", "quoted"}:
@@ -566,16 +484,8 @@ class _Builder:
         return self.chain(inner, level + 1)
 
     def field(self, token: Token, target: Tree[Token], level: int) -> q.Node:
-        name = re.split(r"[:\s]", token, maxsplit=1)[0].lower()
+        name = _field_name(token)
         column = (token.start_pos or 0) + 1
-        if name not in q.FIELDS:
-            near = difflib.get_close_matches(name, q.FIELDS, n=1)
-            hint = f" (did you mean {near[0]}:?)" if near else ""
-            raise QuerySyntaxError(
-                f"there is no such field{hint}; fields are {', '.join(q.FIELDS)}; "
-                "to search it as words, put it in quotes",
-                column,
-            )
         if name == "sent":
             raise QuerySyntaxError(_DATE_HELP, column)
         _check_level(level, token)
@@ -612,8 +522,8 @@ class _Builder:
         return q.DateRange(None, day, self._zone.key)
 
 
-_RANGE = re.compile(rf"({_DAY_TEXT})?\.\.({_DAY_TEXT})?")
-_COMPARED = re.compile(rf"(>=|<=|>|<|)[ \t]*({_DAY_TEXT})")
+_RANGE = re.compile(rf"({DAY})?\.\.({DAY})?")
+_COMPARED = re.compile(rf"(>=|<=|>|<|)[ \t]*({DAY})")
 _DATE_HELP = (
     "write a day as sent:2026-01-31, days as sent:2026-01-01..2026-06-30, "
     "or sent:>=2026-01-01 (also <=, >, <)"
@@ -627,6 +537,19 @@ def _day(text: str | None, column: int) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise QuerySyntaxError("there is no such day in the calendar", column) from None
+
+
+def _field_name(token: Token) -> str:
+    name = re.split(r"[:\s]", token, maxsplit=1)[0].lower()
+    if name not in q.FIELDS:
+        near = our_field(name)
+        hint = f" (did you mean {near}:?)" if near else ""
+        raise QuerySyntaxError(
+            f"there is no such field{hint}; fields are {', '.join(q.FIELDS)}; "
+            "to search it as words, put it in quotes",
+            (token.start_pos or 0) + 1,
+        )
+    return name
 
 
 def _start(found: Tree[Token]) -> int:

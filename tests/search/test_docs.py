@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from records.vocabulary import Kind
-from search.language import MAX_DEPTH, MAX_LEAVES, QuerySyntaxError, parse, suggest
+from search.language import MAX_CHARACTERS, MAX_DEPTH, MAX_LEAVES, QuerySyntaxError, parse, suggest
 from search.protocol import PREFIX_LIMIT, TIME_LIMIT_S
 from search.tree import FIELDS, HAS_VALUES, MAX_DISTANCE
 
@@ -51,7 +51,7 @@ def test_every_example_of_a_refusal_is_refused_with_the_repair_that_is_shown() -
             if offered is not None:
                 assert offered == codes(answer)[place]
                 repaired += 1
-    assert repaired == 21
+    assert repaired == 43
 
 
 def test_the_limits_are_those_of_the_code() -> None:
@@ -61,5 +61,6 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert values["words that one word with `*`, `?`, `=`, `%` or `~` may stand for"].startswith(
         f"{PREFIX_LIMIT:,},"
     )
+    assert values["characters in a query"].startswith(f"{MAX_CHARACTERS:,};")
     assert values["N of `w/N` and `pre/N`"] == f"1 to {MAX_DISTANCE}"
     assert values["time for one query"].startswith(f"{TIME_LIMIT_S:g} seconds;")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -291,6 +293,9 @@ def test_what_can_mean_two_things_is_refused_with_both(
 def test_limits_are_exact() -> None:
     assert leaves(parse(" or ".join(["a"] * 1000), PACIFIC)) == 1000
     assert leaves(parse(" ".join(["a"] * 1000), PACIFIC)) == 1000
+    assert leaves(parse("a" * 20_000, PACIFIC)) == 79
+    with pytest.raises(QuerySyntaxError, match="column 20001: the query is longer than 20,000 characters"):
+        parse("a" * 20_001, PACIFIC)
     for text in (" or ".join(["a"] * 1001), " ".join(["a"] * 1001)):
         with pytest.raises(QuerySyntaxError, match="more than 1,000 words"):
             parse(text, PACIFIC)
@@ -301,6 +306,125 @@ def test_limits_are_exact() -> None:
     assert parse(to_text(deep), PACIFIC) == deep
     with pytest.raises(QuerySyntaxError, match="nested deeper than 20"):
         parse(to_text(Not(deep)), PACIFIC)
+
+
+FOREIGN = [
+    ("a w/-5 b", 3, "in one piece, N from 1 to 255", None),
+    ("a w/5.5 b", 3, "in one piece", None),
+    ("a w/five b", 3, "in one piece", None),
+    ("lunch w/2nd grade", 7, "put it in quotes", None),
+    ("a w\\5 b", 3, "write w/5 in plain letters", "a w/5 b"),
+    ("a w / 5 b", 3, "in one piece", "a w/5 b"),
+    ("a p/5 b", 3, "P is another program's", "a pre/5 b"),
+    ("a ADJ5 b", 3, "ADJ is another program's", "a w/5 b"),
+    ("a +5 b", 3, "write pre/N", "a pre/5 b"),
+    ("a +s b", 3, "no sentences or paragraphs", None),
+    ("a <near/5> b", 3, "NEAR is another program's", None),
+    ("a onear b", 3, "ONEAR is another program's", "a pre/8 b"),
+    ("a BEFORE/5 b", 3, "BEFORE is another program's", "a pre/5 b"),
+    ('"a b" ~5', 7, "Lucene's", "a w/5 b"),
+    ("a <AND> b", 3, "write AND in plain letters", "a AND b"),
+    ("a OR, b", 3, "write OR in plain letters", "a OR b"),
+    ("a ＡＮＤ b", 3, "write AND in plain letters", "a AND b"),
+    ("a \u200bAND b", 3, "write AND in plain letters", "a AND b"),
+    ("a and/or b", 3, "AND/OR can mean two things", "a OR b"),
+    ("a BUT NOT b", 3, "BUT NOT is another", "a AND NOT b"),
+    ("a ANDNOT b", 3, "ANDNOT is another", "a AND NOT b"),
+    ("a XOR b", 3, "XOR is another", None),
+    ("a NOT b", 3, "AND NOT or OR NOT", "a AND NOT b"),
+    ('a -"b c"', 3, "are no operators", 'a AND NOT "b c"'),
+    ("a -(b OR c)", 3, "are no operators", "a AND NOT (b OR c)"),
+    ("a --b", 3, "are no operators", "a AND NOT b"),
+    ("a ! b", 3, "! is no operator", None),
+    ("bus|route", 4, "| is no operator", "bus OR route"),
+    ("bus&&route", 4, "& is no operator", "bus AND route"),
+    ("NOT [a OR b]", 5, "square brackets", "NOT (a OR b)"),
+    ("[1 TO 5]", 1, "ranges are for days only", None),
+    ("{a, b}", 1, "braces", "(a OR b)"),
+    ("{a OR b}", 1, "braces", "(a OR b)"),
+    ("'profit and loss'", 1, "only double quotation marks", '"profit and loss"'),
+    ("from:'ann lee'", 6, "stands in double quotation marks", 'from:"ann lee"'),
+    ("«bus route»", 1, "stands in double quotation marks", '"bus route"'),
+    ('"""bus route"" AND budget"', 1, "a spreadsheet's", None),
+    ("&quot;bus route&quot;", 1, "a web page's", '"bus route"'),
+    ("(360) 555-0100", 1, "a telephone number", '"(360) 555-0100"'),
+    ("bus; route", 4, "; is no operator", None),
+    ("to:ann;bob", 1, "; is no operator", "to:(ann OR bob)"),
+    ("from:ann@x.org, bob@x.org", 1, "several addresses", "from:(ann@x.org OR bob@x.org)"),
+    ("bus\nroute", 5, "a line ends between two words", None),
+    ("subject = budget", 1, "written with a colon", "subject: budget"),
+    ("subject:=budget", 1, "a colon alone", "subject:budget"),
+    ("subject :budget", 1, "side by side", "subject:budget"),
+    ("foo.bar:budget", 1, "no such field", None),
+    ("size>1000", 1, "only days are compared", None),
+    ("sender:ann", 1, "did you mean from:?", "from:ann"),
+    ("hasattachment:true", 1, "did you mean has:?", "has:attachment"),
+    ("in:inbox", 1, "there is no such field; fields are", None),
+    ("RE: budget", 1, "no such field", "RE budget"),
+    ("note: call me", 1, "no such field", None),
+    ("received:1/5/2026..2/16/2026", 1, "days are asked for with sent:", "sent:2026-01-05..2026-02-16"),
+    ("sent:[2026-01-01 TO 2026-02-01]", 1, "days are asked for with sent:", "sent:2026-01-01..2026-02-01"),
+    ("sent:2026-01-01 to 2026-02-01", 1, "AND or OR between", "sent:2026-01-01..2026-02-01"),
+    ("sent:2026-01-01-2026-02-01", 1, "write a day as", "sent:2026-01-01..2026-02-01"),
+    ("sent:2028-02", 1, "write a day as", "sent:2028-02-01..2028-02-29"),
+    ('sent:"2026-01-05"', 1, "write a day as", "sent:2026-01-05"),
+    ("sent: >= 2026-01-05", 1, "write a day as", "sent:>=2026-01-05"),
+    ("http://x.org/a?b=c", 1, "in an address", "http://x.org/a b c"),
+    ("bus%20route", 4, "an address's space", "bus route"),
+    ("50%off", 1, "a per cent sign", "50% off"),
+    ("from:*@x.org", 6, "leave them out here", "from:x.org"),
+    ("budget~1", 1, "~ with a number", "%budget"),
+    ("budget~0.8", 7, "~ with a number", None),
+    ("budget^2 levy", 7, "a weight", "budget levy"),
+    ("bud.*get", 4, "expressions are another", None),
+    ("/bud[gs]et/", 1, "expressions are another", None),
+    ("wom#n", 4, "no wildcards", None),
+    ("bus＊", 4, "a wide one", "bus*"),
+]
+
+
+@pytest.mark.parametrize(("text", "column", "words", "repaired"), FOREIGN, ids=range(len(FOREIGN)))
+def test_what_would_silently_mean_something_else_is_refused(
+    text: str, column: int, words: str, repaired: str | None
+) -> None:
+    with pytest.raises(QuerySyntaxError) as caught:
+        parse(text, PACIFIC)
+    assert words in str(caught.value)
+    assert caught.value.column == column
+    assert suggest(text, PACIFIC) == repaired
+    assert repaired is None or parse(repaired, PACIFIC)
+
+
+@pytest.mark.parametrize(
+    ("text", "readings"),
+    [
+        ("subject:a b", ('subject:"a b"', "subject:a AND b", "subject:a OR b")),
+        ("from:ann to:bob", ("from:ann AND to:bob", "from:ann OR to:bob")),
+        ("(from:ann)(to:bob)", ("from:ann AND to:bob", "from:ann OR to:bob")),
+        ('a b (c OR "d e")', ('"a b" AND (c OR "d e")', '"a b" OR (c OR "d e")')),
+        ("kind:email budget", ("kind:email AND budget", "kind:email OR budget")),
+        ("sent:2026-01-01 to 2026-02-01", ()),
+    ],
+)
+def test_what_stands_side_by_side_is_refused_with_its_readings(text: str, readings: tuple[str, ...]) -> None:
+    with pytest.raises(QuerySyntaxError) as caught:
+        parse(text, PACIFIC)
+    assert caught.value.readings == readings
+
+
+UGLY = ["and ", "not ", "(", ")", "[", "{", '"', "w/5 ", "a@", "sent:2026", "within 5 ", "'a or ", "\x00",
+        "\ud800", "\u0301", "😀", "&amp;", "/", "~", "= ", "《", "a\n"]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", UGLY)
+def test_very_long_nonsense_is_refused_or_read_at_once(piece: str) -> None:
+    begun = time.monotonic()
+    for length in (4_990, 19_990, 100_000):
+        text = "a " + piece * (length // len(piece))
+        with suppress(QuerySyntaxError):
+            assert length < 20_000 or not parse(text, PACIFIC)
+        assert suggest(text, PACIFIC) is None or length < 5_000
+    assert time.monotonic() - begun < 10
 
 
 @given(nodes)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from desk import bundle, reviewing, searching
+from desk import bundle, reviewing, searching, variants, variants_sheet
 from desk.home import Home
 from desk.items import items
 from desk.register import open_request
@@ -21,6 +21,7 @@ from examples import decide
 from records.decisions import standings
 from records.ledger import ledger
 from records.settings import Settings
+from search.terms import load_report
 from tests.chaos.harness import district
 from tests.end_to_end.truth import differences, load
 
@@ -111,6 +112,40 @@ def test_every_planted_item_is_found_by_its_term(done):
         hits = searching.search(done.home, done.request_id, term, by="test", snippets=False)
         found = {hit["item_id"] for hit in hits}
         assert ids & searchable - found == set(), f"{term}: planted and not found"
+
+
+@pytest.mark.slow
+def test_every_planted_form_is_proposed_and_nothing_that_adds_no_hit(done):
+    variants.propose_variants(done.home, done.request_id, by="test")
+    proposed = list(variants_sheet.listed(done.home, done.request_id, by="test"))
+    by_form = {(v["base_kind"], v["base"], v["way"], v["form"]): v for v in proposed}
+    assert len(by_form) == len(proposed)
+    report = load_report(done.home.catalogue, done.request_id, 1)
+    terms = [term.term for term in report.terms]
+    listed = {hit["item_id"] for term in terms for hit in hits(done, term)}
+    touched = {hit["family_id"] for term in terms for hit in hits(done, term)}
+    found = {v["form"]: list(hits(done, v["form"])) for v in proposed}
+    for variant in proposed:
+        here = found[variant["form"]]
+        assert variant["documents"] == len(here)
+        assert variant["added_documents"] == len({hit["item_id"] for hit in here} - listed) > 0
+        assert variant["added_families"] == len({hit["family_id"] for hit in here} - touched)
+    places = {item["item_id"]: [item["source"], item["native_id"]] for item in done.items}
+    planted_forms = [row for row in load(done.folder / "truth-variants.jsonl") if row["request"] == done.name]
+    assert len(planted_forms) == {"bus": 10, "contract": 11, "staffing": 7}[done.name]
+    for row in planted_forms:
+        variant = by_form[row["base_kind"], row["base"], row["way"], row["form"]]
+        assert (variant["added_documents"], variant["added_families"]) == (
+            row["added_documents"],
+            row["added_families"],
+        ), row
+        new = [hit["family_id"] for hit in found[row["form"]] if hit["item_id"] not in listed]
+        assert sorted(places[family] for family in new) == sorted(row["families"])
+    assert len(proposed) <= len(planted_forms) + 4  # names of places, a surname: whatever the seed
+
+
+def hits(done: Done, query: str) -> Iterator[dict[str, Any]]:
+    return searching.search(done.home, done.request_id, query, by="test", snippets=False)
 
 
 @pytest.mark.slow

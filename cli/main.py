@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from cli import leads, sampling, variants
+from cli.adequacy import adequacy_command
 from cli.common import By, ItemId, RequestId, opened
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
 from records.errors import DaylightError, Incomplete
@@ -392,6 +393,9 @@ def view_command(
 
     with contextlib.suppress(KeyboardInterrupt):  # the way to end it, no interruption
         view(opened(context), request_id, port=port, who=whoami(), ready=say)
+
+
+app.command("adequacy")(adequacy_command)
 
 
 @app.command("close")

@@ -212,13 +212,18 @@ def answers_of(connection: sa.Connection, request_id: str, number: int) -> dict[
     return {family_id: answer for family_id, (_, answer) in _newest(connection, request_id, number).items()}
 
 
-def _newest(connection: sa.Connection, request_id: str, number: int) -> dict[str, tuple[int, Answer]]:
+def _newest(
+    connection: sa.Connection, request_id: str, number: int, family_ids: Sequence[str] | None = None
+) -> dict[str, tuple[int, Answer]]:
     a = t.sample_answers.c
-    rows = connection.execute(
+    query = (
         sa.select(a.family_id, a.seq, a.responsive, a.why, a.by)
         .where(a.request_id == request_id, a.sample_no == number)
         .order_by(a.family_id, a.seq)
     )
+    if family_ids is not None:
+        query = query.where(a.family_id.in_(family_ids))
+    rows = connection.execute(query)
     # the highest number comes last
     return {row.family_id: (row.seq, Answer(bool(row.responsive), row.why, row.by)) for row in rows}
 
@@ -246,7 +251,7 @@ def record(catalogue: Catalogue, request_id: str, number: int, answers: Mapping[
         with catalogue.write() as connection:
             lock_tables(connection, t.sample_answers, mode="SHARE ROW EXCLUSIVE")
             refuse_closed(connection, request_id)
-            before = _newest(connection, request_id, number)
+            before = _newest(connection, request_id, number, piece)
             rows = _rows(request_id, number, {key: answers[key] for key in piece}, before)
             if rows:
                 connection.execute(t.sample_answers.insert(), rows)

@@ -94,7 +94,7 @@ def test_a_sample_tells_what_a_narrow_list_leaves_behind(narrow, tmp_path):
     made = sampling.result(home, request_id).figures
     assert (made.population, made.size, made.counted, made.counted_found) == (len(left), 80, 80, k)
     assert (made.responsive, made.provisional) == (len(caught), False)
-    # at this seed; of twenty seeds, one or none misses
+    # so at this seed; at 95 percent, one seed in twenty may miss
     assert made.elusion.low <= len(missed) / len(left) <= made.elusion.high
     assert made.recall.low <= len(caught) / len(responsive) <= made.recall.high
 

@@ -154,6 +154,26 @@ def test_where_hostile_files_are_read_there_is_no_way_out_and_no_key_of_airflow(
     }  # fmt: skip
 
 
+def test_the_clusters_settings_reach_those_that_search_and_nobody_else():
+    settings = {
+        "DAYLIGHT_ELASTICSEARCH": "${DAYLIGHT_ELASTICSEARCH:-}",
+        "DAYLIGHT_ELASTICSEARCH_API_KEY_FILE": "/srv/daylight/elasticsearch-index.key",
+        "DAYLIGHT_ELASTICSEARCH_CA": "/certificates/ca/ca.crt",
+    }
+    told = {
+        name: {key: value for key, value in service.get("environment", {}).items() if key in settings}
+        for name, service in SERVICES.items()
+    }
+    searching = {"airflow-worker", "daylight"}
+    assert {name for name, given in told.items() if given} == searching
+    for name in searching:
+        assert told[name] == settings
+        assert "elastic-certificates:/certificates:ro" in SERVICES[name]["volumes"]
+        assert "search" in SERVICES[name]["networks"]
+    made = (ROOT / "docker/elastic-certificates.sh").read_text("utf-8")
+    assert 'install -m 0644 "$new/ca/ca.crt" "$made/ca/ca.crt"' in made
+
+
 def test_volumes_are_named_and_sources_are_read_only():
     named, sources = set(), []
     for service in SERVICES.values():
@@ -212,7 +232,7 @@ def test_every_variable_is_written_by_make_env_or_has_a_default(tmp_path):
     assert {words for _, how, words in found if how == ":?"} == {"run scripts/make-env first"}
     script = (ROOT / "scripts/make-env").read_text("utf-8")
     assert {f"{name}={default}" for name, how, default in found if how == ":-"} == set(
-        re.findall(r"^#([A-Z_]+=\w+)", script, re.MULTILINE)
+        re.findall(r"^#([A-Z_]+=\w*)", script, re.MULTILINE)
     )
 
 

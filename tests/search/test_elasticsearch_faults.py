@@ -285,7 +285,7 @@ def test_nobody_there() -> None:
 
 
 @pytest.mark.slow
-def test_certificates_keys_and_the_two_roles() -> None:
+def test_certificates_keys_and_the_two_roles(tmp_path: Path) -> None:
     """A server with TLS and users of its own: the program's key writes, the readers' key cannot."""
     missing = why_not(8)
     if missing:
@@ -294,14 +294,23 @@ def test_certificates_keys_and_the_two_roles() -> None:
         from elasticsearch import Elasticsearch
 
         admin = Elasticsearch(server.url, ca_certs=str(server.ca), basic_auth=(server.user, server.password))
-        made = subprocess.run(
-            [sys.executable, "scripts/elasticsearch_keys.py"],
-            cwd=Path(__file__).parents[2],
-            env={"PYTHONPATH": ".", "DAYLIGHT_ELASTICSEARCH": server.url,
-                 "DAYLIGHT_ELASTICSEARCH_CA": str(server.ca), "ELASTIC_PASSWORD": server.password},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        keys = json.loads(made.stdout)
+        root, key = Path(__file__).parents[2], tmp_path / "index.key"
+        # As docs/install.md pipes the password and the program into a container.
+        program = 'read -r ELASTIC_PASSWORD; export ELASTIC_PASSWORD; exec "$0" - --index-key "$1"'
+        command = ["sh", "-c", program, sys.executable, str(key)]
+        given = {
+            "cwd": root,
+            "env": {"PYTHONPATH": ".", "DAYLIGHT_ELASTICSEARCH": server.url,
+                    "DAYLIGHT_ELASTICSEARCH_CA": str(server.ca)},
+            "input": server.password + "\n" + (root / "scripts/elasticsearch_keys.py").read_text("utf-8"),
+            "capture_output": True, "text": True, "check": False,
+        }  # fmt: skip
+        made = subprocess.run(command, **given)
+        assert made.returncode == 0, made.stderr
+        assert key.stat().st_mode & 0o777 == 0o600
+        keys = {"index": key.read_text("utf-8").strip(), **json.loads(made.stdout)}
+        assert keys.keys() == {"index", "read"}
+        assert subprocess.run(command, **given).returncode == 2  # a key is never written over
         assert {"daylight-index", "daylight-read"} <= set(admin.security.get_role().body)
         index = ElasticsearchEngine(Cluster(server.url, server.ca, keys["index"], 20.0), "2026-0001")
         assert index.upsert("b1", documents("before")) == 6

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -220,9 +220,14 @@ def announced(text: str) -> Iterator[Announced]:
             yield Announced(met[0], (cue.start(), cue.end() + met[1][1]))
 
 
-def devices(text: str) -> Iterator[tuple[str, Place]]:
-    """Yield ("phone" or "e-mail account", place) where one's own is spoken of without saying which it is."""
-    said = [one.place for one in announced(text)]
+def devices(text: str, named: Iterable[Announced] | None = None) -> Iterator[tuple[str, Place]]:
+    """Yield ("phone" or "e-mail account", place) where one's own is spoken of without saying which it is.
+
+    Args:
+        text: The text.
+        named: What ``announced`` found in it, where the caller has that already.
+    """
+    said = [one.place for one in (announced(text) if named is None else named)]
     for what, pattern in (("phone", _DEVICE_PHONE), ("e-mail account", _DEVICE_MAIL)):
         for found in pattern.finditer(text):
             if not any(start <= found.start() < end for start, end in said):

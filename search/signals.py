@@ -372,11 +372,12 @@ class _Search:
             writer = self._writer(doc, part) if apps or own else None
             if writer is None:
                 continue
-            for app, _ in text_of.apps_in(part.text):
+            for app, _ in text_of.apps_in(part.text) if apps else ():
                 self._apps[app].add(doc, "named", person=writer)
-            for one in text_of.announced(part.text):
+            named = list(text_of.announced(part.text)) if own else []
+            for one in named:
                 self._announced(one.account, writer)
-            for what, _ in text_of.devices(part.text):
+            for what, _ in text_of.devices(part.text, named) if own else ():
                 self._owners[writer.key] = writer
                 self._devices[what, writer.key].add(doc, "written", person=writer)
 

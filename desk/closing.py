@@ -13,7 +13,7 @@ from records.vocabulary import Awaits
 from release.selection import NotProduced
 from retention.freeze import thaw
 
-_WORDS: dict[str, str] = {
+AWAITS: dict[str, str] = {
     Awaits.DECISION: "a decision",
     Awaits.REDACTION: "redaction",
     Awaits.NOTICE: "third-party notice",
@@ -33,6 +33,7 @@ _WORDS: dict[str, str] = {
     NotProduced.DECIDED_ANEW: "a second look, since they were decided anew after production",
     NotProduced.LATER_INSTALLMENT: "a later instalment",
 }
+"""What unproduced records wait for, in words, by the codes of ``desk.books``."""
 
 
 def close_request(home: Home, request_id: str, *, by: str) -> None:
@@ -52,7 +53,7 @@ def close_request(home: Home, request_id: str, *, by: str) -> None:
     awaits = counted.review["awaits"]
     assert isinstance(awaits, dict)
     if awaits:
-        what = ", ".join(f"{count} await {_WORDS.get(name, name)}" for name, count in awaits.items())
+        what = ", ".join(f"{count} await {AWAITS.get(name, name)}" for name, count in awaits.items())
         raise UsageError(f"request {request_id} cannot be closed: {what}")
     leads = leads_to_follow(home, request_id, by=by)
     if leads:

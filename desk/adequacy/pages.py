@@ -12,12 +12,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from desk.adequacy.pdf import cut
+from desk.closing import AWAITS
 from records.canonical import utc_time
-from records.vocabulary import Awaits, ReviewState
+from records.vocabulary import ReviewState
 from search.signals import KIND_LABELS
 
 SHORT = 40
 """Rows of a table that still stand in the section itself; longer ones go to an appendix."""
+
+ROWS = 2_000
+"""Most rows of a table, and its title says so where there are more: 10,000 took 2 GB to typeset."""
 
 Block = dict[str, Any]
 Time = Callable[[str | None], str]
@@ -35,11 +39,6 @@ _STATES = {
     ReviewState.PERSONAL_MATTER: "Personal matter, no public record",
     ReviewState.NOT_YET_PRODUCED: "Not yet produced",
 }
-_AWAITS = {
-    Awaits.DECISION: "a decision", Awaits.REDACTION: "redaction", Awaits.NOTICE: "third-party notice",
-    Awaits.COUNSEL: "counsel", Awaits.SECOND_READER: "a second reader", Awaits.OCR: "OCR",
-    Awaits.RETRY: "another try at reading", Awaits.PRODUCTION: "the next instalment",
-}  # fmt: skip
 _HOW = {
     "searched": "The place was searched",
     "asked_custodian": "The custodian was asked",
@@ -120,9 +119,12 @@ def table(title: str, columns: str, rows: Iterable[Sequence[Any]]) -> Block | No
             stands in it, ``*`` for a wide one and ``**`` for a wider one.
         rows: Values; numbers get thousands separators.
     """
-    made = [[cell(value) for value in row] for row in rows]
-    if not made:
+    listed = list(rows)
+    if not listed:
         return None
+    if len(listed) > ROWS:
+        title = f"{title} (the first {ROWS:,} of {len(listed):,}; the JSON file has all)"
+    made = [[cell(value) for value in row] for row in listed[:ROWS]]
     return {
         "kind": "table",
         "title": title,
@@ -492,7 +494,7 @@ def _found(facts: dict[str, Any]) -> Iterable[dict[str, Any]]:
                     (f"In review: {_STATES.get(one['code'], one['code'])}", one["count"])
                     for one in it["review"]
                 ),
-                *((f"Waits for {_AWAITS.get(one['code'], _plain(one['code']))}", one["count"])
+                *((f"Of these, waits for {AWAITS.get(one['code'], _plain(one['code']))}", one["count"])
                   for one in it["awaits"]),
             ],
         ),
@@ -563,7 +565,7 @@ def _leads(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
         ),
         table(
             "Leads, and how each was closed",
-            "Kind|**About|Whose|#Items|#Responsive|***What became of it",
+            "*Kind|**About|@Whose|#Items|#Responsive|***What became of it",
             (
                 (
                     _LEADS.get(one["kind"], _plain(one["kind"])), one["subject"], one["custodian"] or "—",

@@ -126,6 +126,11 @@ def test_cells():
         "unknown", "yes", "no", "1,234,567", "a", "0.2500",
     ]  # fmt: skip
     assert pages.table("t", "a", []) is None
+    long = pages.table("t", "a", [("x",)] * 2_500)
+    assert (long["title"], len(long["rows"])) == (
+        "t (the first 2,000 of 2,500; the JSON file has all)",
+        2_000,
+    )
     assert pages.table("t", "@a|#b|**c", [("x", 1, "y")])["columns"] == [
         {"name": "a", "number": False, "width": 0},
         {"name": "b", "number": True, "width": 0},

@@ -314,12 +314,13 @@ def file_address(url: str) -> str:
 _THINGS = (
     r"(?:files?|documents?|docs?|memos?|letters?|sheets?|spreadsheets?|pdfs?|lists?|forms?|maps?|schedules?"
     r"|agendas?|minutes|drafts?|photos?|pictures?|reports?|tables?|notes?|copy|copies|flyers?|invoices?|contracts?"
-    r"|proposals?|plans?|messages?|e-?mails?|slides?|roster)"
+    r"|proposals?|plans?|messages?|e-?mails?|slides?|roster|templates?|information)"
 )
 _ATTACHED = compiled(
     r"\b(?:see|find|review|read|open|check) (?:(?:the|my|our|it|them|a|his|her) )?(?:\w{1,30} )?"
     r"(?:attached|attachments?|enclosed)\b"
     r"|\b(?:attached|enclosed) (?:please )?(?:find|is|are|you will|you'll)\b"
+    r"|\b(?:attached|enclosed) (?:for your|as discussed|as requested|as promised|herewith)\b"
     r"|\bI(?:['’]ve| have)? (?:also )?(?:attached|enclosed)\b(?! (?:nothing|no|neither|none)\b)"
     r"|\b(?:is|are) (?:also )?(?:attached|enclosed)\b(?! to (?!this|the e?-?mail|the message))"
     rf"|\bthe attached {_THINGS}\b|\b(?:as an|in the) attachment\b",

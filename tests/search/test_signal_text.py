@@ -201,6 +201,9 @@ ATTACHED = [
     "Read the attached agenda",
     "It is attached to this email",
     "See the message attached.",
+    "Mark, Attached as discussed are the following documents",
+    "attached for your review is a draft",
+    "per the attached template",
 ]
 NOT_ATTACHED = [
     "I attached nothing yet; the file is with them",

@@ -102,7 +102,7 @@ class MailReader:
     """Reads one mail message."""
 
     name: ClassVar[str] = "mail"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
         """Accept what is labelled as mail, and what begins like mail whatever its label."""
@@ -175,6 +175,7 @@ def read_message(data: bytes, context: ExtractContext, reader: str = "auto") -> 
         children=tuple(result.children),
         warnings=tuple(sorted(warnings)),
         failure=result.failure,
+        links=result.links,
     )
 
 
@@ -340,6 +341,7 @@ class _Gathering:
         self._warnings = warnings
         self._plain: list[str] = []
         self._html: list[str] = []
+        self.links: tuple[str, ...] = ()
         self._bytes = 0
 
     def gather(self, root: Node) -> None:
@@ -356,12 +358,17 @@ class _Gathering:
             self.failure = Failure(Reason.BOMB, "mail_parts")
 
     def text(self) -> str:
-        """Return the body: plain text, and the HTML text where it has words that the plain text lacks."""
+        """Return the body: plain text, and the HTML text where it has words that the plain text lacks.
+
+        Sets ``links`` too: they are not part of it, because the content hash is made of the body.
+        """
         plain = "\n\n".join(filter(None, self._plain))
         for source in self._html:
             text = markup.html_to_text(source)
             if text and not _holds_words(plain, text):
                 plain = f"{plain.rstrip()}\n\n{text}" if plain.strip() else text
+        found = (link for source in self._html for link in markup.file_links(source, plain))
+        self.links = tuple(dict.fromkeys(found))
         if self.failure is None and "-----BEGIN PGP MESSAGE-----" in plain and _ARMOR.search(plain):
             self.failure = Failure(Reason.ENCRYPTED, "pgp_inline")
         return plain if plain.strip() else ""

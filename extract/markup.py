@@ -1,7 +1,7 @@
 """HTML to text: what a reader could see, words kept apart where the page keeps them apart.
 
 Text that styles hide stays (a record holds it); scripts, styles and comments go. Targets of ``mailto:``
-links stay, as a link often shows only a name.
+links stay, as a link often shows only a name; so do, apart, those that lead to a file kept elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 from typing import Any
 
 from lxml import etree
+
+from records.links import file_link, names_a_place
 
 _BLOCKS = [
     "address",
@@ -90,6 +92,9 @@ _TRANSFORM = etree.XSLT(etree.XML(_SHEET), access_control=_DENY_ALL)
 _META = re.compile(rb"<meta\b[^>]{0,400}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.\-]{2,40})", re.IGNORECASE)
 _SKIP = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<(/?[a-zA-Z!][^<>]*)>")
+_TARGET = re.compile(
+    r"<(?:a|area)\s[^<>]{0,4000}?\bhref\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE
+)
 _OPEN_CLOSE = re.compile(r"<(/)?([a-zA-Z][a-zA-Z0-9]*)")
 _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "wbr"]
@@ -158,6 +163,22 @@ def html_to_text(source: str) -> str:
     except (etree.LxmlError, ValueError, AssertionError):
         text = _strip_tags(source)  # nothing libxml2 accepts: the words still count
     return _squeeze(text)
+
+
+def file_links(source: str, text: str) -> tuple[str, ...]:
+    """Return the targets of an HTML text's links that name a file kept elsewhere.
+
+    Args:
+        source: Decoded HTML.
+        text: What a reader sees; an address that is written out there is left out.
+    """
+    if not names_a_place(source):
+        return ()
+    found = dict.fromkeys(
+        file_link(html.unescape(next(filter(None, at.groups()), "")))
+        for at in _TARGET.finditer(_SKIP.sub(" ", source))
+    )
+    return tuple(link for link in found if link and link.partition("://")[2] not in text)
 
 
 def _depth(source: str) -> int:

@@ -30,7 +30,7 @@ class TextReader:
     """Reads one text file."""
 
     name: ClassVar[str] = "text"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
         """Accept what looks like text; a label or an ending makes it surer."""
@@ -45,8 +45,10 @@ class TextReader:
         declared = context.metadata.get("charset") or _declared(data, form)
         text, guessed = charsets.decode(data, declared) if declared else charsets.decode_file(data)
         text = charsets.tidy(text.lstrip("\ufeff"))
+        links: tuple[str, ...] = ()
         if form == "html":
-            text = markup.html_to_text(text)
+            source, text = text, markup.html_to_text(text)
+            links = markup.file_links(source, text)
         elif form == "xml":
             text = _xml_text(text)
         elif form == "json":
@@ -55,6 +57,7 @@ class TextReader:
             text=text,
             kind=Kind.FILE,
             metadata={"form": form},
+            links=links,
             warnings=(WarningCode.CHARSET_GUESSED,) if guessed else (),
         )
 

@@ -329,7 +329,7 @@ class _Slice:
 
     def _settle(self, node: _Node, made: Extraction, reader: str, version: str) -> None:
         """Make the row of a reading and see to its text: the reading itself, with its bytes, is let go."""
-        data = made.text.encode("utf-8", "replace")
+        data = made.whole_text().encode("utf-8", "replace")
         digest = sha256_hex(data) if data else None
         node.reading = {
             **_reading(node, made),
@@ -565,7 +565,7 @@ def text_state(made: Extraction, kind: Kind) -> tuple[TextState, Failure | None]
     A container that failed half-way but gave text is searchable and keeps its failure beside it. A page that
     is a picture makes the item pending only when there is no text at all; else it is searchable with a note.
     """
-    if made.text and not made.text.isspace():
+    if made.links or (made.text and not made.text.isspace()):
         return TextState.SEARCHABLE, made.failure
     if made.failure is not None:
         return TextState.NOT_SEARCHABLE, made.failure

@@ -190,7 +190,7 @@ def _open(frame: wire.JobFrame) -> BinaryIO:
 
 def _within(extraction: Extraction, allowed: Limits, depth: int) -> Extraction:
     """Hold the output limits: more than allowed is a bomb, and a bomb gives nothing."""
-    text = extraction.text
+    text = extraction.whole_text()
     size = len(text) if len(text) * 4 <= allowed.text_bytes else len(text.encode("utf-8", "surrogatepass"))
     if size > allowed.text_bytes:
         return Extraction(kind=extraction.kind, failure=Failure(Reason.BOMB, "text_bytes"))
@@ -237,6 +237,7 @@ def _storable(extraction: Extraction) -> Extraction:
     return replace(
         extraction,
         text=clean(extraction.text),
+        links=tuple(map(clean, extraction.links)),
         fields=fields,
         metadata=mapping(extraction.metadata),
         children=children,

@@ -262,6 +262,8 @@ class Extraction:
         failure: None when it was read; a failed container keeps the text and children it gave.
         needs_ocr_pages: 1-based pages that are pictures without text.
         pages: Number of pages, slides or sheets, or None.
+        links: Addresses of files kept elsewhere of which a reader sees only words, in order, without repeats.
+            They follow the text where it is stored, and are in no content hash.
     """
 
     text: str = ""
@@ -274,3 +276,10 @@ class Extraction:
     failure: Failure | None = None
     needs_ocr_pages: tuple[int, ...] = ()
     pages: int | None = None
+    links: tuple[str, ...] = ()
+
+    def whole_text(self) -> str:
+        """Return the text as it is stored and searched: with the links behind its words, one a line."""
+        if not self.links:
+            return self.text
+        return "\n".join((*((f"{self.text}\n",) if self.text else ()), *(f"<{link}>" for link in self.links)))

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from records import canonical
+from records import canonical, links
 from records import tables as t
 from records.catalogue import Catalogue
 from records.vocabulary import CollectionState, Reason, TextState, WarningCode
@@ -92,10 +92,7 @@ _BY_REASON = {
 _PARTLY = frozenset({WarningCode.PARTIAL, WarningCode.MISSING_PART, WarningCode.NOT_DOWNLOADED})
 _SOUND = ("audio", "video")
 
-LINK_HOSTS = (
-    "docs.google.com", "drive.google.com", "sharepoint.com", "onedrive.live.com", "1drv.ms", "dropbox.com",
-    "app.box.com",
-)  # fmt: skip
+LINK_HOSTS = links.LINK_HOSTS
 """Addresses under which mail programs put a file instead of attaching it."""
 
 

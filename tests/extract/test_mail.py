@@ -150,6 +150,24 @@ class TestBody:
         assert read(data, reader).text == "Oneword\n\nnext Kim <kim@example.org>\nhidden"
 
     @BOTH
+    def test_a_file_behind_words_is_kept_beside_the_body(self, reader: str) -> None:
+        link = "https://docs.google.com/document/d/1/edit?a=1&b=2"
+        data = mixed(
+            part("Content-Type: text/plain", b"The plan, the map https://1drv.ms/m"),
+            part(
+                "Content-Type: text/html",
+                b"The <A HREF='https://docs.google.com/document/d/1/edit?a=1&amp;b=2'>plan</a>, the"
+                b' <a href="https://1drv.ms/m">map</a> <a href=https://docs.google.com/document/d/1/edit?a=1&b=2>'
+                b'<a href="https://example.org/shop">x</a><!-- <a href="https://dropbox.com/no">x</a> -->',
+            ),
+            kind="alternative",
+        )
+        got = read(data, reader)
+        assert got.text == "The plan, the map https://1drv.ms/m\n\nThe plan, the map x"
+        assert got.links == (link,)
+        assert got.whole_text() == f"{got.text}\n\n<{link}>"
+
+    @BOTH
     def test_html_with_the_same_words_adds_nothing(self, reader: str) -> None:
         data = mixed(
             part("Content-Type: text/plain", b"See you, Kim!"),

@@ -102,6 +102,7 @@ class TestHtml:
             ("<a href='mailto:kim@example.org?subject=x'>Kim</a>", "Kim <kim@example.org>"),
             ("<a href='MAILTO:kim@example.org'>kim@example.org</a>", "kim@example.org"),
             ("<a href='https://example.org'>page</a>", "page"),
+            ("<a href='https://dropbox.com/s/1'>page</a>", "page"),
             ("no markup &amp; such", "no markup & such"),
             ("<input value='typed'>", "typed"),
             ("<p>unclosed <b>bold", "unclosed bold"),

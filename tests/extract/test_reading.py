@@ -12,7 +12,7 @@ from extract.workers import Result
 from records import tables as t
 from records.attempts import claim
 from records.evidence import EvidenceStore
-from records.models import Child, Extraction, Fields, Moment
+from records.models import Address, Child, Extraction, Fields, Moment
 from records.rows import insert_missing
 from records.vocabulary import Basis, Kind, Step
 from tests.records.homes import REQUEST, add_batch, new_catalogue
@@ -151,3 +151,42 @@ def test_a_file_sent_to_many_is_read_once_for_all_batches_of_one_owner(tmp_path,
         ).all()
     assert len(texts) == 2
     assert texts[0] == texts[1]
+
+
+class LinkBehindWords:
+    """A reader of a mail with a file behind its words, or without."""
+
+    def __init__(self, *links):
+        self.links = links
+
+    def submit(self, jobs):
+        sender = Address("", "ann@falls.example")
+        fields = Fields(subject="s", sender=sender, to=(sender,), moment=Moment(None, "", Basis.NONE))
+        for job in jobs:
+            made = Extraction("See the plan.", kind=Kind.EMAIL, fields=fields, links=self.links)
+            yield Result(job.job_id, "fake", "1", made)
+
+
+def test_a_link_behind_words_is_stored_and_changes_no_content_hash(tmp_path, catalogue):
+    found = []
+    for number, links in enumerate([(), ("https://docs.google.com/d/1",)], 1):
+        batch = f"b{number:06d}"
+        if number > 1:
+            add_batch(catalogue, batch)
+        store = one_mail(tmp_path, catalogue, f"top{number}", batch)
+        read_batch(
+            claim(catalogue, REQUEST, batch, Step.EXTRACT),
+            store,
+            LinkBehindWords(*links),
+            zone=ZoneInfo("UTC"),
+        )
+        with catalogue.read() as connection:
+            row = connection.execute(sa.select(t.readings).where(t.readings.c.batch_id == batch)).one()
+        (ref,) = store.find([row.text_sha256]).values()
+        found.append((row.content_hash, row.text_state, store.read(ref).decode()))
+        store.close()
+    assert found[0][0] == found[1][0] is not None
+    assert [text for _, _, text in found] == [
+        "See the plan.", "See the plan.\n\n<https://docs.google.com/d/1>",
+    ]  # fmt: skip
+    assert {state for _, state, _ in found} == {"searchable"}

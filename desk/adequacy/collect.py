@@ -20,7 +20,7 @@ from desk.leads import signals
 from desk.sampling import series
 from records import audit, canonical
 from records import tables as t
-from records.errors import SettingsError
+from records.errors import Incomplete, SettingsError
 from records.ledger import Ledger, ScopeLedger
 from records.roster import read_roster
 from records.vocabulary import CollectionState, ReviewState
@@ -43,8 +43,8 @@ _PROGRAMS = ("daylight", "iscc-tika", "sqlalchemy", "apsw", "elasticsearch", "ty
 def collect(home: Home, request_id: str, *, by: str) -> f.Facts:
     """Collect the facts of a request as they stand.
 
-    Everything that changes them is in the audit log: when its head has moved meanwhile, they are collected
-    anew, so that the figures of one report belong together.
+    What people do about a request is in the audit log: when it has entries that came meanwhile, the facts are
+    collected anew, so that the figures of one report belong together.
 
     Args:
         home: Open.
@@ -53,15 +53,16 @@ def collect(home: Home, request_id: str, *, by: str) -> f.Facts:
 
     Raises:
         UsageError: There is no such request.
+        Incomplete: Somebody was at work on it all the time.
     """
     home.request(request_id)
     for _ in range(TRIES):
         with home.catalogue.read() as connection:
-            before = audit.head(connection)
+            before = sum(1 for _ in _entries(connection, request_id))
         found = _collect(home, request_id, by)
-        if found.integrity.audit_head == before.entry_hash:
-            break
-    return found
+        if found.integrity.entries == before:
+            return found
+    raise Incomplete(f"request {request_id} is being worked on; run the same command again for its report")
 
 
 def _collect(home: Home, request_id: str, by: str) -> f.Facts:

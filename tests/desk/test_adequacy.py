@@ -21,7 +21,7 @@ from desk.adequacy.pdf import typeset
 from desk.home import Home
 from records import audit
 from records import tables as t
-from records.errors import UsageError
+from records.errors import Incomplete, UsageError
 from tests.desk.adequacy_home import LATER, ROSTER, TERMS, ids, make
 from tests.servers.postgres import postgres
 
@@ -48,6 +48,7 @@ def made(tmp_path_factory) -> tuple[Home, str]:
 def written(made, tmp_path_factory) -> Path:
     home, request_id = made
     out = tmp_path_factory.mktemp("report") / "out"
+    out.mkdir()  # an empty folder will do
     report.write_report(home, request_id, out, by="pat")
     return out
 
@@ -506,6 +507,9 @@ def test_facts_are_collected_anew_when_somebody_writes_meanwhile(made, monkeypat
     facts = collect(home, request_id, by="pat")
     with home.catalogue.read() as connection:
         assert facts.integrity.audit_seq == audit.head(connection).seq
+    once = iter([True] * 9)
+    with pytest.raises(Incomplete, match=f"request {request_id} is being worked on"):
+        collect(home, request_id, by="pat")
 
 
 # -- the files

@@ -10,7 +10,7 @@ import unicodedata
 import pytest
 import sqlalchemy as sa
 
-from desk.adequacy import report
+from desk.adequacy import masking, report
 from desk.adequacy.collect import collect
 from desk.adequacy.masking import (
     ADDRESS,
@@ -143,6 +143,32 @@ def test_the_masked_facts_of_the_small_request(made):
         ADDRESS,
         "Harriet Lowe",
     ]
+
+
+@pytest.mark.slow
+def test_every_text_that_is_no_id_or_code_is_masked(made, monkeypatch):
+    """Whatever a person wrote can name a student: a field added later must not slip through."""
+    home, request_id = made
+    facts = collect(home, request_id, by="pat")
+    real = masking.asdict
+
+    def planted(value: object, key: str = "") -> object:
+        if isinstance(value, dict):
+            return {name: one if name in masking._IDS else planted(one, name) for name, one in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [planted(one, key) for one in value]
+        return f"Avery Amberson {key}" if isinstance(value, str) and value else value
+
+    monkeypatch.setattr(masking, "asdict", lambda facts: planted(real(facts)))
+    out, counts = masked(home, request_id, facts)
+    assert "amberson" not in json.dumps(out).lower()
+    assert counts[NAME] > 80
+    shown = json.dumps(out)
+    keys = (
+        "term", "parsed", "problem", "base", "form", "query", "text", "by", "path", "label", "name", "role",
+        "place", "requester", "made_by", "aliases", "subject", "why",
+    )  # fmt: skip
+    assert [key for key in keys if f"{NAME} {key}" not in shown] == []
 
 
 # -- the example district: every student, guardian and personal address

@@ -216,6 +216,7 @@ hits = Table(
     _key("request_id", "version", "term_no", "item_id"),
     Index("hits_by_item", "request_id", "version", "item_id"),
     Index("hits_by_family", "request_id", "version", "family_id"),
+    sqlite_with_rowid=False,  # kept in its key alone: half the pages for a row
 )
 
 term_reports = Table(
@@ -238,8 +239,9 @@ searches = Table(
     Column("query", Text, nullable=False),  # as typed
     Column("parsed", Text, nullable=False),
     Column("index_state", Text, nullable=False),  # canonical JSON of search.protocol.IndexState
-    Column("documents", BigInteger, nullable=False),
-    Column("families", BigInteger, nullable=False),
+    Column("documents", BigInteger),  # null: it was given up
+    Column("families", BigInteger),
+    Column("refused", Text),  # why it was given up, in the program's words; null: it was answered
     _key("request_id", "seq"),
 )
 

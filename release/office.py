@@ -90,7 +90,7 @@ def _select(connection: sa.Connection, statement: sa.Select[Any]) -> Table:
 
 def _searches(connection: sa.Connection, request_id: str) -> Table:
     s = t.searches.c
-    columns = (s.seq, s.at, s.by, s.query, s.parsed, s.index_state, s.documents, s.families)
+    columns = (s.seq, s.at, s.by, s.query, s.parsed, s.index_state, s.documents, s.families, s.refused)
     return _select(connection, sa.select(*columns).where(s.request_id == request_id).order_by(s.seq))
 
 

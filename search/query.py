@@ -1,7 +1,9 @@
-"""Queries that people run: each is logged with what it was understood as, on what, and what it counted."""
+"""Queries that people run: each is logged with what it was understood as, on what, and what came of it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from zoneinfo import ZoneInfo
 
@@ -13,7 +15,7 @@ from records.catalogue import Catalogue
 from records.rows import lock_tables
 from search import tree as q
 from search.language import parse
-from search.protocol import Counts, Hit, IndexState, SearchEngine
+from search.protocol import Counts, Hit, IndexState, SearchEngine, TooLong, TooManyWords
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,14 @@ def search(
 
     Raises:
         QuerySyntaxError: The query cannot be read; nothing was run or logged.
-        TooManyWords: A word with a sign in it stands for too many words; nothing was logged.
-        TooLong: It took longer than the time limit; nothing was logged.
+        TooManyWords: A word with a sign in it stands for too many words; logged without counts.
+        TooLong: It took longer than the time limit; logged without counts.
     """
     node = parse(query, zone)
     index = engine.state()
-    counts = engine.count(node)
-    hits = tuple(engine.search(node, after, limit))
+    with _refusal_logged(catalogue, request_id, query, node, by, index):
+        counts = engine.count(node)
+        hits = tuple(engine.search(node, after, limit))
     seq = _log(catalogue, request_id, query, node, by, index, counts)
     return Answer(q.to_text(node), node, counts, index, hits, seq)
 
@@ -79,9 +82,22 @@ def count(
     """Run a query for its counts alone, and log it; see ``search``."""
     node = parse(query, zone)
     index = engine.state()
-    counts = engine.count(node)
+    with _refusal_logged(catalogue, request_id, query, node, by, index):
+        counts = engine.count(node)
     seq = _log(catalogue, request_id, query, node, by, index, counts)
     return Answer(q.to_text(node), node, counts, index, (), seq)
+
+
+@contextmanager
+def _refusal_logged(
+    catalogue: Catalogue, request_id: str, query: str, node: q.Node, by: str, index: IndexState
+) -> Iterator[None]:
+    """Log a query that the engine gives up, too: somebody asked it and got no answer."""
+    try:
+        yield
+    except (TooManyWords, TooLong) as refused:
+        _log(catalogue, request_id, query, node, by, index, None, refused)
+        raise
 
 
 def _log(
@@ -91,9 +107,11 @@ def _log(
     node: q.Node,
     by: str,
     index: IndexState,
-    counts: Counts,
+    counts: Counts | None,
+    refused: TooManyWords | TooLong | None = None,
 ) -> int:
     """Write the search log's row, and its number and counts (never its words) into the audit log."""
+    figures: dict[str, int | str] = asdict(counts) if counts else {"refused": type(refused).__name__}
     with catalogue.write() as connection:
         seq = _next(connection, request_id)
         audit.append(
@@ -102,9 +120,7 @@ def _log(
             actor=by,
             request_id=request_id,
             search=seq,
-            documents=counts.documents,
-            families=counts.families,
-            distinct=counts.distinct,
+            **figures,
         )
         connection.execute(
             t.searches.insert(),
@@ -116,8 +132,9 @@ def _log(
                 "query": query,
                 "parsed": q.to_text(node),
                 "index_state": canonical.dumps(asdict(index)),
-                "documents": counts.documents,
-                "families": counts.families,
+                "documents": counts.documents if counts else None,
+                "families": counts.families if counts else None,
+                "refused": str(refused) if refused else None,
             },
         )
     return seq

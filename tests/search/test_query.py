@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from records import audit, canonical
 from records import tables as t
 from search.language import QuerySyntaxError
-from search.protocol import Counts
+from search.protocol import PREFIX_LIMIT, Counts, TooLong, TooManyWords
 from search.query import count, search
 from tests.search.home import PACIFIC, REQUEST, Home
 
@@ -59,6 +59,40 @@ def test_every_query_is_logged_with_its_counts(home: Home) -> None:
     assert (third["actor"], third["search"], third["documents"]) == ("counsel", 3, 0)
     assert "planted" not in str(entries(home)).lower()
     assert audit.verify(home.catalogue).seq == 3
+
+
+def test_a_query_that_is_given_up_is_logged_without_counts(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.fill("b000001", [{"id": "i0", "text": " ".join(f"p{n:05d}" for n in range(PREFIX_LIMIT + 1))}])
+    home.index("b000001")
+    for ask in (search, count):
+        with pytest.raises(TooManyWords):
+            ask(home.catalogue, home.engine, REQUEST, "p*", PACIFIC, "pat")
+    monkeypatch.setattr(home.engine, "count", give_up)
+    with pytest.raises(TooLong):
+        count(home.catalogue, home.engine, REQUEST, "p00001", PACIFIC, "counsel")
+    rows = logged(home)
+    assert [(row["seq"], row["by"], row["parsed"], row["documents"], row["families"]) for row in rows] == [
+        (1, "pat", "p*", None, None),
+        (2, "pat", "p*", None, None),
+        (3, "counsel", "p00001", None, None),
+    ]
+    assert [row["refused"] for row in rows] == [
+        str(TooManyWords(16_385)),
+        str(TooManyWords(16_385)),
+        str(TooLong(60.0)),
+    ]
+    assert [(entry["search"], entry["refused"]) for entry in entries(home)] == [
+        (1, "TooManyWords"),
+        (2, "TooManyWords"),
+        (3, "TooLong"),
+    ]
+    assert not any("documents" in entry for entry in entries(home))
+
+
+def give_up(_query: object) -> Counts:
+    raise TooLong(60.0)
 
 
 def test_a_query_that_cannot_be_read_is_not_run(home: Home) -> None:

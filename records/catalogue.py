@@ -25,6 +25,9 @@ HEAD = "0002"
 
 ROWS_PER_TRANSACTION = 1_000
 
+_CACHE = f"cache_size=-{32 << 10}"
+"""Pages kept in memory: 32 MiB, taken as they are used. SQLite's own 2 MiB are few for writing indexes."""
+
 MIGRATION_LOCK = 0x6461796C69676874
 """The number of PostgreSQL's advisory lock (``daylight`` in ASCII)."""
 
@@ -84,7 +87,8 @@ class Catalogue:
         def _prepare(connection: Any, _record: Any) -> None:
             connection.isolation_level = None  # we say BEGIN ourselves
             cursor = connection.cursor()
-            for pragma in (f"busy_timeout={BUSY_MS}", "synchronous=FULL", "foreign_keys=ON"):
+            pragmas = (f"busy_timeout={BUSY_MS}", "synchronous=FULL", "foreign_keys=ON", _CACHE)
+            for pragma in pragmas:
                 cursor.execute(f"PRAGMA {pragma}")
             _write_ahead(cursor, pysqlite3.OperationalError)
             cursor.close()

@@ -33,8 +33,9 @@ from search.protocol import Hit, IndexState, SearchEngine
 from search.unsearched import Gap, Unsearched, unsearched
 
 HITS_PER_TRANSACTION = 20_000
-"""Rows of hits written at once, in about a quarter of a second. In pieces of 1,000, as elsewhere, each page of
-the three indexes is written many times: measured, 2.5 times the CPU seconds, 20 times the waits for the disk."""
+"""Rows of hits written at once, in about a quarter of a second. In pieces of 1,000, as elsewhere, each page
+of the three indexes is written many times: measured, 2.5 times the CPU seconds and 20 times the waits for the
+disk."""
 
 MAX_CELL_LINES = 50
 """How many lines of the file a quoted cell may span (a note with line breaks)."""

@@ -3,7 +3,10 @@
 ``python -m examples.decide SHEET.csv ITEMS.jsonl TRUTH.jsonl NAME OUT.csv``. The sheet is what ``daylight
 sheet`` wrote as CSV, the items are what ``daylight items --no-text`` prints. A top item is known by its
 source and native key; a child by its place among its parent's children and its name. A demo needs a person
-who decides: this one decides as planned, and says *not responsive* to everything nobody planned.
+who decides: this one decides as planned, releases the mail that only another form of a term finds
+(``truth-variants.jsonl`` beside the truth table), and says *not responsive* to everything nobody planned.
+
+``python -m examples.decide --sample SAMPLE.csv …`` fills in the sheet of ``daylight sample sheet`` instead.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ KEY_PREFIX = "i:"
 
 ANSWERS = ("public_record", "responsive", "treatment", "exemption_code", "explanation", "hold", "note")
 UNPLANNED = {"public_record": "yes", "responsive": "no"}
+VARIANT = {"public_record": "yes", "responsive": "yes", "treatment": "release"}
+"""The answer to what a variant of a term finds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +61,82 @@ def fill(
     Raises:
         ValueError: A column is missing, or a row names an item that is not among the items.
     """
-    with sheet_csv_in.open(encoding="utf-8-sig", newline="") as file:
+    columns, rows = _sheet(sheet_csv_in, ANSWERS)
+    planned = _Planned(rows, items_jsonl, truth_jsonl, request_name)
+    counts: Counter[bool] = Counter()
+    for row in rows:
+        answer = planned.answer(_id_of(row))
+        counts[answer is not None] += 1
+        row.update(dict.fromkeys(ANSWERS, ""))
+        row.update(answer or UNPLANNED)
+    _write(out_csv, columns, rows)
+    return Filled(counts[True], counts[False])
+
+
+def fill_sample(
+    sheet_csv_in: Path, items_jsonl: Path, truth_jsonl: Path, request_name: str, out_csv: Path
+) -> Filled:
+    """Fill in every row of a sample's sheet; arguments and errors as those of ``fill``.
+
+    Returns:
+        Rows that somebody planned as responsive, and the others.
+    """
+    columns, rows = _sheet(sheet_csv_in, ("responsive",))
+    planned = _Planned(rows, items_jsonl, truth_jsonl, request_name)
+    counts: Counter[bool] = Counter()
+    for row in rows:
+        responsive = (planned.answer(_id_of(row)) or UNPLANNED).get("responsive") == "yes"
+        counts[responsive] += 1
+        row["responsive"] = "yes" if responsive else "no"
+    _write(out_csv, columns, rows)
+    return Filled(counts[True], counts[False])
+
+
+def _sheet(path: Path, answers: tuple[str, ...]) -> tuple[list[str], list[dict[str, str]]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         columns = list(reader.fieldnames or ())
         rows = list(reader)
-    missing = [name for name in ("item_id", *ANSWERS) if name not in columns]
+    missing = [name for name in ("item_id", *answers) if name not in columns]
     if missing:
         raise ValueError(f"the sheet lacks the columns {', '.join(missing)}")
-    items = _needed_items(items_jsonl, {_id_of(row) for row in rows})
-    truth = _needed_truth(truth_jsonl, {item.key for item in items.values()})
-    counts: Counter[bool] = Counter()
-    for row in rows:
-        item_id = _id_of(row)
-        if item_id not in items:
-            raise ValueError(f"row {item_id} is not among the items")
-        planned = _answer(item_id, items, truth, request_name)
-        counts[planned is not None] += 1
-        row.update(dict.fromkeys(ANSWERS, ""))
-        row.update(planned or UNPLANNED)
-    with out_csv.open("w", encoding="utf-8-sig", newline="") as file:
+    return columns, rows
+
+
+def _write(path: Path, columns: list[str], rows: list[dict[str, str]]) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-    return Filled(counts[True], counts[False])
+
+
+class _Planned:
+    """What the generator planned for the rows of a sheet."""
+
+    def __init__(self, rows: list[dict[str, str]], items: Path, truth: Path, request_name: str) -> None:
+        self._items = _needed_items(items, {_id_of(row) for row in rows})
+        self._truth = _needed_truth(truth, {item.key for item in self._items.values()})
+        self._name = request_name
+        variants = truth.with_name("truth-variants.jsonl")
+        self._variants = {
+            tuple(family)
+            for row in (_lines(variants) if variants.exists() else ())
+            if row["request"] == request_name
+            for family in row["families"]
+        }
+
+    def answer(self, item_id: str) -> dict[str, str] | None:
+        """Return the cells for an item, or None where nothing was planned.
+
+        Raises:
+            ValueError: It is not among the items.
+        """
+        if item_id not in self._items:
+            raise ValueError(f"row {item_id} is not among the items")
+        found = _answer(item_id, self._items, self._truth, self._name)
+        if found is None and self._items[item_id].key in self._variants:
+            return VARIANT
+        return found
 
 
 def _id_of(row: Mapping[str, str]) -> str:
@@ -158,9 +216,11 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(name, type=Path, help=what)
     parser.add_argument("name", help="request name: bus for request-bus.toml")
     parser.add_argument("out", type=Path, help="filled-in sheet, CSV")
+    parser.add_argument("--sample", action="store_true", help="it is the sheet of a sample")
     args = parser.parse_args(arguments)
     try:
-        done = fill(args.sheet, args.items, args.truth, args.name, args.out)
+        filled = fill_sample if args.sample else fill
+        done = filled(args.sheet, args.items, args.truth, args.name, args.out)
     except (ValueError, OSError) as err:
         print(err, file=sys.stderr)
         return 2

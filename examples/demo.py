@@ -56,6 +56,13 @@ STAGES = {
 }
 DONE = frozenset({"success", "skipped"})
 
+SAMPLE_SIZE, SAMPLE_SEED = 100, 42_56
+ANSWERS_TO_LEADS = {
+    "missing_attachment": "The sender opened the sent copy with us: nothing was attached to it.",
+    "mail_gap": "On leave in those weeks, as the leave calendar shows.",
+}
+"""What custodians say when they are asked; the other leads stay open in the demonstration."""
+
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
 
@@ -263,6 +270,60 @@ def show_review(review: dict[str, Any]) -> None:
         tell(f"not yet produced awaits: {waits}")
 
 
+def widen(desk: Desk, request_id: str) -> None:
+    """Show other forms of terms and names with what each adds; take those of terms, refuse bare names."""
+    desk.daylight("variants", "propose", request_id, "--by", PRO_NAME)
+    found = desk.daylight("variants", "list", request_id, "--out", desk.folders.desk / "variants.xlsx")
+    table = Table(title="Other forms that add hits", title_justify="left")
+    for name in ("of", "form", "way"):
+        table.add_column(name, overflow="fold")
+    table.add_column("adds", justify="right")
+    for one in found:
+        table.add_row(one["base"], one["form"], one["way"], f"{one['added_documents']:,}")
+    console.print(table)
+    taken = [one["variant_id"] for one in found if one["base_kind"] == "term"]
+    why = "written so in this district's own mail"
+    (now,) = desk.daylight("variants", "take", request_id, *taken, "--why", why, "--by", PRO_NAME)
+    if len(taken) < len(found):
+        why = "a name alone is not what was asked for"
+        desk.daylight("variants", "refuse", request_id, "--all", "--why", why, "--by", PRO_NAME)
+    tell(f"{now['taken']} taken: version {now['version']} of the list finds {now['documents']:,} documents")
+
+
+def look_further(desk: Desk, request_id: str) -> None:
+    """Show where the hits point; close what the demonstration's person can close."""
+    (found,) = desk.daylight("leads", "find", request_id, "--by", PRO_NAME)
+    leads = desk.daylight("leads", "list", request_id, "--out", desk.folders.desk / "leads.xlsx")
+    table = Table(title="Where the hits point", title_justify="left")
+    for name in ("kind", "what", "messages"):
+        table.add_column(name, overflow="fold", justify="right" if name == "messages" else "left")
+    table.add_column("lead")
+    for one in leads:
+        kind = one["kind"].replace("_", " ")
+        table.add_row(kind, one["subject"], f"{one['messages']:,}", "yes" if one["lead"] else "")
+    console.print(table)
+    tell(f"{found['signals']} signals; a lead stands in a responsive record, and closing waits for each")
+    for kind, why in ANSWERS_TO_LEADS.items():
+        if any(one["kind"] == kind and one["open"] for one in leads):
+            how = ("--how", "asked_custodian", "--why", why, "--by", PRO_NAME)
+            desk.daylight("leads", "close", request_id, "--kind", kind, *how)
+
+
+def sample(desk: Desk, request_id: str) -> None:
+    """Draw from what no term found, read it as the truth table says, show what that tells."""
+    folders = desk.folders
+    sheet, filled = folders.desk / "sample-1.csv", folders.desk / "sample-1-coded.csv"
+    size = ("--size", str(SAMPLE_SIZE), "--seed", str(SAMPLE_SEED))
+    desk.daylight("sample", "draw", request_id, *size, "--by", PRO_NAME)
+    desk.daylight("sample", "sheet", request_id, "1", "--out", sheet)
+    truth = folders.district / "truth.jsonl"
+    example("decide", "--sample", sheet, folders.desk / "items.jsonl", truth, REQUEST, filled)
+    desk.daylight("sample", "code", request_id, "1", filled, "--by", PRO_NAME)
+    (result,) = desk.daylight("sample", "result", request_id, "1")
+    for line in result["words"]:
+        tell(line)
+
+
 def decide(desk: Desk, request_id: str) -> None:
     """Write the coding sheet, fill it in as the truth table says, take it in."""
     folders = desk.folders
@@ -316,7 +377,9 @@ def summary(folders: Folders, request_id: str, bundle: Path, seconds: float) -> 
     rows = {
         "the bundle, for a browser": bundle / "release" / "data" / "index.html",
         "the office's own part": bundle / "office",
+        "record of the search": folders.desk / "adequacy" / "adequacy.pdf",
         "hit report": folders.desk / "hit-report.html",
+        "other forms, leads": folders.desk,
         "coding sheet": folders.desk / "coding-sheet.xlsx",
         "the home (DAYLIGHT_HOME)": folders.home,
         "the district's sources": folders.district / "sources",
@@ -384,20 +447,31 @@ def run(folders: Folders, items: int, seed: int, *, leave_open: bool) -> None:
         (report,) = desk.daylight("terms", request_id, "--out", folders.desk / "hit-report.html")
         show_hits(report)
 
-        heading(5, "People decide")
+        heading(5, "Other ways to write it")
+        widen(desk, request_id)
+
+        heading(6, "People decide")
         decide(desk, request_id)
+
+        heading(7, "Where the hits point, and what no term found")
+        look_further(desk, request_id)
+        sample(desk, request_id)
         answer(airflow, run_id, question, "review", "Decisions are in")
         question = follow(airflow, run_id, progress)
 
-        heading(6, "The public records officer approves")
+        heading(8, "The public records officer approves")
         answer(airflow, run_id, question, "approve", "Approve")
         if follow(airflow, run_id, progress) is not None:
             raise DemoError("the run asks again after its approval")
         (counted,) = desk.daylight("ledger", request_id)
         show_review(counted["review"])
 
-        heading(7, "The requester verifies the bundle")
+        heading(9, "The requester verifies the bundle")
         bundle = verify(home, request_id)
+
+        heading(10, "The record of the search")
+        desk.daylight("adequacy", request_id, "--out", folders.desk / "adequacy", "--by", PRO_NAME)
+        tell("every place, term, form, lead and sample with its figures, and the draft of a declaration")
         summary(folders, request_id, bundle, time.monotonic() - began)
         if leave_open:
             keep_running(stack, airflow, desk, request_id)

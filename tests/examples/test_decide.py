@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from examples.decide import ANSWERS, Filled, fill, main
+from examples.decide import ANSWERS, Filled, fill, fill_sample, main
 
 COLUMNS = ["item_id", "from", *ANSWERS, "reviewer"]
 
@@ -149,3 +149,25 @@ def test_the_command_says_how_many(paths, capsys):
     sheet, items, truth, out = paths
     assert main([*map(str, (sheet(["i:t1", "i:t4"]), items, truth)), "bus", str(out)]) == 0
     assert json.loads(capsys.readouterr().out) == {"planned": 1, "unplanned": 1}
+
+
+def test_mail_that_a_variant_finds_is_released_for_its_request_alone(paths):
+    sheet, items, truth, out = paths
+    found = {"request": "bus", "families": [["mail-03", "cur/9"]]}
+    other = {"request": "other", "families": [["mail-09", "unknown"]]}
+    rows = "".join(json.dumps(row) + "\n" for row in (found, other))
+    truth.with_name("truth-variants.jsonl").write_text(rows, "utf-8")
+    assert fill(sheet(["i:t3", "i:t4"]), items, truth, "bus", out) == Filled(planned=1, unplanned=1)
+    assert [filled(out)["i:t3"][c] for c in ANSWERS] == ["yes", "yes", "release", "", "", "", ""]
+    assert filled(out)["i:t4"]["responsive"] == "no"
+
+
+def test_the_sheet_of_a_sample(paths, capsys):
+    sheet, items, truth, out = paths
+    path = sheet(["i:t1", "i:c1", "i:t2", "i:t3"], ["item_id", "from", "responsive", "why", "reviewer"])
+    assert fill_sample(path, items, truth, "bus", out) == Filled(planned=2, unplanned=2)
+    answers = {key: row["responsive"] for key, row in filled(out).items()}
+    assert answers == {"i:t1": "yes", "i:c1": "yes", "i:t2": "no", "i:t3": "no"}
+    out.unlink()
+    assert main(["--sample", *map(str, (path, items, truth)), "bus", str(out)]) == 0
+    assert json.loads(capsys.readouterr().out) == {"planned": 2, "unplanned": 2}

@@ -297,14 +297,15 @@ def is_local(form: Form) -> bool:
 
 
 def known_forms(name: Name) -> list[Form]:
-    """Return what anybody would search for who looks for a person: the name, addresses, numbers as stated."""
-    return list(
-        dict.fromkeys(
-            form
-            for form in (name.tokens, *map(handle, name.emails), *(tuple(tokens(n)) for n in name.numbers))
-            if form
-        )
-    )
+    """Return what anybody would search for who looks for a person: name, addresses, numbers as stated.
+
+    Mail systems also write the name turned round (``Okonjo, Rosalind``) beside an address of their own kind.
+    """
+    turned = (*name.last, *name.first)
+    numbers = (tuple(tokens(number)) for number in name.numbers)
+    return [
+        form for form in dict.fromkeys((name.tokens, turned, *map(handle, name.emails), *numbers)) if form
+    ]
 
 
 # -- who is meant

@@ -9,7 +9,7 @@ from search.folding import tokens
 from search.language import parse
 from search.tree import Node, to_text
 from search.variants import _spots
-from search.variants_names import NameBook, Way, forms, handle, name_of, nicknames, phone_forms
+from search.variants_names import NameBook, Way, forms, handle, known_forms, name_of, nicknames, phone_forms
 from search.variants_words import Spellings, Vocabulary, misspelt, spaced, stemmed
 from tests.search.variants_contract import PACIFIC
 
@@ -206,6 +206,15 @@ def test_forms_that_are_somebody_elses_are_left_out() -> None:
     assert ("phone", "555 0142") not in got  # a colleague's, with another area code
     school = next(name for name in BOOK.names if name.text == "Alder Valley High School")
     assert [" ".join(form) for _, form in BOOK.forms(school)] == ["alder valley hs", "avhs", "avhs"]
+
+
+def test_what_anybody_would_search_for_is_known() -> None:
+    (ida,) = BOOK.custodians
+    assert [" ".join(form) for form in known_forms(ida)] == [
+        "ida lindstrom", "lindstrom ida", "ida falls example",
+    ]  # fmt: skip
+    theodore = next(name for name in BOOK.names if name.text == "Theodore Okonjo")
+    assert [" ".join(form) for form in known_forms(theodore)][2:] == ["t falls example", "206 555 0142"]
 
 
 def test_a_custodian_of_the_roster_is_one_name_with_what_both_state() -> None:

@@ -552,7 +552,7 @@ def _searches(connection: sa.Connection, request_id: str) -> f.SearchFacts:
         logged.append(
             f.Search(
                 row.seq, row.at, row.by, row.query, row.parsed, row.documents, row.families,
-                state["engine"], state["documents"],
+                row.refused or "", state["engine"], state["documents"],
             )
         )  # fmt: skip
     runs = connection.execute(

@@ -630,15 +630,22 @@ class FreezeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One entry of the search log."""
+    """One entry of the search log.
+
+    Attributes:
+        documents: That matched; None for a query that was given up.
+        families: Likewise.
+        refused: Why it was given up, in the program's words; empty for one that was answered.
+    """
 
     seq: int
     at: str
     by: str
     query: str
     parsed: str
-    documents: int
-    families: int
+    documents: int | None
+    families: int | None
+    refused: str
     engine: str
     index_documents: int
 

@@ -686,8 +686,17 @@ def _searches(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
         "9. Who searched when",
         table(
             "Queries by person; Appendix D lists each",
-            "**By|#Queries|@First|@Last",
-            ((by, len(mine), at(mine[0]["at"]), at(mine[-1]["at"])) for by, mine in sorted(people.items())),
+            "**By|#Queries|#Of these given up|@First|@Last",
+            (
+                (
+                    by,
+                    len(mine),
+                    sum(bool(one["refused"]) for one in mine),
+                    at(mine[0]["at"]),
+                    at(mine[-1]["at"]),
+                )
+                for by, mine in sorted(people.items())
+            ),
         )
         or text("No single queries were run."),
         table(
@@ -814,6 +823,10 @@ def _appendix_variants(facts: dict[str, Any], at: Time) -> Iterable[dict[str, An
         )
 
 
+def _or_none(count: int | None) -> int | str:
+    return "none" if count is None else count
+
+
 def _appendix_searches(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
     log = facts["searches"]["searches"]
     if log:
@@ -825,9 +838,11 @@ def _appendix_searches(facts: dict[str, Any], at: Time) -> Iterable[dict[str, An
                 (
                     (
                         one["seq"], at(one["at"]), one["by"],
-                        one["query"] if one["query"] == one["parsed"]
-                        else f"{one['query']}\nread as: {one['parsed']}",
-                        one["documents"], one["families"], f"{one['engine']}, {one['index_documents']:,}",
+                        _joined([one["query"],
+                                 f"read as: {one['parsed']}" if one["parsed"] != one["query"] else "",
+                                 *_named("given up: ", [one["refused"]])]),
+                        _or_none(one["documents"]), _or_none(one["families"]),
+                        f"{one['engine']}, {one['index_documents']:,}",
                     )
                     for one in log
                 ),

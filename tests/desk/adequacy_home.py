@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -110,6 +111,10 @@ def ids(home: Home, request_id: str) -> dict[str, str]:
         return {row.subject or row.name: row.item_id for row in rows}
 
 
+def _index_state(home: Home, request_id: str) -> dict:
+    return asdict(home.engine(request_id).state())
+
+
 def _plant(home: Home, request_id: str) -> None:
     at = "2026-10-01T10:00:00.000000Z"
     later = "2026-10-02T10:00:00.000000Z"
@@ -130,7 +135,16 @@ def _plant(home: Home, request_id: str) -> None:
     variant = {**mine, "version": 2, "documents": 3, "families": 3, "added_documents": 2, "added_families": 1}
     signal = {**mine, "version": 2, "at": at}
     body = canonical.dumps({"key": "k", "messages": 1, "because": [], "facts": {}})
+    given_up = "it took longer than the time limit"
     rows: list[tuple[sa.Table, list[dict]]] = [
+        (
+            t.searches,
+            [
+                {**mine, "seq": 5, "at": later, "by": "kim", "query": "*ple w/9 *nana",
+                 "parsed": "*ple w/9 *nana", "documents": None, "families": None, "refused": given_up,
+                 "index_state": canonical.dumps(_index_state(home, request_id))},
+            ],
+        ),
         (
             t.decisions,
             [

@@ -399,11 +399,10 @@ class Recount:
                 "SELECT documents, families, index_state FROM searches WHERE request_id = :id ORDER BY seq"
             )
         ):
-            self.found |= {
-                f"searches.searches.{place}.documents": documents,
-                f"searches.searches.{place}.families": families,
-                f"searches.searches.{place}.index_documents": json.loads(state)["documents"],
-            }
+            self.found[f"searches.searches.{place}.index_documents"] = json.loads(state)["documents"]
+            if documents is not None:  # it was not given up
+                self.found[f"searches.searches.{place}.documents"] = documents
+                self.found[f"searches.searches.{place}.families"] = families
         entries = [json.loads(entry) for (entry,) in self.rows("SELECT entry FROM audit ORDER BY seq")]
         counted = [one for one in entries if one["action"] == "counted" and one["request"] == self._id]
         for place, one in enumerate(counted):
@@ -485,6 +484,7 @@ def test_answers_in_force_and_all_that_came_before(made):
         ("kim", "AMBERSON pre/1 avery", 0),
         ("kim", "ilse.a@homemail.example", 0),
         ("pat", "Harriet Lowe", 0),
+        ("kim", "*ple w/9 *nana", None),
     ]
     assert [one.line for one in facts.terms.lists[1].bad_lines] == [5]
     assert facts.terms.lists[1].zero_hits == (3,)
@@ -619,7 +619,7 @@ def test_the_sections_stand_in_the_order_of_a_court(written):
     for said in (
         "All records about the bus route change", "Cameras of the buses", "Hold notices: none recorded.",
         "Bertrand Quillfeather", "busroute", "AMBERSON pre/1 avery", "zebra", "a AND b OR c",
-        "Destruction freeze (RCW 42.56.100)",
+        "Destruction freeze (RCW 42.56.100)", "given up: it took longer than the time limit",
     ):  # fmt: skip
         assert said in words, said
 

@@ -142,6 +142,7 @@ def test_the_masked_facts_of_the_small_request(made):
         f"{NAME} pre/1 {NAME}",
         ADDRESS,
         "Harriet Lowe",
+        "*ple w/9 *nana",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Worker processes of a local run, and the server they are forked from.
+"""Worker processes of a local run and of long term lists, and the server they are forked from.
 
 The server loads what a worker needs once, on another core, while the command itself is still starting: called
 first thing, it saves more than a second of every run. That is also why this module loads nothing itself.
@@ -10,14 +10,20 @@ import ctypes
 import gc
 import multiprocessing
 import signal
+from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import ProcessPoolExecutor
+
     from desk.batch import BatchRunner
     from records.settings import Settings
     from retention.suggest import FlagReport
+    from search.terms import Counted, Piece
+    from search.tree import Node
 
 _LOADED = ["__main__", "desk.batch", "retention.suggest"]
 _PR_SET_PDEATHSIG = 1
@@ -35,7 +41,39 @@ def start() -> ForkServerContext:
     return context
 
 
-def start_process(settings: Settings, request_id: str) -> None:
+@contextmanager
+def workers(settings: Settings, request_id: str, *, reading: bool) -> Iterator[ProcessPoolExecutor]:
+    """Open the worker processes; when what is done with them fails, what waits for them is dropped.
+
+    Args:
+        settings: Say how many.
+        request_id: The request.
+        reading: True where they will read files: each then makes its extraction worker ready.
+
+    Raises:
+        Incomplete: One of them died.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    from records.errors import Incomplete
+
+    with ProcessPoolExecutor(
+        settings.workers,
+        mp_context=start(),
+        initializer=_start_process,
+        initargs=(settings, request_id, reading),
+    ) as executor:
+        try:
+            yield executor
+        except BrokenProcessPool as error:
+            raise Incomplete("a worker process died; run the same command again to resume") from error
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_process(settings: Settings, request_id: str, reading: bool) -> None:  # noqa: FBT001 - by place
     """Prepare a worker process: it dies with its parent, and leaves Ctrl-C to it."""
     global _mine
     from desk.batch import BatchRunner
@@ -48,7 +86,8 @@ def start_process(settings: Settings, request_id: str) -> None:
     gc.freeze()  # what is loaded stays: no collection looks at it again
     home = Home.open(settings=settings)
     _mine = BatchRunner(home, home.request(request_id))
-    _mine.warm()
+    if reading:
+        _mine.warm()
 
 
 def run_batch(batch_id: str) -> dict[str, int]:
@@ -76,7 +115,7 @@ def run_batch(batch_id: str) -> dict[str, int]:
 
 
 def _run_batch(batch_id: str) -> dict[str, int]:
-    assert _mine is not None, "start_process has not run"
+    assert _mine is not None, "a worker process has not been prepared"
     return {
         "collected": _mine.collect(batch_id),
         "read": _mine.extract(batch_id),
@@ -84,10 +123,20 @@ def _run_batch(batch_id: str) -> dict[str, int]:
     }
 
 
+def run_counts(nodes: tuple[Node, ...], piece: Piece) -> Counted:
+    """Count the occurrences of terms in some documents; called in a worker process."""
+    from search.terms import count_occurrences
+
+    assert _mine is not None, "a worker process has not been prepared"
+    home, request = _mine.home, _mine.request
+    store = home.store(request.request_id)
+    return count_occurrences(home.catalogue, store, request.request_id, request.body.zone, nodes, piece)
+
+
 def run_flags(batch_ids: list[str]) -> FlagReport:
     """Suggest a retention series for what is in review of some batches; called in a worker process."""
     from retention.suggest import flag_request
 
-    assert _mine is not None, "start_process has not run"
+    assert _mine is not None, "a worker process has not been prepared"
     home, request_id = _mine.home, _mine.request.request_id
     return flag_request(home.catalogue, home.store(request_id), request_id, batch_ids=batch_ids)

@@ -13,9 +13,8 @@ from __future__ import annotations
 import contextlib
 import heapq
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
@@ -211,12 +210,21 @@ def reconcile(home: Home, request_id: str, run_key: str) -> Counts:
     }
 
 
-def terms(home: Home, request_id: str, run_key: str) -> Counts:
-    """Run the request's term list and keep the hit report."""
+def terms(home: Home, request_id: str, run_key: str, workers: ProcessPoolExecutor | None = None) -> Counts:
+    """Run the request's term list and keep the hit report.
+
+    Args:
+        home: Open.
+        request_id: The request.
+        run_key: The run.
+        workers: Count occurrences in them; None (under Airflow, whose tasks share the cores): here.
+    """
     _at_work(home, request_id, run_key)
     found = home.request(request_id)
     with worker_slot(home.settings):
-        report = searching.run(home, found, found.version, read_terms(found.terms.encode("utf-8")))
+        counting = searching.counting_by_workers(home, request_id, workers) if workers is not None else None
+        listed = read_terms(found.terms.encode("utf-8"))
+        report = searching.run(home, found, found.version, listed, counting)
     return {
         "terms": len(report.terms),
         "documents": report.totals.documents,
@@ -387,35 +395,17 @@ def _run_local(
     open_run(home, request_id, run_key, take_over=take_over)
     tell(Progress("plan", 0, None, 0.0))
     plan(home, request_id, run_key)
-    try:
-        with _workers(home, request_id) as workers:
-            _run_batches(home, request_id, workers, tell)
-            for name, function in (("reconcile", reconcile), ("terms", terms)):
-                tell(Progress(name, 0, None, 0.0))
-                out[name] = function(home, request_id, run_key)
-            tell(Progress("flag", 0, None, 0.0))
-            groups = _groups(_batches(home, request_id), home.settings)
-            out["flag"] = _flag_counts(FlagReport.together(workers.map(pool.run_flags, groups)))
-            describe(home, request_id)
-    except BrokenProcessPool as error:
-        raise Incomplete("a worker process died; run the same command again to resume") from error
+    with pool.workers(home.settings, request_id, reading=True) as workers:
+        _run_batches(home, request_id, workers, tell)
+        tell(Progress("reconcile", 0, None, 0.0))
+        out["reconcile"] = reconcile(home, request_id, run_key)
+        tell(Progress("terms", 0, None, 0.0))
+        out["terms"] = terms(home, request_id, run_key, workers)
+        tell(Progress("flag", 0, None, 0.0))
+        groups = _groups(_batches(home, request_id), home.settings)
+        out["flag"] = _flag_counts(FlagReport.together(workers.map(pool.run_flags, groups)))
+        describe(home, request_id)
     return {**out, "outcome": finish(home, request_id, run_key)["outcome"]}
-
-
-@contextlib.contextmanager
-def _workers(home: Home, request_id: str) -> Iterator[ProcessPoolExecutor]:
-    """Open the worker processes of a local run; when it fails, what waits for them is dropped."""
-    with ProcessPoolExecutor(
-        home.settings.workers,
-        mp_context=pool.start(),
-        initializer=pool.start_process,
-        initargs=(home.settings, request_id),
-    ) as executor:
-        try:
-            yield executor
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _run_batches(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from desk import runlock
+from desk import pool, runlock
 from desk.describing import describe_after
 from desk.home import Home, OpenRequest
 from desk.items import short_time
@@ -27,7 +29,10 @@ from search.term_details import Appendix, Difference, Moved, Sample, difference,
 from search.term_details import samples as draw_samples
 from search.terms import (
     BadLine,
+    Counted,
+    Counting,
     HitReport,
+    Piece,
     TermList,
     decoded,
     load_report,
@@ -169,7 +174,7 @@ def hit_report(
         raise UsageError("--adopt needs a term list to adopt")
     else:
         listed = read_terms(text.encode("utf-8"))
-    report = run(home, found, version, listed)
+    report = run(home, found, version, listed, counting_by_workers(home, request_id))
     if version != SCRATCH_VERSION:
         describe_after(home, request_id)
     change = difference(home.catalogue, before, report) if before is not None else (None, None)
@@ -247,8 +252,10 @@ def unusable_terms(home: Home, request_id: str) -> list[BadLine]:
     return unusable_lines(read_terms(found.terms.encode("utf-8")), found.body.zone) if found.terms else []
 
 
-def run(home: Home, found: OpenRequest, version: int, listed: TermList) -> HitReport:
-    """Run a list for one version of a request and keep its hits and report."""
+def run(
+    home: Home, found: OpenRequest, version: int, listed: TermList, counting: Counting | None = None
+) -> HitReport:
+    """Run a list for one version of a request and keep its hits and report; ``run_terms`` says the rest."""
     return run_terms(
         home.catalogue,
         home.store(found.request_id),
@@ -258,7 +265,22 @@ def run(home: Home, found: OpenRequest, version: int, listed: TermList) -> HitRe
         listed.terms,
         found.body.zone,
         listed.bad_lines,
+        counting,
     )
+
+
+def counting_by_workers(home: Home, request_id: str, workers: ProcessPoolExecutor | None = None) -> Counting:
+    """Return what counts occurrences in worker processes: those given, or some opened when it is called."""
+
+    def counting(nodes: tuple[Node, ...], pieces: list[Piece]) -> Iterator[Counted]:
+        count = partial(pool.run_counts, nodes)
+        if workers is not None:
+            yield from workers.map(count, pieces)
+            return
+        with pool.workers(home.settings, request_id, reading=False) as opened:
+            yield from opened.map(count, pieces)
+
+    return counting
 
 
 def _check_out(out: Path | None) -> None:

@@ -11,9 +11,10 @@ import csv
 import re
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from functools import lru_cache
+from itertools import chain, islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -401,6 +402,7 @@ def run_terms(
     terms: Sequence[Term],
     zone: ZoneInfo,
     bad_lines: Sequence[BadLine] = (),
+    counting: Counting | None = None,
 ) -> HitReport:
     """Run a term list, and keep its hits and its report for this version; running it again replaces both.
 
@@ -413,6 +415,7 @@ def run_terms(
         terms: The list.
         zone: The request's zone.
         bad_lines: Lines that ``read_terms`` could not use; they go into the report.
+        counting: Counts occurrences in many documents at once, in any order; None: one after the other here.
 
     Raises:
         CheckFailed: The index holds an item that the catalogue does not, or a stored text is damaged.
@@ -428,7 +431,7 @@ def run_terms(
             tally.add(len(run), found.hits)
             run.append(one)
     _forget(catalogue, request_id, version)
-    read = _store_hits(catalogue, store, request_id, version, run, tally, zone)
+    read = _store_hits(catalogue, store, request_id, version, run, tally, zone, counting)
     report = HitReport(
         request_id=request_id,
         version=version,
@@ -530,29 +533,31 @@ def _store_hits(
     run: list[_Parsed],
     tally: _Tally,
     zone: ZoneInfo,
+    counting: Counting | None,
 ) -> _Read:
     """Write one row a term and document, and return what the documents say.
 
     Documents are read and folded once for all terms that match them, in the order in which they were stored;
     rows are written in the order of their ids, so that a transaction touches few pages of the indexes.
     """
-    counters = [Occurrences(one.node) for one in run]
     totals = [0] * len(run)
     months: list[Counter[str]] = [Counter() for _ in run]
     all_months: Counter[str] = Counter()
-    order = _stored_order(catalogue, request_id, tally)
-    for document in documents(catalogue, store, request_id, order, zone):
-        number = tally.numbers[document.item_id]
-        matching = tally.terms_of[number]
-        children: tuple[str, ...] = ()
-        if any(counters[term].needs_children for term in matching):
-            children = child_texts(catalogue, store, request_id, document.family_id, document.item_id, zone)
-        fields = DocumentFields(document, children)
-        counts = array("L", (counters[term].count(fields) for term in matching))
+    nodes = tuple(one.node for one in run)
+    order = [
+        (item, tally.terms_of[tally.numbers[item]]) for item in _stored_order(catalogue, request_id, tally)
+    ]
+    pieces = [order[n : n + _PIECE] for n in range(0, len(order), _PIECE)]
+    counted = (
+        counting(nodes, pieces)
+        if counting is not None and len(pieces) > 1
+        else (count_occurrences(catalogue, store, request_id, zone, nodes, piece) for piece in pieces)
+    )
+    for item_id, month, counts in chain.from_iterable(counted):
+        number = tally.numbers[item_id]
         tally.occurrences_of[number] = counts
-        month = document.sent_on.isoformat()[:7] if document.sent_on else _UNDATED
         all_months[month] += 1
-        for term, count in zip(matching, counts, strict=True):
+        for term, count in zip(tally.terms_of[number], counts, strict=True):
             totals[term] += count
             months[term][month] += 1
     missing = len(tally.ids) - len(tally.occurrences_of)
@@ -565,6 +570,56 @@ def _store_hits(
         with catalogue.write() as connection:
             _insert(connection, piece)
     return _Read(totals, months, all_months)
+
+
+Piece = list[tuple[str, "array[int]"]]
+"""Items, each with the places in the list of the terms that match it."""
+
+Counted = list[tuple[str, str, "array[int]"]]
+"""Items, each with the month it was sent in (empty: undated) and the occurrences of those terms."""
+
+Counting = Callable[[tuple[q.Node, ...], list[Piece]], Iterable[Counted]]
+"""Counts the pieces by ``count_occurrences``, several at once and in any order."""
+
+_PIECE = 2_000
+
+
+def count_occurrences(
+    catalogue: Catalogue,
+    store: EvidenceStore,
+    request_id: str,
+    zone: ZoneInfo,
+    nodes: tuple[q.Node, ...],
+    piece: Piece,
+) -> Counted:
+    """Read some documents and count the occurrences of the terms that match each.
+
+    Args:
+        catalogue: Where the items are.
+        store: Gives their texts.
+        request_id: The request.
+        zone: Of the months.
+        nodes: Every term of the list, parsed.
+        piece: The documents. One that is not stored is left out of the answer.
+    """
+    counters = _counters(nodes)
+    terms_of = dict(piece)
+    counted: Counted = []
+    for document in documents(catalogue, store, request_id, list(terms_of), zone):
+        matching = terms_of[document.item_id]
+        children: tuple[str, ...] = ()
+        if any(counters[term].needs_children for term in matching):
+            children = child_texts(catalogue, store, request_id, document.family_id, document.item_id, zone)
+        fields = DocumentFields(document, children)
+        counts = array("L", (counters[term].count(fields) for term in matching))
+        month = document.sent_on.isoformat()[:7] if document.sent_on else _UNDATED
+        counted.append((document.item_id, month, counts))
+    return counted
+
+
+@lru_cache(maxsize=2)
+def _counters(nodes: tuple[q.Node, ...]) -> list[Occurrences]:
+    return [Occurrences(node) for node in nodes]
 
 
 _HIT_COLUMNS = ("request_id", "version", "term_no", "item_id", "family_id", "occurrences")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from desk import pool
 from desk.home import Home
 from desk.register import open_request
 from desk.run import run_local
 from desk.searching import hit_report
 from records import tables as t
-from records.errors import UsageError
+from records.errors import Incomplete, UsageError
 from records.settings import Settings
 from search.terms import load_report
 from tests.end_to_end.test_faults import GOOD_MAIL, request_file
@@ -58,6 +60,36 @@ def test_a_list_that_is_tried_is_compared_with_the_one_in_force(made, tmp_path):
     assert load_report(home.catalogue, request_id, 1) == kept
     assert report["zero_hits"] == [3]
     assert report["unsearched"] == {"gaps": [], "part": 0, "places": 0, "whole": 0}
+
+
+def test_workers_count_what_one_process_counts(made, tmp_path, monkeypatch):
+    home, request_id = made
+    terms = listed(tmp_path, "bus,", '"bus route",', "subject:0 or 1,", "attachment:x or b*,")
+    alone = hit_report(home, request_id, terms, None, by="pro")
+    opened = []
+    monkeypatch.setattr("search.terms._PIECE", 1)
+    workers = pool.workers
+    monkeypatch.setattr(pool, "workers", lambda *a, **k: opened.append(k) or workers(*a, **k))
+    together = hit_report(home, request_id, terms, None, by="pro")
+    assert opened == [{"reading": False}]
+    assert together.pop("at") >= alone.pop("at")
+    assert together == alone
+    assert sum(term["occurrences"] for term in alone["terms"]) > 0
+
+
+def test_a_worker_that_dies_ends_the_report_by_name(made, tmp_path, monkeypatch):
+    home, request_id = made
+    monkeypatch.setattr("search.terms._PIECE", 1)
+    monkeypatch.setattr(pool, "run_counts", _die)
+    with pytest.raises(Incomplete, match="a worker process died; run the same command again"):
+        hit_report(home, request_id, listed(tmp_path, "bus or b*,"), None, by="pro")
+    assert load_report(home.catalogue, request_id, 0) is None  # half a report is none
+    monkeypatch.undo()
+    assert hit_report(home, request_id, listed(tmp_path, "bus or b*,"), None, by="pro")["version"] == 0
+
+
+def _die(*_arguments: object) -> None:
+    os._exit(3)
 
 
 def test_nothing_is_compared_with_itself(made):

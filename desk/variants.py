@@ -273,9 +273,10 @@ def answer(
 
     Raises:
         UsageError: There is no such request, or it is closed; a variant is not known, or cannot be answered
-            so; no reason is given; there is nothing to answer. Then nothing is kept.
+            so; no reason or no name is given; there is nothing to answer. Then nothing is kept.
     """
     found = not_closed(home, request_id)
+    check_named(by)
     if not why.strip():
         raise UsageError("an answer needs its reason: --why")
     if everything == bool(variant_ids) or (way is not None and not everything):
@@ -297,6 +298,16 @@ def answer(
     if problems:
         raise UsageError(f"{'; '.join(problems)}; nothing was kept")
     return keep_answers(home, found, [Said(one, said, plain(why.strip())) for one in wanted], by)
+
+
+def check_named(by: str) -> None:
+    """Refuse an answer of nobody: the record of the search says who gave each.
+
+    Raises:
+        UsageError: The name is empty.
+    """
+    if not by.strip():
+        raise UsageError("an answer needs the name of the person who gives it: --by")
 
 
 def bare_id(key: str) -> str:

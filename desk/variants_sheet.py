@@ -13,6 +13,7 @@ from desk.variants import (
     Said,
     Standing,
     bare_id,
+    check_named,
     keep_answers,
     not_closed,
     problem_with,
@@ -150,9 +151,11 @@ def answer_sheet(home: Home, request_id: str, path: Path, *, by: str, why: str =
 
     Raises:
         AccessError: The file cannot be opened.
-        UsageError: There is no such request, or it is closed; the file is no sheet of variants.
+        UsageError: There is no such request, or it is closed; the file is no sheet of variants; no name is
+            given.
     """
     found = not_closed(home, request_id)
+    check_named(by)
     rows = read_sheet(path, _FORM).rows
     known = {one.variant_id: one for one in standings_of(home, request_id)}
     said: dict[str, Said] = {}

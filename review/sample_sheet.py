@@ -189,7 +189,8 @@ def apply_sample_sheet(catalogue: Catalogue, request_id: str, number: int, path:
     """Take the answers of a sample's sheet in, as many as there are.
 
     A family is responsive when one of its rows says yes, and not responsive when one says no and none says
-    yes. Rows that cannot be placed are refused one by one, everything else is taken.
+    yes. Rows that cannot be placed are refused one by one, everything else is taken; but a no waits while
+    another row of its family is refused, which may be meant as a yes.
 
     Args:
         catalogue: Where the request is.
@@ -216,6 +217,7 @@ def apply_sample_sheet(catalogue: Catalogue, request_id: str, number: int, path:
             refused.append(refused_row(row, problem))
         else:
             rows[known[row.item_id or ""].family_id].append(row)
+    refused += _waiting(rows, answered, known, {refusal.row for refusal in refused})
     answers = {family_id: _answer(own, by) for family_id, own in rows.items()}
     for family_id, answer in list(answers.items()):
         earlier = before.get(family_id)
@@ -272,6 +274,27 @@ def _problem(
     if ILLEGAL.search(why):
         return "why holds a control character"
     return ""
+
+
+def _waiting(
+    rows: dict[str, list[SheetRow]],
+    answered: Sequence[SheetRow],
+    known: Mapping[str, Place],
+    refused: set[int],
+) -> list[Refused]:
+    """Take the families out of ``rows`` that say no beside a refused row; return these rows as refused."""
+    of_family: dict[str, list[int]] = defaultdict(list)
+    for row in answered:
+        if row.number in refused and row.item_id in known:
+            of_family[known[row.item_id].family_id].append(row.number)
+    out: list[Refused] = []
+    for family_id, numbers in of_family.items():
+        own = rows.get(family_id, [])
+        if not any(row.answers["responsive"].casefold() in YES_WORDS for row in own):
+            which = ", ".join(map(str, numbers))
+            problem = f"another row of the same family was refused (row {which}): correct that one first"
+            out += [refused_row(row, problem) for row in rows.pop(family_id, [])]
+    return out
 
 
 def _answer(rows: Sequence[SheetRow], by: str) -> Answer:

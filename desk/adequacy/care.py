@@ -13,6 +13,7 @@ from desk.sampling import Result
 from desk.sampling_report import words
 from records import tables as t
 from review.sampling import Interval
+from search.terms import read_terms
 
 
 def variants(connection: sa.Connection, request_id: str) -> f.VariantFacts:
@@ -33,11 +34,12 @@ def variants(connection: sa.Connection, request_id: str) -> f.VariantFacts:
         .where(v.request_id == request_id)
         .order_by(v.base_kind, v.base, v.way, v.form)
     ).all()  # fmt: skip
+    lines = _lines_in_force(connection, request_id)
     found = tuple(
         f.Variant(
             row.variant_id, row.version, row.base_kind, row.base, row.way, row.form, row.documents,
             row.families, row.added_documents, row.added_families, row.proposed_at, row.answer or "",
-            row.answer_version, row.why or "", row.by or "", row.at,
+            row.answer_version, row.form in lines, row.why or "", row.by or "", row.at,
         )
         for row in rows
     )  # fmt: skip
@@ -47,13 +49,26 @@ def variants(connection: sa.Connection, request_id: str) -> f.VariantFacts:
             f.Origin("variants, proposed", "variants", "request_id; a row a variant"),
             f.Origin("taken, refused, answer, answer_version, why, by, at", "variant_answers",
                      "request_id, variant_id; the highest seq of each"),
+            f.Origin("in_list, left_out", "request_versions",
+                     "request_id; the form among the terms of terms_csv of the version in force"),
         ),
         len(found),
         answers["taken"],
+        sum(one.answer == "taken" and not one.in_list for one in found),
         answers["refused"],
         answers[""],
         found,
     )  # fmt: skip
+
+
+def _lines_in_force(connection: sa.Connection, request_id: str) -> frozenset[str]:
+    r, v = t.requests.c, t.request_versions.c
+    text: str = connection.execute(
+        sa.select(v.terms_csv)
+        .join_from(t.requests, t.request_versions, (v.request_id == r.request_id) & (v.version == r.version))
+        .where(r.request_id == request_id)
+    ).scalar_one()
+    return frozenset(one.term for one in read_terms(text.encode("utf-8")).terms) if text else frozenset()
 
 
 def _newest(table: sa.Table, request_id: str, key: str) -> sa.Subquery:

@@ -13,7 +13,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-from desk.adequacy.pages import Block, section, text
+from desk.adequacy.pages import Block, left_out, section, text
 
 OATH = (
     "I declare under penalty of perjury under the law of Washington that the foregoing is true and correct."
@@ -86,7 +86,8 @@ def statements(facts: dict[str, Any], json_sha256: str) -> list[Statement]:
         Statement(
             f"According to the record, {len(now['terms']):,} terms were run and {len(now['bad_lines']):,} "
             f"lines of the term list could not be run. {variants['taken']:,} other forms of terms and names "
-            f"were taken into the list and {variants['refused']:,} were refused, with the reasons in "
+            f"were taken into the list"
+            f"{left_out(variants['left_out'])} and {variants['refused']:,} were refused, with the reasons in "
             f"appendix C; {variants['unanswered']:,} have no answer. Section 3 and appendix B have the terms "
             "with their counts."
         ),

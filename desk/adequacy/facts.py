@@ -324,7 +324,8 @@ class Variant:
         added_documents: That no term of the version finds.
         added_families: That no term of the version touches.
         answer: ``taken``, ``refused`` or empty while nobody answered.
-        answer_version: Taken: the version whose list has it; refused: that in force; None without an answer.
+        answer_version: Taken: the version whose list got it; refused: that in force; None without an answer.
+        in_list: Whether it is a line of the list in force; another list may have been adopted since.
     """
 
     id: str
@@ -340,6 +341,7 @@ class Variant:
     proposed_at: str
     answer: str
     answer_version: int | None
+    in_list: bool
     why: str
     by: str
     at: str | None
@@ -347,11 +349,16 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class VariantFacts:
-    """Other forms of the terms and names, each with the answer in force."""
+    """Other forms of the terms and names, each with the answer in force.
+
+    Attributes:
+        left_out: Of those taken, forms that are no line of the list in force any more.
+    """
 
     origin: tuple[Origin, ...]
     proposed: int
     taken: int
+    left_out: int
     refused: int
     unanswered: int
     variants: tuple[Variant, ...]

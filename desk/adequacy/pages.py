@@ -392,7 +392,8 @@ def _how(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
         "Other forms of terms and names",
         text(
             f"{_some(variants['proposed'], 'other form was', 'other forms were')} proposed, each of which "
-            f"finds documents that the list did not: {variants['taken']:,} taken into the list, "
+            f"finds documents that the list did not: {variants['taken']:,} taken into the list"
+            f"{left_out(variants['left_out'])}, "
             f"{variants['refused']:,} refused, {variants['unanswered']:,} without an answer. Appendix C "
             "lists them all, with the reasons."
             if variants["proposed"]
@@ -404,7 +405,8 @@ def _how(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
             (
                 (
                     one["base"], one["form"], _plain(one["way"]), one["added_documents"],
-                    one["added_families"], one["by"], one["why"],
+                    one["added_families"], one["by"],
+                    one["why"] + ("" if one["in_list"] else NOT_IN_LIST),
                 )
                 for one in taken[:SHORT]
             ),
@@ -800,6 +802,14 @@ def _appendix_terms(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]
         )
 
 
+NOT_IN_LIST = " (no line of the list in force)"
+
+
+def left_out(count: int) -> str:
+    """Say how many of the forms that were taken the list in force has no line for; nothing for none."""
+    return f" ({count:,} of them no line of the list in force)" if count else ""
+
+
 def _appendix_variants(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
     for_answer = {"taken": "Taken", "refused": "Refused", "": "Not answered"}
     rows = [
@@ -807,6 +817,7 @@ def _appendix_variants(facts: dict[str, Any], at: Time) -> Iterable[dict[str, An
             _joined([one["base"], one["base_kind"]]), one["form"], _plain(one["way"]), one["documents"],
             one["added_documents"], one["added_families"],
             f"{for_answer[one['answer']]}"
+            + (NOT_IN_LIST if one["answer"] == "taken" and not one["in_list"] else "")
             + (f" by {one['by']}, {at(one['at'])}: {one['why']}" if one["answer"] else ""),
         )
         for one in facts["variants"]["variants"]

@@ -219,9 +219,13 @@ class Recount:
             for variant_id, *_ in rows
         ]
         given = Counter(answer[0][0] if answer else "" for answer in answers)
+        taken = {row[0] for row, answer in zip(rows, answers, strict=True) if answer == [("taken",)]}
+        form_of = dict(self.rows("SELECT variant_id, form FROM variants WHERE request_id = :id"))
+        lines = [line.split(",")[0] for line in LATER.splitlines()]
         self.found |= {
             "variants.proposed": len(rows),
             "variants.taken": given["taken"],
+            "variants.left_out": sum(form_of[one] not in lines for one in taken),
             "variants.refused": given["refused"],
             "variants.unanswered": given[""],
         }
@@ -462,6 +466,7 @@ def test_the_request_is_there_word_for_word_with_its_versions(made):
 
 def test_answers_in_force_and_all_that_came_before(made):
     facts = collect(*made, by="pat")
+    assert (facts.variants.taken, facts.variants.left_out) == (1, 1)
     answers = {one.form: (one.answer, one.why, one.by) for one in facts.variants.variants}
     assert answers == {
         "busroute": ("taken", "they write it so", "kim"),

@@ -15,6 +15,8 @@ from openpyxl import load_workbook
 from typer.testing import CliRunner
 
 from cli.main import app
+from desk.adequacy import care
+from desk.adequacy.facts import VariantFacts
 from desk.home import Home
 from desk.register import open_request
 from desk.run import run_local
@@ -103,6 +105,12 @@ def ids(home: Home) -> dict[str, str]:
 
 def states(home: Home) -> dict[str, str]:
     return {one.variant.form: one.state for one in standings_of(home, REQUEST_ID)}
+
+
+def in_record(home: Home) -> VariantFacts:
+    """Return what the record of the search says of variants."""
+    with home.catalogue.read() as connection:
+        return care.variants(connection, REQUEST_ID)
 
 
 def audited(home: Home, count: int = 1) -> list[dict[str, Any]]:
@@ -267,12 +275,28 @@ def test_what_another_list_dropped_is_open_again(proposed: Home, tmp_path: Path)
     answer(proposed, REQUEST_ID, Answer.TAKEN, [ids(proposed)[SCHOOL]], why="yes", by="pat")
     hit_report(proposed, REQUEST_ID, own, None, by="pat", adopt=True)
     assert states(proposed)[SCHOOL] == "taken"
+    assert (in_record(proposed).taken, in_record(proposed).left_out) == (1, 1)
     propose_variants(proposed, REQUEST_ID, by="pat")
     assert states(proposed)[SCHOOL] == "open"
     assert (
         answer(proposed, REQUEST_ID, Answer.TAKEN, [ids(proposed)[SCHOOL]], why="yes", by="pat")["version"]
         == 4
     )
+    assert (in_record(proposed).taken, in_record(proposed).left_out) == (1, 0)
+    (taken,) = [one for one in in_record(proposed).variants if one.answer]
+    assert (taken.form, taken.answer, taken.in_list, taken.version) == (SCHOOL, "taken", True, 3)
+
+
+@pytest.mark.parametrize("by", ["", "  "])
+def test_an_answer_has_a_name(proposed: Home, tmp_path: Path, by: str) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(f"variant,answer,why\nv:{ids(proposed)[SCHOOL]},refuse,no\n", "utf-8")
+    for said in (Answer.TAKEN, Answer.REFUSED):
+        with pytest.raises(UsageError, match="needs the name of the person"):
+            answer(proposed, REQUEST_ID, said, [], why="yes", by=by, everything=True)
+    with pytest.raises(UsageError, match="needs the name of the person"):
+        answer_sheet(proposed, REQUEST_ID, sheet, by=by)
+    assert set(states(proposed).values()) == {"open"}
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,10 @@ def test_the_worker_has_its_own_temporary_folder_and_network(shared: Worker) -> 
     (result,) = shared.submit([job(1, "surroundings")])
     left = Path("/tmp/apache-tika-left-over.tmp")
     if can_withdraw():
-        assert result.extraction.text == "apache-tika-left-over.tmp"
+        # A checkout or an interpreter below /tmp shows through, and nothing else does.
+        code = (Path(workers.__file__), Path(sys.prefix), Path(sys.base_prefix))
+        shown = {path.parts[2] for path in code if path.parts[1] == "tmp"}
+        assert set(result.extraction.text.split("\n")) == {"apache-tika-left-over.tmp", *shown}
         assert result.extraction.metadata["network"] == "ENETUNREACH"
         assert not left.exists()
     else:

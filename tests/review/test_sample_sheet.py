@@ -257,6 +257,28 @@ def test_a_sheet_written_again_has_the_answers_and_comes_back_unchanged(drawn, t
     assert (result.applied, result.unchanged, result.refused) == (0, 2, ())
 
 
+def test_a_no_waits_while_another_row_of_its_family_is_refused(drawn, tmp_path):
+    made, item, _ = drawn
+    mail, inside = key_of(item["m1"]), key_of(item["zip"])
+    with made.catalogue.write() as connection:
+        s = t.sample_items.c
+        connection.execute(t.sample_items.delete().where(s.request_id == REQUEST, s.sample_no == 1))
+        row = {"request_id": REQUEST, "sample_no": 1, "position": 1, "family_id": item["m1"]}
+        connection.execute(t.sample_items.insert(), [row])
+    first = code(made, tmp_path, (mail, "ja", "", ""), (inside, "no", "", ""))
+    assert [(refusal.row, refusal.problem) for refusal in first.refused] == [
+        (2, "responsive is yes or no, not “ja”"),
+        (3, "another row of the same family was refused (row 2): correct that one first"),
+    ]
+    assert (first.applied, answers(made)) == (0, {})
+    second = code(
+        made, tmp_path, (mail, "yes", "x" * 2_001, ""), (mail, "no", "", ""), (inside, "no", "", "")
+    )
+    assert ([refusal.row for refusal in second.refused], second.applied) == ([2, 3, 4], 0)
+    third = code(made, tmp_path, (mail, "yes", "", ""), (inside, "perhaps", "", ""))  # a yes is a yes
+    assert ([refusal.row for refusal in third.refused], third.found) == ([3], (item["m1"],))
+
+
 def test_one_yes_in_a_family_is_a_yes(drawn, tmp_path):
     made, item, order = drawn
     if item["m1"] not in order:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from desk import runlock
 from desk.books import books
 from desk.bundle import waiver
 from desk.home import Home
@@ -40,6 +41,7 @@ def close_request(home: Home, request_id: str, *, by: str) -> None:
     """Close a request; its records thaw.
 
     Raises:
+        AlreadyRunning: A run of it is alive, or waits for a person.
         UsageError: It is closed already, or something is undecided or awaits redaction, notice, OCR or a
             retryable failure, or a lead is open, or the ledger does not balance and nobody recorded why; the
             message counts what is open.
@@ -49,6 +51,12 @@ def close_request(home: Home, request_id: str, *, by: str) -> None:
         raise UsageError(f"request {request_id} is closed already")
     if found.state == "open":
         raise UsageError(f"request {request_id} has not been run; nothing to close; `daylight run` it")
+    with runlock.local_run(home, request_id):
+        runlock.refuse_leased(home, request_id)
+        _close(home, request_id, by=by)
+
+
+def _close(home: Home, request_id: str, *, by: str) -> None:
     counted = books(home, request_id)
     awaits = counted.review["awaits"]
     assert isinstance(awaits, dict)

@@ -26,7 +26,7 @@ from desk import pool, runlock, searching
 from desk.describing import describe
 from desk.home import Home
 from desk.slots import worker_slot
-from records import audit
+from records import audit, canonical
 from records import tables as t
 from records.errors import DaylightError, Incomplete, UsageError
 from records.ledger import ledger
@@ -250,7 +250,7 @@ def _flag_counts(report: FlagReport) -> Counts:
 def record_answer(
     home: Home, request_id: str, run_key: str, step: str, answer: str, by: str, at: str
 ) -> Counts:
-    """Write a person's answer to a waiting step into our own audit log.
+    """Write a person's answer to a waiting step into our own audit log; once, though its task be repeated.
 
     Args:
         home: Open.
@@ -263,6 +263,8 @@ def record_answer(
     """
     runlock.renew(home, request_id, run_key)
     with home.catalogue.write() as connection:
+        if _is_recorded(connection, {"request": request_id, "step": step, "answered_at": at}):
+            return {"step": step, "answer": answer}
         audit.append(
             connection,
             action="answered",
@@ -273,6 +275,14 @@ def record_answer(
             answered_at=at,
         )
     return {"step": step, "answer": answer}
+
+
+def _is_recorded(connection: sa.Connection, answer: dict[str, str]) -> bool:
+    """Say whether the audit log has this answer: entries are canonical JSON, so facts stand in them so."""
+    facts = [canonical.dumps({name: value})[1:-1] for name, value in {"action": "answered", **answer}.items()]
+    entries = sa.select(sa.func.count()).select_from(t.audit)
+    wanted = entries.where(*(t.audit.c.entry.contains(fact, autoescape=True) for fact in facts))
+    return connection.execute(wanted).scalar_one() > 0
 
 
 def draft(home: Home, request_id: str, run_key: str) -> Counts:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from desk import runlock
 from desk.closing import close_request
 from desk.home import Home
 from desk.register import enter
 from desk.request import parse_request
-from desk.run import run_local
+from desk.run import record_answer, run_local
 from records import tables as t
 from records.attempts import claim
 from records.canonical import utc_text
@@ -127,6 +129,41 @@ def test_a_first_run_that_was_interrupted_leaves_nothing_to_close(home, request_
     assert home.request(request_id).state == "open"
     with pytest.raises(UsageError, match="has not been run"):
         close_request(home, request_id, by="pro")
+
+
+def test_a_request_is_not_closed_under_a_run_that_is_alive(home, request_id):
+    with home.catalogue.write() as connection:
+        connection.execute(t.requests.update().values(state="complete"))
+    runlock.begin(home, request_id, "manual__1", leased=True)
+    with pytest.raises(AlreadyRunning, match="manual__1, which is at work"):
+        close_request(home, request_id, by="pro")
+    runlock.wait_for_person(home, request_id, "manual__1")
+    with pytest.raises(AlreadyRunning, match="manual__1, which waits for a person"):
+        close_request(home, request_id, by="pro")
+    runlock.end(home, request_id, "manual__1", "complete")
+    with runlock.local_run(home, request_id), pytest.raises(AlreadyRunning, match="by another process"):
+        close_request(home, request_id, by="pro")
+    assert home.request(request_id).state != "closed"
+
+
+def test_an_answer_is_recorded_once_though_its_task_be_repeated(home, request_id):
+    def answers():
+        with home.catalogue.read() as connection:
+            entries = [json.loads(entry) for entry in connection.scalars(sa.select(t.audit.c.entry))]
+        return [(e["step"], e["answer"], e["answered_at"]) for e in entries if e["action"] == "answered"]
+
+    runlock.begin(home, request_id, "manual__1", leased=True)
+    first = ("review", "Decisions are in", "pro", "2026-11-02T08:00:00.000001Z")
+    for _ in range(2):
+        told = record_answer(home, request_id, "manual__1", *first)
+        assert told == {"step": "review", "answer": "Decisions are in"}
+    record_answer(home, request_id, "manual__1", "review", "100%", "pro", "2026-11-03T08:00:00.000001Z")
+    record_answer(home, request_id, "manual__1", "approve", "Approve", "pro", first[3])
+    assert answers() == [
+        ("review", "Decisions are in", first[3]),
+        ("review", "100%", "2026-11-03T08:00:00.000001Z"),
+        ("approve", "Approve", first[3]),
+    ]
 
 
 def test_what_a_run_writes_after_it_was_taken_over_is_refused(home, request_id):

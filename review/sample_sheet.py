@@ -286,7 +286,7 @@ def _waiting(
     of_family: dict[str, list[int]] = defaultdict(list)
     for row in answered:
         if row.number in refused and row.item_id in known:
-            of_family[known[row.item_id].family_id].append(row.number)
+            of_family[known[row.item_id or ""].family_id].append(row.number)
     out: list[Refused] = []
     for family_id, numbers in of_family.items():
         own = rows.get(family_id, [])

@@ -24,6 +24,8 @@ from records.errors import UsageError
 from records.vocabulary import CollectionState, TextState
 
 LARGEST_SEED = 2**63 - 1
+LEAST_MARGIN, LEAST_CONFIDENCE = 0.001, 0.5
+"""Less than these is a share written for a percentage (0.95 for 95), and a draw is never taken back."""
 _IN_QUERY = 500
 
 
@@ -129,9 +131,12 @@ def size_for(margin: float, confidence: float, population: int | None = None) ->
         margin: Half the width, such as 0.02.
         confidence: Such as 0.95.
         population: How many there are; None for no end of them.
+
+    Raises:
+        UsageError: One of them is no share that makes sense.
     """
-    _check_share("the margin", margin)
-    _check_share("the confidence", confidence)
+    _check_share("the margin", margin, LEAST_MARGIN)
+    _check_share("the confidence", confidence, LEAST_CONFIDENCE)
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     endless = z * z / (4 * margin * margin)
     if population is None:
@@ -139,9 +144,9 @@ def size_for(margin: float, confidence: float, population: int | None = None) ->
     return min(population, math.ceil(endless / (1 + (endless - 1) / population))) if population else 0
 
 
-def _check_share(what: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise UsageError(f"{what} lies between 0 and 100 percent")
+def _check_share(what: str, value: float, least: float) -> None:
+    if not least <= value < 1:
+        raise UsageError(f"{what} lies between {least * 100:g} and 100 percent")
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,9 +59,22 @@ def test_more_confidence_needs_more():
     assert [size_for(0.02, confidence) for confidence in (0.9, 0.95, 0.99)] == [1_691, 2_401, 4_147]
 
 
-@pytest.mark.parametrize(("margin", "confidence"), [(0, 0.95), (1, 0.95), (0.02, 0), (0.02, 1), (-0.1, 0.95)])
+@pytest.mark.parametrize(
+    ("margin", "confidence"),
+    [
+        (0, 0.95),
+        (1, 0.95),
+        (0.02, 0),
+        (0.02, 1),
+        (-0.1, 0.95),
+        (float("nan"), 0.95),
+        (1e-300, 0.95),
+        (0.0002, 0.95),  # a share where a percentage is asked for
+        (0.02, 0.0095),
+    ],
+)
 def test_a_margin_or_confidence_that_makes_no_sense_is_refused(margin, confidence):
-    with pytest.raises(UsageError, match="between 0 and 100 percent"):
+    with pytest.raises(UsageError, match=r"between (0\.1|50) and 100 percent"):
         size_for(margin, confidence)
 
 

@@ -29,7 +29,7 @@ from release.numbering import permanent
 from review import exemptions
 from search.folding import OffsetMap, fold, tokens
 
-NAME, ADDRESS, NUMBER, PRIVILEGED = "[name]", "[e-mail]", "[number]", "[privileged]"
+NAME, ADDRESS, NUMBER, PRIVILEGED, ID = "[name]", "[e-mail]", "[number]", "[privileged]", "[id]"
 
 _MASKED_KINDS = frozenset({RosterKind.STUDENT, RosterKind.GUARDIAN})
 _PUBLIC_NUMBERS = frozenset(
@@ -417,8 +417,9 @@ def masked(home: Home, request_id: str, facts: Facts) -> tuple[dict[str, Any], d
     hidden_forms = _hidden_forms(made, raw)
     for text in _texts(raw, ""):
         made.learn(text)
-    made.longest = max(map(len, (*made.known, *made.allowed)), default=0)
     _hide_privileged(made, raw)
+    _number_anew(made, raw)
+    made.longest = max(map(len, (*made.known, *made.allowed)), default=0)
     out: dict[str, Any] = _walk(made, raw, "", hidden_forms)
     return out, dict(sorted(made.counts.items()))
 
@@ -466,6 +467,17 @@ def _hide_privileged(made: Masker, raw: dict[str, Any]) -> None:
                 for key in ("term", "note", "caution", "parsed"):
                     if term[key]:
                         term[key] = _hidden(made)
+
+
+def _number_anew(made: Masker, raw: dict[str, Any]) -> None:
+    """Put numbers for the ids of leads and variants: made by hashing the very address, number or name.
+
+    Who tries all telephone numbers, or the names of a class list, would find which one an id was made from.
+    """
+    for rows in (raw["leads"]["leads"], raw["variants"]["variants"]):
+        for number, one in enumerate(rows, start=1):
+            made.known["".join(tokens(one["id"]))] = ID
+            one["id"] = str(number)
 
 
 def _hidden(made: Masker) -> str:

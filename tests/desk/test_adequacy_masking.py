@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import unicodedata
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from desk.adequacy import masking, report
 from desk.adequacy.collect import collect
 from desk.adequacy.masking import (
     ADDRESS,
+    ID,
     NAME,
     NUMBER,
     PRIVILEGED,
@@ -31,6 +33,7 @@ from records import tables as t
 from records.roster import RosterKind, read_roster
 from records.settings import Settings
 from search.folding import tokens
+from search.signals import Signal, SignalKind
 from tests.desk.adequacy_home import make
 from tests.desk.test_adequacy import text_of
 
@@ -127,11 +130,13 @@ def test_the_masked_facts_of_the_small_request(made):
     assert (term[4]["term"], term[4]["parsed"], term[4]["documents"]) == (NAME, NAME, 1)
     assert (term[6]["term"], term[6]["note"], term[6]["parsed"]) == (PRIVILEGED,) * 3  # finds nothing else
     assert term[2]["term"] == "bus route"
-    variant = {one["id"]: one for one in out["variants"]["variants"]}
+    ids = [one["id"] for one in (*out["leads"]["leads"], *out["variants"]["variants"])]
+    assert ids == ["1", "2", "3", "1", "2", "3"]  # not hashes of what is masked
+    variant = dict(zip(("v2", "v1", "v3"), out["variants"]["variants"], strict=True))
     assert (variant["v2"]["base"], variant["v2"]["form"]) == (NAME, NAME)  # initials of a student
     assert variant["v2"]["why"] == f"means {NAME} only, call {NUMBER}"
     assert variant["v1"]["form"] == "busroute"
-    lead = {one["id"]: one for one in out["leads"]["leads"]}
+    lead = dict(zip(("g1", "g2", "g3"), out["leads"]["leads"], strict=True))
     assert lead["g1"]["subject"] == ADDRESS
     assert (lead["g3"]["subject"], lead["g3"]["answers"][0]["why"]) == (PRIVILEGED, PRIVILEGED)
     assert lead["g3"]["answers"][0]["how"] == "already_covered"
@@ -144,6 +149,20 @@ def test_the_masked_facts_of_the_small_request(made):
         "Harriet Lowe",
         "*ple w/9 *nana",
     ]
+
+
+@pytest.mark.slow
+def test_an_id_that_a_reason_names_goes_too(made):
+    """An id is a hash of an address or a number, which can be found by trying them all."""
+    home, request_id = made
+    facts = collect(home, request_id, by="pat")
+    lead, variant = facts.leads.leads[0], facts.variants.variants[0]
+    known = Signal(SignalKind.OWN_ACCOUNT, "+12065550190", "", None, {}, 1, (), {}).signal_id
+    first = replace(lead, id=known, answers=(replace(lead.answers[0], why=f"as {known}, {variant.id}"),))
+    planted = replace(facts, leads=replace(facts.leads, leads=(first, *facts.leads.leads[1:])))
+    out, counts = masked(home, request_id, planted)
+    assert out["leads"]["leads"][0]["answers"][0]["why"] == f"as {ID}, {ID}"
+    assert (known in json.dumps(out), counts[ID]) == (False, 2)
 
 
 @pytest.mark.slow

@@ -181,6 +181,7 @@ def _keep(home: Home, request: OpenRequest, found: Sequence[Signal], by: str) ->
     }
     with home.catalogue.write() as connection:
         lock_tables(connection, t.signals, t.signal_items)
+        _refuse_closed(connection, request_id)
         before = set(connection.execute(sa.select(s.signal_id).where(s.request_id == request_id)).scalars())
         stood = {
             (row.signal_id, row.item_id)
@@ -568,6 +569,7 @@ def _answer(
     a = t.signal_answers.c
     with home.catalogue.write() as connection:
         lock_tables(connection, t.signal_answers)
+        _refuse_closed(connection, request_id)
         standing = {one.signal_id: one for one in _standings(connection, request_id)}
         missing = [one for one in chosen if one not in standing]
         if missing:
@@ -616,6 +618,13 @@ def _changeable(home: Home, request_id: str, words: str) -> OpenRequest:
     if found.state == "closed":
         raise UsageError(f"request {request_id} is closed; its leads {words}")
     return found
+
+
+def _refuse_closed(connection: sa.Connection, request_id: str) -> None:
+    """Refuse to write to a request that was closed since it was read."""
+    r = t.requests.c
+    if connection.scalar(sa.select(r.state).where(r.request_id == request_id)) == "closed":
+        raise UsageError(f"request {request_id} is closed; its leads no longer change")
 
 
 def _no_such(request_id: str, signal_ids: Iterable[str]) -> UsageError:

@@ -137,6 +137,26 @@ def standing(home: Home, request_id: str) -> dict[str, leads.Standing]:
     return {str(one.kind): one for one in leads.signals(home, request_id)}
 
 
+def test_a_request_that_is_closed_meanwhile_takes_no_answer(made, monkeypatch):
+    """Closed by somebody else after the command read it, and before it writes."""
+    home, request_id = made
+    leads.find_signals(home, request_id, by="pat")
+    signal = leads.signals(home, request_id)[0].signal_id
+    seen = home.request(request_id)
+    r = t.requests.c
+    with home.catalogue.write() as connection:
+        connection.execute(t.requests.update().where(r.request_id == request_id).values(state="closed"))
+    monkeypatch.setattr(leads, "_changeable", lambda *_: seen)
+    for act in (
+        lambda: leads.promote(home, request_id, [signal], why="w", by="pat"),
+        lambda: leads.find_signals(home, request_id, by="pat"),
+    ):
+        with pytest.raises(UsageError, match="is closed; its leads no longer change"):
+            act()
+    with home.catalogue.read() as connection:
+        assert connection.execute(sa.select(t.signal_answers)).all() == []
+
+
 def test_from_the_hits_to_a_closed_request(made):
     home, request_id = made
     counts = leads.find_signals(home, request_id, by="pat")

@@ -186,7 +186,8 @@ def _row(found: OpenRequest, variant: Variant, at: str) -> dict[str, Any]:
 
 def standings_of(home: Home, request_id: str) -> list[Standing]:
     """Return every variant of a request and what became of it, in the order in which to look at them."""
-    home.request(request_id)
+    terms = home.request(request_id).terms
+    lines = {one.term for one in read_terms(terms.encode("utf-8")).terms} if terms else set()
     v, a = t.variants.c, t.variant_answers.c
     with home.catalogue.read() as connection:
         rows = connection.execute(sa.select(t.variants).where(v.request_id == request_id)).all()
@@ -196,11 +197,11 @@ def standings_of(home: Home, request_id: str) -> list[Standing]:
                 sa.select(t.variant_answers).where(a.request_id == request_id).order_by(a.seq)
             )
         }
-    out = [_standing(row, answers.get(row.variant_id)) for row in rows]
+    out = [_standing(row, answers.get(row.variant_id), listed=row.form in lines) for row in rows]
     return sorted(out, key=lambda one: (one.state != OPEN, rank(one.variant)))
 
 
-def _standing(row: Any, answer: Any) -> Standing:
+def _standing(row: Any, answer: Any, *, listed: bool) -> Standing:
     variant = Variant(
         BaseKind(row.base_kind),
         row.base,
@@ -213,8 +214,8 @@ def _standing(row: Any, answer: Any) -> Standing:
     )
     if answer is None:
         return Standing(row.variant_id, variant, row.version, OPEN, 0, None, "", "", "")
-    # What the list has adds nothing; proposed again since, it was dropped from the list.
-    dropped = answer.answer == Answer.TAKEN and row.version >= answer.version
+    # What the list has adds nothing; proposed again since, it was dropped, unless a later list has its line.
+    dropped = answer.answer == Answer.TAKEN and row.version >= answer.version and not listed
     state = OPEN if dropped else answer.answer
     return Standing(
         row.variant_id,

@@ -278,9 +278,14 @@ def test_what_another_list_dropped_is_open_again(proposed: Home, tmp_path: Path)
     assert (in_record(proposed).taken, in_record(proposed).left_out) == (1, 1)
     propose_variants(proposed, REQUEST_ID, by="pat")
     assert states(proposed)[SCHOOL] == "open"
+    own.write_text(f"{own.read_text('utf-8')}{SCHOOL},back again\n", "utf-8")
+    hit_report(proposed, REQUEST_ID, own, None, by="pat", adopt=True)
+    assert states(proposed)[SCHOOL] == "taken"  # once more would be the same line twice
+    own.write_text(own.read_text("utf-8").replace(f"{SCHOOL},back again\n", ""), "utf-8")
+    hit_report(proposed, REQUEST_ID, own, None, by="pat", adopt=True)
     assert (
         answer(proposed, REQUEST_ID, Answer.TAKEN, [ids(proposed)[SCHOOL]], why="yes", by="pat")["version"]
-        == 4
+        == 6
     )
     assert (in_record(proposed).taken, in_record(proposed).left_out) == (1, 0)
     (taken,) = [one for one in in_record(proposed).variants if one.answer]

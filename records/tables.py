@@ -216,7 +216,7 @@ hits = Table(
     _key("request_id", "version", "term_no", "item_id"),
     Index("hits_by_item", "request_id", "version", "item_id"),
     Index("hits_by_family", "request_id", "version", "family_id"),
-    sqlite_with_rowid=False,  # kept in its key alone: half the pages for a row
+    # Not WITHOUT ROWID: SQLite then asks its key whether a family has a hit, and reads every hit for each.
 )
 
 term_reports = Table(

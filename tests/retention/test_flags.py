@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from datetime import date
 
+import pysqlite3
 import pytest
+import sqlalchemy as sa
 
 from records import audit, canonical
 from records import tables as t
@@ -361,3 +363,16 @@ def test_nothing_in_the_room_can_destroy():
     for room in (module, retention.freeze, retention.schedule, retention.schedule_import):
         names = [name for name in vars(room) if "destroy" in name.lower() or "dispose" in name.lower()]
         assert [name for name in names if callable(getattr(room, name))] == []
+
+
+def test_whether_a_family_has_a_hit_is_looked_up_by_family():
+    """Read from its key instead, every hit of the list would be read for every item."""
+    engine = sa.create_engine("sqlite://", module=pysqlite3.dbapi2)
+    t.metadata.create_all(engine)
+    query = sa.select(t.items.c.item_id).where(module._in_review("2026-0001", 1))
+    text = str(query.compile(engine, compile_kwargs={"literal_binds": True}))
+    with engine.connect() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+    assert [step for step in plan if "hits" in step] == [
+        "SEARCH hits USING INDEX hits_by_family (request_id=? AND version=? AND family_id=?)"
+    ]

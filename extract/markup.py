@@ -178,7 +178,16 @@ def file_links(source: str, text: str) -> tuple[str, ...]:
         file_link(html.unescape(next(filter(None, at.groups()), "")))
         for at in _TARGET.finditer(_SKIP.sub(" ", source))
     )
-    return tuple(link for link in found if link and link.partition("://")[2] not in text)
+    # Only words with such a host can hold one: a long text is not gone through once a link.
+    written = {word for word in text.split() if names_a_place(word)}
+    joined = " ".join(written)
+    addresses = {word.partition("://")[2] for word in written}
+
+    def stands(link: str) -> bool:
+        address = link.partition("://")[2]
+        return address in addresses or address in joined
+
+    return tuple(link for link in found if link and not stands(link))
 
 
 def _depth(source: str) -> int:

@@ -135,8 +135,8 @@ def hit_report(
     Args:
         home: Open.
         request_id: The request.
-        terms: Another list to try; None: the request's own. A list that is only tried leaves the review as it
-            is.
+        terms: Another list to try; None: the request's own (of a closed request, as it was counted last). A
+            list that is only tried leaves the review as it is.
         out: Also write the report, with what lies behind it, to this .csv, .xlsx or .html file, which must
             not exist.
         by: Who asks; for the audit log.
@@ -162,21 +162,7 @@ def hit_report(
     if adopt and found.state == "closed":
         raise UsageError(f"request {request_id} is closed; its term list no longer changes")
     before = _report_before(home, found, compare, other_list=terms is not None)
-    version = found.version
-    text = found.terms
-    if terms is not None:
-        if not terms.is_file():
-            raise AccessError(f"{terms}: there is no such file")
-        data = terms.read_bytes()
-        listed = read_terms(data)
-        version = _adopt(home, found, data, by) if adopt else SCRATCH_VERSION
-    elif adopt:
-        raise UsageError("--adopt needs a term list to adopt")
-    else:
-        listed = read_terms(text.encode("utf-8"))
-    report = run(home, found, version, listed, counting_by_workers(home, request_id))
-    if version != SCRATCH_VERSION:
-        describe_after(home, request_id)
+    report = _counted(home, found, terms, adopt=adopt, by=by)
     change = difference(home.catalogue, before, report) if before is not None else (None, None)
     with home.catalogue.write() as connection:
         audit.append(
@@ -184,7 +170,7 @@ def hit_report(
             action="counted",
             actor=by,
             request_id=request_id,
-            version=version,
+            version=report.version,
             terms=len(report.terms),
             documents=report.totals.documents,
             **({"samples": samples, "seed": seed} if samples else {}),
@@ -194,6 +180,30 @@ def hit_report(
     made: dict[str, Any] = canonical.loads(to_json(report))
     made["difference"] = canonical.loads(canonical.dumps(asdict(change[0]))) if change[0] else None
     return made
+
+
+def _counted(home: Home, found: OpenRequest, terms: Path | None, *, adopt: bool, by: str) -> HitReport:
+    """Count a list; of a closed request, return the report it was closed with: nothing is counted anew."""
+    version = found.version
+    if terms is not None:
+        if not terms.is_file():
+            raise AccessError(f"{terms}: there is no such file")
+        data = terms.read_bytes()
+        listed = read_terms(data)
+        version = _adopt(home, found, data, by) if adopt else SCRATCH_VERSION
+    elif adopt:
+        raise UsageError("--adopt needs a term list to adopt")
+    elif found.state == "closed":
+        kept = load_report(home.catalogue, found.request_id, version)
+        if kept is None:
+            raise UsageError(f"request {found.request_id} is closed, and its terms were never counted")
+        return kept
+    else:
+        listed = read_terms(found.terms.encode("utf-8"))
+    report = run(home, found, version, listed, counting_by_workers(home, found.request_id))
+    if version != SCRATCH_VERSION:
+        describe_after(home, found.request_id)
+    return report
 
 
 def _report_before(

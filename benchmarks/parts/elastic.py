@@ -18,6 +18,7 @@ from benchmarks.settings import Bench, BenchmarkError, Figures
 from benchmarks.sheets import Sheet, figure, held
 from benchmarks.vocabulary import KINDS, Draw
 from desk.home import Home
+from desk.searching import counting_by_workers
 from examples.servers.elasticsearch import elasticsearch, why_not
 from records import tables as t
 from records.settings import Settings
@@ -157,7 +158,8 @@ def _report(home: Home, request_id: str, engine: SearchEngine, wanted: list[str]
     for one in listed:
         parse(one.term, zone)  # what is read once in a process is read before
     began = time.monotonic()
-    report = run_terms(home.catalogue, home.store(request_id), watched, request_id, SCRATCH, listed, zone)
+    store, counting = home.store(request_id), counting_by_workers(home, request_id)
+    report = run_terms(home.catalogue, store, watched, request_id, SCRATCH, listed, zone, counting=counting)
     if report.bad_lines:
         raise BenchmarkError(f"elastic: {len(report.bad_lines)} of {len(wanted)} terms were not run")
     return {

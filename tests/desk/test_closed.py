@@ -41,6 +41,21 @@ def test_it_takes_no_other_term_list(home, tmp_path):
     assert home.request("2026-0001").version == 1
 
 
+def test_its_hit_report_is_the_one_it_was_closed_with(home, tmp_path):
+    with pytest.raises(UsageError, match="is closed, and its terms were never counted"):
+        hit_report(home, "2026-0001", None, None, by="pro")
+    with home.catalogue.write() as connection:
+        connection.execute(t.requests.update().values(state="complete"))
+        connection.execute(t.request_versions.update().values(terms_csv="term\nbus\n"))
+    before = hit_report(home, "2026-0001", None, None, by="pro")
+    with home.catalogue.write() as connection:
+        connection.execute(t.requests.update().values(state="closed"))
+    after = hit_report(home, "2026-0001", None, tmp_path / "hits.csv", by="pro")
+    assert after == before
+    assert after["at"] == before["at"]
+    assert (tmp_path / "hits.csv").is_file()
+
+
 def test_it_takes_no_decisions(home, tmp_path):
     sheet = tmp_path / "sheet.csv"
     sheet.write_text("item_id\n", "utf-8")

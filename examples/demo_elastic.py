@@ -70,7 +70,7 @@ def show(server: Server, key: str) -> None:
             index=alias, size=0, track_total_hits=True,
             aggs={name: {"terms": {"field": name, "size": 8}} for name in FIGURES},
         )  # fmt: skip
-    demo.console.print("\n[bold]8. What people see on the cluster[/bold]")
+    demo.console.print("\n[bold]11. What people see on the cluster[/bold]")
     table = Table(title=f"{alias}: {found['hits']['total']['value']:,} items", title_justify="left")
     for column in ("by", "value", "items"):
         table.add_column(column, justify="right" if column == "items" else "left", overflow="fold")

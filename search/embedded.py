@@ -241,8 +241,7 @@ class EmbeddedEngine:
             try:
                 with self._timed():
                     for shard, plain in self._plain(query):
-                        source, where, bound = _Compiler(shard, self._clock()).compile(plain)
-                        rows += _hits(shard, source, where, bound)
+                        rows += _hits(shard, *_Compiler(shard, self._clock()).documents(plain))
             except (TooManyWords, TooLong) as refused:
                 yield TermHits((), str(refused))
                 continue
@@ -504,10 +503,8 @@ class _Found:
         for _, number, document in entries:
             documents.setdefault(number, []).append(document)
         for number, wanted in documents.items():
-            listed = "d.doc IN (SELECT value FROM json_each(:listed))"
-            rows = _select(
-                self._parts[number].shard, _HIT_COLUMNS, _HIT_SOURCE, listed, {"listed": json.dumps(wanted)}
-            )
+            listed = {"listed": json.dumps(wanted)}
+            rows = _hits(self._parts[number].shard, "SELECT value FROM json_each(:listed)", listed)
             yield from (Hit(*row) for row in rows)
 
 
@@ -787,16 +784,10 @@ def _folded(document: IndexDocument) -> tuple[str, ...]:
 # -- from tree to SQL; what is put together is names and placeholders, every value is bound
 
 
-def _select(
-    shard: apsw.Connection, what: str, source: str, where: str, bound: dict[str, Any]
-) -> list[tuple[Any, ...]]:
-    return list(shard.execute(f"SELECT {what} FROM {source} WHERE {where}", bound))  # noqa: S608 - see above
-
-
-def _hits(shard: apsw.Connection, source: str, where: str, bound: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Return what a ``Hit`` is made of, looked up only for the documents that are wanted."""
-    wanted = f"SELECT d.doc FROM {source} WHERE {where}"  # noqa: S608 - see above
-    return _select(shard, _HIT_COLUMNS, _HIT_SOURCE, f"d.doc IN ({wanted})", bound)
+def _hits(shard: apsw.Connection, documents: str, bound: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Return what a ``Hit`` is made of, for the documents whose numbers a query selects."""
+    sql = f"SELECT {_HIT_COLUMNS} FROM {_HIT_SOURCE} WHERE d.doc IN ({documents})"  # noqa: S608 - see above
+    return list(shard.execute(sql, bound))
 
 
 class _Compiler:
@@ -807,13 +798,6 @@ class _Compiler:
         self._clock = clock
         self._bound: dict[str, Any] = {}
         self._aliases = 0
-
-    def compile(self, node: q.Node) -> tuple[str, str, dict[str, Any]]:
-        """Return what to select from, the condition, and the values it names."""
-        match = fts_expression(node, None)
-        if match is not None:  # FTS5 leads: no set of row numbers has to be made first
-            return "words CROSS JOIN docs d ON d.doc = words.rowid", "words MATCH :match", {"match": match}
-        return "docs d", self._where(node, "d", None), self._bound
 
     def documents(self, node: q.Node) -> tuple[str, dict[str, Any]]:
         """Return what selects the numbers of matching documents, and the values it names."""

@@ -18,7 +18,7 @@ from benchmarks.settings import Bench, BenchmarkError, Figures
 from benchmarks.sheets import Sheet, figure, held
 from benchmarks.vocabulary import KINDS, Draw
 from desk.home import Home
-from desk.searching import counting_by_workers
+from desk.searching import SCRATCH_VERSION, counting_by_workers
 from examples.servers.elasticsearch import elasticsearch, why_not
 from records import tables as t
 from records.settings import Settings
@@ -32,7 +32,6 @@ MOST_S = 20.0
 """1,000 terms over 100,000 messages."""
 
 WRITERS = 2
-SCRATCH = 0
 
 
 def measure(bench: Bench) -> Figures:
@@ -159,7 +158,7 @@ def _report(home: Home, request_id: str, engine: SearchEngine, wanted: list[str]
         parse(one.term, zone)  # what is read once in a process is read before
     began = time.monotonic()
     store, counting = home.store(request_id), counting_by_workers(home, request_id)
-    report = run_terms(home.catalogue, store, watched, request_id, SCRATCH, listed, zone, counting=counting)
+    report = run_terms(home.catalogue, store, watched, request_id, SCRATCH_VERSION, listed, zone, counting=counting)
     if report.bad_lines:
         raise BenchmarkError(f"elastic: {len(report.bad_lines)} of {len(wanted)} terms were not run")
     return {

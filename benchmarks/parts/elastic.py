@@ -158,7 +158,9 @@ def _report(home: Home, request_id: str, engine: SearchEngine, wanted: list[str]
         parse(one.term, zone)  # what is read once in a process is read before
     began = time.monotonic()
     store, counting = home.store(request_id), counting_by_workers(home, request_id)
-    report = run_terms(home.catalogue, store, watched, request_id, SCRATCH_VERSION, listed, zone, counting=counting)
+    report = run_terms(
+        home.catalogue, store, watched, request_id, SCRATCH_VERSION, listed, zone, counting=counting
+    )
     if report.bad_lines:
         raise BenchmarkError(f"elastic: {len(report.bad_lines)} of {len(wanted)} terms were not run")
     return {

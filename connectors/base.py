@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO, ClassVar
 
 from connectors.bytesource import open_handle
 from records.errors import AccessError, ItemError, SettingsError
-from records.models import FoundItem, SourceContext
+from records.models import FoundItem, SourceContext, Unreached
 from records.vocabulary import Reason
 
 
 class FileConnector:
     """Base of connectors whose source is a file or a folder; see ``connectors.protocol`` for the contract."""
+
+    places: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""
@@ -26,6 +30,14 @@ class FileConnector:
         path = self._context.path
         # the operator may name a link; links inside the source are another matter
         return os.path.realpath(path) if os.path.isfile(path) and os.path.islink(path) else path
+
+    def check_settings(self) -> None:
+        """Check the path; see ``check``."""
+        self.check()
+
+    def unreached(self) -> Iterator[Unreached]:
+        """Return nothing: every file is in a scope."""
+        return iter(())
 
     def check(self) -> None:
         """Prove access without reading content.

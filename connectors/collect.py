@@ -7,6 +7,7 @@ leaves orphan records that nothing points to. The cursor is saved only with the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +18,10 @@ from connectors.protocol import Connector
 from records import canonical
 from records import tables as t
 from records.attempts import Attempt
-from records.errors import ItemError
+from records.errors import CursorExpired, ItemError
 from records.evidence import BlobRef, EvidenceStore, SegmentWriter
 from records.ids import item_id, sha256_hex
+from records.logs import logger
 from records.models import ExcludedItem, FailedItem, FoundItem, Part, Scope, SourceContext, Window, Yielded
 from records.rows import insert, insert_missing
 from records.vocabulary import CollectionState, Reason
@@ -104,7 +106,7 @@ def collect_batch(
         ).scalar_one()
     part = part_of(batch)
     collector = _Collector(attempt, store, connector, context, part.scope.key, done)
-    failure = collector.run(connector.items(part, window, batch.cursor), progress)
+    failure = collector.run(_drawn(attempt, connector, part, window, batch.cursor), progress)
     with attempt.commit() as connection:
         if failure is not None:
             connection.execute(
@@ -118,6 +120,41 @@ def collect_batch(
             )
         attempt.finish(connection)
     return collector.position - done
+
+
+def _drawn(
+    attempt: Attempt, connector: Connector, part: Part, window: Window, cursor: str | None
+) -> Iterator[Yielded]:
+    """Draw what is left of a part; where its cursor is known no more, all of it but what is stored.
+
+    A source may use a native key twice, so equals are told by their number: the first two of a key are
+    passed over when two are stored.
+    """
+    try:
+        yield from connector.items(part, window, cursor)
+        return
+    except CursorExpired:
+        logger().warning(
+            "cursor expired: the place is read again in full",
+            request=attempt.request_id,
+            batch=attempt.batch_id,
+            connector=connector.name,
+        )
+    i = t.items.c
+    with attempt.catalogue.read() as connection:
+        stored = set(
+            connection.scalars(
+                sa.select(i.native_key).where(
+                    i.request_id == attempt.request_id, i.batch_id == attempt.batch_id, i.level == 0
+                )
+            )
+        )
+    seen: Counter[str] = Counter()
+    for found in connector.items(part, window, None):
+        key = found.native_key
+        seen[key] += 1
+        if (key if seen[key] == 1 else f"{key}#{seen[key]}") not in stored:
+            yield found
 
 
 class _Collector:

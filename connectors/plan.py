@@ -57,12 +57,39 @@ def plan_source(
         if not _is_planned(catalogue, request_id, context.source_id, scope.key):
             planned = _cut(connector, scope, max_items, max_bytes, spread)
             _write_scope(catalogue, request_id, connector, context, scope, planned, kept_back)
+    _write_unreached(catalogue, request_id, connector, context)
     with catalogue.read() as connection:
         return connection.execute(
             sa.select(sa.func.count()).where(
                 t.batches.c.request_id == request_id, t.batches.c.source_id == context.source_id
             )
         ).scalar_one()
+
+
+def _write_unreached(
+    catalogue: Catalogue, request_id: str, connector: Connector, context: SourceContext
+) -> None:
+    """Write down the places that are not read, as they are now: one that was refused may be open today."""
+    rows = [
+        {
+            "request_id": request_id,
+            "source_id": context.source_id,
+            "place_key": place.key,
+            "custodian_id": context.custodian_id,
+            "connector": connector.name,
+            "label": place.label,
+            "kind": place.kind,
+            "reach": str(place.reach),
+            "detail": place.detail,
+        }
+        for place in connector.unreached()
+    ]
+    u = t.unreached.c
+    with catalogue.write() as connection:
+        connection.execute(
+            t.unreached.delete().where(u.request_id == request_id, u.source_id == context.source_id)
+        )
+        insert_missing(connection, t.unreached, rows)
 
 
 def _try_again(catalogue: Catalogue, request_id: str, source_id: str) -> None:

@@ -6,10 +6,19 @@ environment, and is given everything in one frozen ``SourceContext``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO, ClassVar, Protocol, runtime_checkable
 
-from records.models import Expected, FoundItem, Part, Scope, SourceContext, Window, Yielded
+from records.models import (
+    Expected,
+    FoundItem,
+    Part,
+    Scope,
+    SourceContext,
+    Unreached,
+    Window,
+    Yielded,
+)
 
 
 @runtime_checkable
@@ -22,6 +31,8 @@ class Connector(Protocol):
         covers: What it reads, a line each.
         does_not_cover: What it leaves, a line each; shown in reports.
         tested_on: Products, versions and counts it was tested on.
+        places: Parts of the source that a request file may choose from; empty for files.
+        options: Names of further settings that a request file may give this source, each with its meaning.
     """
 
     name: ClassVar[str]
@@ -29,20 +40,35 @@ class Connector(Protocol):
     covers: ClassVar[tuple[str, ...]]
     does_not_cover: ClassVar[tuple[str, ...]]
     tested_on: ClassVar[tuple[str, ...]]
+    places: ClassVar[tuple[str, ...]]
+    options: ClassVar[Mapping[str, str]]
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""
+
+    def check_settings(self) -> None:
+        """Check what the request file says of this source; asks no service.
+
+        Raises:
+            AccessError: A path is missing or unreadable.
+            SettingsError: A key is missing or has a value it cannot have; the message names it.
+        """
 
     def check(self) -> None:
         """Prove access without reading content.
 
         Raises:
-            AccessError: A path is missing or unreadable; the message says which source id and what to do.
-            SettingsError: The source is not of this connector's format.
+            AccessError: A path is missing or unreadable, a service refuses; the message says which source id
+                and what to do.
+            SettingsError: The source is not of this connector's format, or a setting is wrong.
+            Retryable: A service is busy or away.
         """
 
     def scopes(self) -> Iterator[Scope]:
         """List every place that can be searched, in a stable order; an empty one is listed too."""
+
+    def unreached(self) -> Iterator[Unreached]:
+        """List what belongs to the source and is not among its scopes, each with why; after ``scopes``."""
 
     def count(self, scope: Scope) -> Expected:
         """Return the number of top items by a route that shares no code with ``items``, else unknown."""
@@ -56,11 +82,16 @@ class Connector(Protocol):
         Args:
             part: What to read.
             window: Items surely outside it are yielded as ``ExcludedItem(outside_window)``.
-            cursor: The cursor of the last item that is safe, or None from the start. An expired cursor is
-                a full re-read, announced by the caller.
+            cursor: The cursor of the last item that is safe, or None from the start.
 
         Yields:
             One value an item; a bad item is a ``FailedItem`` and costs only itself.
+
+        Raises:
+            CursorExpired: The cursor is unknown or too old; raised before anything is yielded. The caller
+                announces it and reads again from the start.
+            ItemError: The scope cannot be opened at all, or broke off.
+            Retryable: A service is busy or away for longer than a connector waits.
         """
 
     def open(self, item: FoundItem) -> BinaryIO:

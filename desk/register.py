@@ -39,7 +39,7 @@ def open_request(home: Home, path: Path, *, by: str) -> tuple[str, str]:
             kind = connector(source.connector)
         except SettingsError as error:
             raise SettingsError(f"source {source.id}: {error}") from error
-        kind(request.context(source)).check()
+        kind(request.context(source)).check_settings()
     request_id = enter(home, request, terms, roster, by=by)
     return request_id, due_on(request.received_on).isoformat()
 

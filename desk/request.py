@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from records.errors import SettingsError
-from records.models import SourceContext, Window
+from records.models import Connection, SourceContext, Window
 from records.roster import read_roster
 from search.terms import decoded
 
@@ -55,7 +55,11 @@ class Source(_Strict):
         id: Required and unique in the request; part of every item's id.
         connector: Registry name.
         custodian: Whose records these are.
-        path: For file connectors; relative to the request file.
+        path: For connectors of files; relative to the request file.
+        connection: For connectors of services: id of the Airflow connection with its address and credentials.
+        account: Whose account there; empty: the custodian's first address.
+        places: Which of the connector's places to read; empty for those it reads when not told.
+        options: Further settings by the names the connector knows.
         readers: Who may see its content; empty for everybody in the office.
         kept_back: A personal source as its owner handed it over: how many records the owner kept back.
     """
@@ -63,9 +67,19 @@ class Source(_Strict):
     id: Id
     connector: str
     custodian: Id
-    path: str
+    path: str = ""
+    connection: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{0,200}$")] = ""
+    account: str = ""
+    places: tuple[str, ...] = ()
+    options: dict[str, str] = Field(default_factory=dict)
     readers: tuple[str, ...] = ()
     kept_back: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Source:
+        if bool(self.path) == bool(self.connection):
+            raise ValueError("write either `path` (a file or folder) or `connection` (a service)")
+        return self
 
 
 class RuledOut(_Strict):
@@ -168,15 +182,24 @@ class Request(_Strict):
         """Return a custodian by id."""
         return next(custodian for custodian in self.custodians if custodian.id == custodian_id)
 
-    def context(self, source: Source) -> SourceContext:
-        """Return what a connector is given for a source."""
+    def context(self, source: Source, connection: Connection | None = None) -> SourceContext:
+        """Return what a connector is given for a source.
+
+        Args:
+            source: The source.
+            connection: Where its connector is to ask a service: address and credentials.
+        """
         owner = self.custodian(source.custodian)
         return SourceContext(
             source_id=source.id,
             custodian_id=source.custodian,
-            path=source.path,
+            path=source.path or None,
             time_zone=self.zone,
             owner_handles=(*owner.emails, *owner.numbers),
+            connection=connection,
+            account=source.account or next(iter(owner.emails), ""),
+            places=source.places,
+            options=source.options,
         )
 
 
@@ -215,7 +238,9 @@ def load_request(path: Path) -> RequestFile:
     terms = _beside(path, "terms", request.terms)
     roster = _beside(path, "roster", request.roster) if request.roster else ""
     read_roster(roster)
-    placed = tuple(s.model_copy(update={"path": str(folder / s.path)}) for s in request.sources)
+    placed = tuple(
+        s.model_copy(update={"path": str(folder / s.path)}) if s.path else s for s in request.sources
+    )
     return RequestFile(request.model_copy(update={"sources": placed}), terms, roster)
 
 

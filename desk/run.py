@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from connectors.plan import plan_source
 from connectors.registry import connector
 from desk import pool, runlock, searching
+from desk.connections import connection_of
 from desk.describing import describe
 from desk.home import Home
 from desk.slots import worker_slot
@@ -107,7 +108,7 @@ def plan(home: Home, request_id: str, run_key: str) -> Counts:
     _at_work(home, request_id, run_key)
     found = home.request(request_id)
     for source in found.body.sources:
-        context = found.body.context(source)
+        context = found.body.context(source, connection_of(source))
         plan_source(
             home.catalogue,
             request_id,

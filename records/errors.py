@@ -12,6 +12,7 @@
     │   ├── AlreadyRunning   another run of the same request holds the lock         exit 2
     │   └── AttemptLost      a newer attempt owns the batch; this one must not write
     ├── Retryable            try again: carries ``retry_after_s``                   exit 5
+    ├── CursorExpired        a source no longer knows a cursor: its place is read again in full
     └── ItemError            costs one item: becomes a row with a reason code, the run goes on
 
 Messages say what happened, to which id, and what to do. They carry ids and codes only: never content,
@@ -69,6 +70,13 @@ class Retryable(DaylightError):  # noqa: N818 - named by what to do
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class CursorExpired(DaylightError):  # noqa: N818 - named by what happened
+    """A source no longer knows the cursor it gave; its place is read again from the start, and that is said.
+
+    What is stored already is passed over by its native key, so that nothing is doubled.
+    """
 
 
 class ItemError(DaylightError):

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from records.vocabulary import Basis, Kind, Reason, WarningCode
+from records.vocabulary import Basis, Kind, Reach, Reason, WarningCode
 
 EMPTY: Mapping[str, str] = {}
 
@@ -47,6 +47,25 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """Address and credentials of a service, from an Airflow connection; never stored, logged or shown.
+
+    Attributes:
+        id: The connection's id, as the request file names it.
+        host: Address of the service or its server; empty for the service's own public address.
+        login: Client id, service account or user name.
+        secret: Client secret, password or key; never in a representation.
+        extra: What else the connection holds (tenant, addresses, key file), text to text; may hold secrets.
+    """
+
+    id: str
+    host: str = ""
+    login: str = ""
+    secret: str = field(default="", repr=False)
+    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SourceContext:
     """Everything a connector is given: it reads no environment, no globals, and writes no files.
 
@@ -56,6 +75,11 @@ class SourceContext:
         path: Folder or file of the export, for file connectors; None for a connection.
         time_zone: Zone applied to local times that state none (the result is marked ``assumed_zone``).
         owner_handles: The owner's own addresses and numbers, for telling in from out.
+        connection: The service to ask, for connectors of services; None for a file connector, and wherever
+            nothing is to be asked of it.
+        account: Whose account there: a mailbox address, a user id; never shown in a message or a log.
+        places: Which of the connector's ``places`` to read; empty for those it reads when not told.
+        options: What else the request file sets for this source, by the names in the connector's ``options``.
     """
 
     source_id: str
@@ -63,6 +87,10 @@ class SourceContext:
     path: str | None
     time_zone: ZoneInfo
     owner_handles: tuple[str, ...] = ()
+    connection: Connection | None = None
+    account: str = ""
+    places: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +106,25 @@ class Scope:
     key: str
     label: str
     kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """A place that belongs to a source and is not read, so that nobody takes its silence for emptiness.
+
+    Attributes:
+        key: Stable and unique within the source, apart from its scopes.
+        label: What a person reads; may hold a name, so it never reaches a log.
+        kind: As in ``Scope``.
+        reach: Why it is not read.
+        detail: Short code without content (``archive_mailbox``, ``http_403``).
+    """
+
+    key: str
+    label: str
+    kind: str
+    reach: Reach
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

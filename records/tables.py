@@ -74,6 +74,21 @@ scopes = Table(
     _key("request_id", "source_id", "scope_key"),
 )
 
+unreached = Table(
+    "unreached",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("place_key", Text, nullable=False),
+    Column("custodian_id", Text, nullable=False),
+    Column("connector", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("reach", Text, nullable=False),  # vocabulary.Reach
+    Column("detail", Text, nullable=False),
+    _key("request_id", "source_id", "place_key"),
+)
+
 batches = Table(
     "batches",
     metadata,

@@ -84,6 +84,8 @@ class Reason(StrEnum):
     REFUSED_BY_SOURCE = "refused_by_source"
     NO_TEXT = "no_text"  # read without error; holds no text and no page that OCR could read
     NEEDS_OCR = "needs_ocr"
+    EXPIRED_LINK = "expired_link"  # the export names it by an address that gives it no more
+    NOT_CONVERTIBLE = "not_convertible"  # the service cannot make bytes of it
     EXPORT_SCAFFOLDING = "export_scaffolding"  # a file that describes the export itself, not a record
     LAYOUT_PART = "layout_part"  # SMIL and the like: how a message is drawn, not what it says
 
@@ -111,7 +113,22 @@ class WarningCode(StrEnum):
     NOT_DOWNLOADED = "not_downloaded"
     DUPLICATE_ENTRY = "duplicate_entry"
     MISSING_PART = "missing_part"
+    EDITED = (
+        "edited"  # what is kept is the last form; earlier words are in its facts where the source has them
+    )
+    DELETED = "deleted"  # the source keeps it as deleted, with or without its words
+    AS_OF_NOW = "as_of_now"  # a linked file as it was when it was fetched, perhaps newer than what was sent
+    CONVERTED = "converted"  # has no bytes of its own; the service made this form
+    PARTLY_INDEXED = "partly_indexed"  # the service's own search could not read all of it
     HIDDEN_CONTENT = "hidden_content"  # hidden sheets, rows, slides
+
+
+class Reach(StrEnum):
+    """Why a place of a source is not read; a place that is read is a scope."""
+
+    REFUSED = "refused"  # the service said no: a right is missing, or a licence
+    NOT_BY_THIS_ROUTE = "not_by_this_route"  # the protocol does not lead there; another connector may
+    NOT_ASKED = "not_asked"  # the request file leaves it out
 
 
 class Basis(StrEnum):

@@ -33,18 +33,32 @@ class Built:
     """What lies there.
 
     Attributes:
-        path: The source's path.
+        path: The source's path; empty for a service.
         found: Native bytes by native key.
         failed: Reason by native key.
         excluded: Reason by native key.
         scopes: Keys of all scopes, in order.
+        service: For a service: what a connector is given.
+        uncounted: Scopes that the service gives no count of.
+        undated: For a service: keys of what a window never excludes.
+        vanish: For a service: ends its server.
+        state: For a service: everything that reading must not change.
     """
 
-    path: str
+    path: str = ""
     found: dict[str, bytes] = field(default_factory=dict)
     failed: dict[str, Reason] = field(default_factory=dict)
     excluded: dict[str, Reason] = field(default_factory=dict)
     scopes: tuple[str, ...] = (".",)
+    service: SourceContext | None = None
+    uncounted: frozenset[str] = frozenset()
+    undated: frozenset[str] = frozenset()
+    vanish: Callable[[], None] | None = None
+    state: Callable[[], object] | None = None
+
+    @property
+    def context(self) -> SourceContext:
+        return self.service or context(self.path)
 
 
 def context(path: str | None) -> SourceContext:

@@ -15,7 +15,7 @@ from records import evidence
 from records import tables as t
 from records.attempts import claim
 from records.catalogue import Catalogue
-from records.errors import AttemptLost, ItemError
+from records.errors import AttemptLost, CursorExpired, ItemError
 from records.evidence import EvidenceStore
 from records.models import (
     ExcludedItem,
@@ -114,13 +114,15 @@ def catalogue(tmp_path):
     made.close()
 
 
-def collect(catalogue: Catalogue, folder: Path, answers: list[Yielded | Exception]) -> int:
+def collect(
+    catalogue: Catalogue, folder: Path, answers: list[Yielded | Exception], kind: type[Listed] = Listed
+) -> int:
     store = EvidenceStore(folder / "evidence", catalogue, REQUEST)
     attempt = claim(catalogue, REQUEST, "b000001", Step.COLLECT)
     assert attempt is not None
     context = SourceContext("s", "c", None, ZONE)
     try:
-        return collect_batch(attempt, store, Listed(answers), context, ANY_TIME)
+        return collect_batch(attempt, store, kind(answers), context, ANY_TIME)
     finally:
         store.close()
 
@@ -181,6 +183,23 @@ def test_a_run_that_broke_off_resumes_after_the_last_safe_item(catalogue, tmp_pa
     assert collect(catalogue, tmp_path, answers) == 3
     assert [row.native_key for row in rows(catalogue)] == [f"f{n}" for n in range(7)]
     assert [row.position for row in rows(catalogue)] == list(range(7))
+
+
+def test_an_expired_cursor_reads_the_place_again_and_doubles_nothing(catalogue, tmp_path, monkeypatch):
+    monkeypatch.setattr("connectors.collect.CHUNK_ITEMS", 1)
+    items = [found(0, b"a"), found(1, b"x", "same"), found(2, b"y", "same"), found(3, b"d")]
+    with pytest.raises(ZeroDivisionError):
+        collect(catalogue, tmp_path, [*items[:2], ZeroDivisionError()])
+    assert [row.native_key for row in rows(catalogue)] == ["f0", "same"]
+
+    class Forgetful(Listed):
+        def items(self, part: Part, window: Window, cursor: str | None = None):
+            if cursor is not None:
+                raise CursorExpired
+            yield from super().items(part, window)
+
+    assert collect(catalogue, tmp_path, [*items, found(4, b"new", "f0")], Forgetful) == 3
+    assert [row.native_key for row in rows(catalogue)] == ["f0", "same", "same#2", "f3", "f0#2"]
 
 
 def test_a_late_attempt_writes_nothing(catalogue, tmp_path):

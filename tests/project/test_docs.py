@@ -17,6 +17,7 @@ from records.vocabulary import (
     Basis,
     CollectionState,
     Kind,
+    Reach,
     Reason,
     ReviewState,
     TextState,
@@ -46,6 +47,7 @@ def first_column(text: str, heading: str) -> list[str]:
         ("errors.md", "Warnings", list(WarningCode)),
         ("fields.md", "Kinds", list(Kind)),
         ("fields.md", "How far a time can be trusted", list(Basis)),
+        ("fields.md", "Why a place is not read", list(Reach)),
     ],
 )
 def test_every_code_has_a_row_and_no_row_is_left_over(name, heading, members):
@@ -131,8 +133,8 @@ def _settings() -> str:
 def test_vocabulary_is_closed():
     """A new enum needs a page and a test here."""
     found = [name for name, value in vars(vocabulary).items() if isinstance(value, type(Kind))]
-    named = ["Awaits", "Basis", "CollectionState", "Kind", "Reason", "ReviewState", "Step", "TextState"]
-    assert sorted(set(found) - {"StrEnum"}) == [*named, "WarningCode"]
+    named = ["Awaits", "Basis", "CollectionState", "Kind", "Reach", "Reason", "ReviewState", "Step"]
+    assert sorted(set(found) - {"StrEnum"}) == [*named, "TextState", "WarningCode"]
 
 
 def test_the_command_page_is_the_help_of_the_command():

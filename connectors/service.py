@@ -1,0 +1,71 @@
+"""What the connectors of services have in common: their settings, and how an answer becomes an error.
+
+Libraries of vendors are imported when a service is first asked, never at the top of a connector: every
+command loads the registry, and few of them ask a service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from records.errors import SettingsError
+from records.models import Connection, SourceContext
+
+
+class ServiceConnector:
+    """Base of connectors that ask a service; see ``connectors.protocol`` for the contract."""
+
+    places: ClassVar[tuple[str, ...]] = ()
+    usual_places: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[Mapping[str, str]] = {}
+    needs_account: ClassVar[bool] = True
+
+    def __init__(self, context: SourceContext) -> None:
+        """Keep the context; ask nothing yet."""
+        self._context = context
+
+    def check_settings(self) -> None:
+        """Check places, options and account as the request file has them; asks no service.
+
+        Raises:
+            SettingsError: A key is missing or names something that this connector does not know.
+        """
+        source = f"source {self._context.source_id}"
+        if self._context.path:
+            raise SettingsError(f"{source}: this connector asks a service; write `connection`, not `path`")
+        for what, given, known in (
+            ("places", self._context.places, self.places),
+            ("options", self._context.options, self.options),
+        ):
+            unknown = sorted(set(given) - set(known))
+            if unknown:
+                names = ", ".join(sorted(known)) or "none"
+                raise SettingsError(f"{source}: {what}: {', '.join(unknown)} not known; known: {names}")
+        if self.needs_account and not self._context.account:
+            raise SettingsError(
+                f"{source}: whose account? Write `account`, or give the custodian an address in `emails`"
+            )
+
+    @property
+    def _connection(self) -> Connection:
+        if self._context.connection is None:
+            raise SettingsError(f"source {self._context.source_id}: needs `connection` in the request file")
+        return self._context.connection
+
+    def _wants(self, place: str) -> bool:
+        """Tell whether a place is to be read."""
+        return place in (self._context.places or self.usual_places or self.places)
+
+    def _setting(self, name: str, default: str | None = None) -> str:
+        """Return something that the connection's ``extra`` holds.
+
+        Raises:
+            SettingsError: It is missing and has no default; the message names it.
+        """
+        value = self._connection.extra.get(name, default)
+        if value is None:
+            raise SettingsError(
+                f"source {self._context.source_id}: connection {self._connection.id} lacks `{name}` in extra"
+            )
+        return value

@@ -105,6 +105,8 @@ def run_command(
         with run_progress() as tell:
             counts = run_local(home, request_id, tell, take_over=take_over)
         show(counts)
+        if counts["outcome"].startswith("partial"):
+            say(f"Not everything was read: {counts['outcome']}; `daylight status {request_id}` lists each.")
         if counts["terms"]["bad_lines"]:
             say(
                 f"{counts['terms']['bad_lines']} lines of the term list were not searched; "
@@ -238,10 +240,12 @@ def terms_command(
 def ledger_command(context: typer.Context, request_id: RequestId) -> None:
     """Print the three-state ledger; exit code 6 when it does not balance."""
     from desk.books import books
+    from desk.coverage import coverage
 
     home = opened(context)
     counted = books(home, request_id)
-    show({"balanced": counted.balanced, **_without(dataclasses.asdict(counted), "balanced")})
+    whole = {"balanced": counted.balanced, **_without(dataclasses.asdict(counted), "balanced")}
+    show({**whole, "coverage": coverage(home, request_id, counted).as_json()})
     if not counted.balanced:
         raise typer.Exit(Exit.FAILED_CHECK)
 

@@ -24,13 +24,16 @@ from connectors.plan import plan_source
 from connectors.registry import connector
 from desk import pool, runlock, searching
 from desk.connections import connection_of
+from desk.coverage import coverage
 from desk.describing import describe
-from desk.home import Home
+from desk.home import Home, OpenRequest
+from desk.request import Source
 from desk.slots import worker_slot
 from records import audit, canonical
 from records import tables as t
-from records.errors import DaylightError, Incomplete, UsageError
+from records.errors import AccessError, DaylightError, Incomplete, Retryable, SettingsError, UsageError
 from records.ledger import ledger
+from records.rows import insert_missing
 from records.settings import Settings
 from retention.suggest import FlagReport, flag_request
 from search.terms import read_terms
@@ -103,24 +106,53 @@ def plan(home: Home, request_id: str, run_key: str) -> Counts:
         ``groups``: lists of batch ids for the mapped steps, and counts.
 
     Raises:
-        AccessError: A source cannot be reached.
+        AccessError: A source cannot be reached; so with ``SettingsError`` and ``Retryable``. All the others
+            were asked as well, and the message names each that did not answer.
     """
     _at_work(home, request_id, run_key)
     found = home.request(request_id)
+    problems: list[AccessError | SettingsError | Retryable] = []
     for source in found.body.sources:
-        context = found.body.context(source, connection_of(source))
-        plan_source(
-            home.catalogue,
-            request_id,
-            connector(source.connector)(context),
-            context,
-            max_items=home.settings.batch_items,
-            max_bytes=home.settings.batch_bytes,
-            spread=2 * home.settings.workers,
-            kept_back=source.kept_back,
-        )
+        try:
+            _plan_source(home, found, source)
+        except (AccessError, SettingsError) as error:
+            _note_answer(home, request_id, source.id, "refused", str(error))
+            problems.append(error)
+        except Retryable as error:
+            _note_answer(home, request_id, source.id, "not_answered", str(error))
+            problems.append(error)
+        else:
+            _note_answer(home, request_id, source.id, "answered", "")
+    if problems:  # every source was asked, so that a person hears of all of them at once
+        problems.sort(key=lambda error: isinstance(error, Retryable))
+        raise problems[0] if len(problems) == 1 else type(problems[0])("; ".join(map(str, problems)))
     waiting = waiting_batches(home, request_id)
     return {"groups": _groups(waiting, home.settings), "batches": len(waiting)}
+
+
+def _plan_source(home: Home, found: OpenRequest, source: Source) -> None:
+    context = found.body.context(source, connection_of(source))
+    plan_source(
+        home.catalogue,
+        found.request_id,
+        connector(source.connector)(context),
+        context,
+        max_items=home.settings.batch_items,
+        max_bytes=home.settings.batch_bytes,
+        spread=2 * home.settings.workers,
+        kept_back=source.kept_back,
+    )
+
+
+def _note_answer(home: Home, request_id: str, source_id: str, answer: str, detail: str) -> None:
+    """Keep what a source said last, for the coverage; messages of errors hold ids and codes only."""
+    k = t.source_checks.c
+    row = {"at": canonical.now_text(), "answer": answer, "detail": detail}
+    key = {"request_id": request_id, "source_id": source_id}
+    with home.catalogue.write() as connection:
+        known = t.source_checks.update().where(k.request_id == request_id, k.source_id == source_id)
+        if not connection.execute(known.values(row)).rowcount:
+            insert_missing(connection, t.source_checks, [{**key, **row}])
 
 
 def waiting_batches(home: Home, request_id: str) -> list[tuple[str, int]]:
@@ -330,13 +362,21 @@ def package(home: Home, request_id: str, run_key: str) -> Counts:
 
 
 def finish(home: Home, request_id: str, run_key: str) -> Counts:
-    """End the run: complete, or complete with exceptions."""
+    """End the run: complete, complete with exceptions, or partial where a place was not read."""
     _at_work(home, request_id, run_key)
     counted = ledger(home.catalogue, request_id)
-    exceptions = sum(counted.exceptions.values())
-    outcome = f"complete with {exceptions} exceptions" if exceptions else "complete"
+    not_read = coverage(home, request_id, counted).not_read
+    outcome = _outcome(not_read, sum(counted.exceptions.values()))
     runlock.end(home, request_id, run_key, outcome)
-    return {"outcome": outcome, "balanced": counted.balanced}
+    return {"outcome": outcome, "balanced": counted.balanced, "places_not_read": not_read}
+
+
+def _outcome(not_read: int, exceptions: int) -> str:
+    """Return how a run ended, in words that stay the same."""
+    if not_read:
+        places = f"{not_read} {'place' if not_read == 1 else 'places'} not read"
+        return f"partial: {places}, {exceptions} exceptions" if exceptions else f"partial: {places}"
+    return f"complete with {exceptions} exceptions" if exceptions else "complete"
 
 
 def _at_work(home: Home, request_id: str, run_key: str) -> None:

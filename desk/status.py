@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from desk.books import books
+from desk.coverage import coverage
 from desk.home import Home
 from records import tables as t
 from records.canonical import utc_time
@@ -54,6 +55,7 @@ def status(home: Home, request_id: str) -> dict[str, Any]:
         **speed,
         "seconds_left": left,
         "balanced": counted.balanced,
+        "coverage": coverage(home, request_id, counted).as_json(),
         "scopes": [asdict(scope) for scope in counted.scopes],
         "text": counted.text,
         "review": counted.review,

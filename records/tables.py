@@ -89,6 +89,17 @@ unreached = Table(
     _key("request_id", "source_id", "place_key"),
 )
 
+source_checks = Table(
+    "source_checks",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("at", Text, nullable=False),  # when its places were last to be listed
+    Column("answer", Text, nullable=False),  # answered, refused, not_answered
+    Column("detail", Text, nullable=False),  # what its connector said: ids and codes
+    _key("request_id", "source_id"),
+)
+
 batches = Table(
     "batches",
     metadata,
@@ -394,7 +405,7 @@ runs = Table(
     Column("started_at", Text, nullable=False),
     Column("lease_until", Text),  # None: waits for a person
     Column("ended_at", Text),
-    Column("outcome", Text),  # complete, complete with exceptions, interrupted, failed
+    Column("outcome", Text),  # complete (with exceptions), partial: …, interrupted
     _key("request_id", "run_key"),
 )
 

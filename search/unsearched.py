@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from records import canonical, links
 from records import tables as t
 from records.catalogue import Catalogue
-from records.vocabulary import CollectionState, Reason, TextState, WarningCode
+from records.vocabulary import CollectionState, Reach, Reason, TextState, WarningCode
 from search import tree as q
 from search.folding import tokens
 from search.protocol import SearchEngine
@@ -58,6 +58,12 @@ GAPS = (
     GapKind("linked_file", "Names a file kept elsewhere, which was not fetched", "part", "items"),
     GapKind("parts_missing", "Parts that a container announced and did not give", "part", "parts"),
     GapKind("place_failed", "Place that did not answer or could not be read", "place", "places"),
+    GapKind(
+        "place_not_reached",
+        "Place that the source refused, or that its route does not lead to",
+        "place",
+        "places",
+    ),
     GapKind("place_not_listed", "Source of which no place was searched (yet)", "place", "sources"),
     GapKind("place_unfinished", "Place not collected, read and indexed to its end", "place", "places"),
     GapKind("fewer_than_expected", "Items that a second count expects and nobody met", "place", "items"),
@@ -79,6 +85,8 @@ _BY_REASON = {
     Reason.UNREADABLE: "not_collected",
     Reason.NOT_IN_EXPORT: "not_collected",
     Reason.REFUSED_BY_SOURCE: "not_collected",
+    Reason.EXPIRED_LINK: "not_collected",
+    Reason.NOT_CONVERTIBLE: "not_collected",
     Reason.UNSAFE_NAME: "not_collected",
     Reason.OUTSIDE_WINDOW: "not_collected",
     Reason.UNSUPPORTED: "unsupported",
@@ -288,6 +296,7 @@ def _linked(engine: SearchEngine) -> Iterator[GapItem]:
 
 def _places(catalogue: Catalogue, request_id: str) -> Iterator[GapItem]:
     s, b, i, r, v = t.scopes.c, t.batches.c, t.items.c, t.requests.c, t.request_versions.c
+    u = t.unreached.c
     with catalogue.read() as connection:
         scopes = connection.execute(
             sa.select(t.scopes).where(s.request_id == request_id).order_by(s.source_id, s.scope_key)
@@ -308,6 +317,11 @@ def _places(catalogue: Catalogue, request_id: str) -> Iterator[GapItem]:
                 .distinct()
             )
         }
+        refused = connection.execute(
+            sa.select(u.custodian_id, u.source_id, u.place_key, u.reach)
+            .where(u.request_id == request_id, u.reach != Reach.NOT_ASKED)
+            .order_by(u.source_id, u.place_key)
+        ).all()
         body = connection.scalar(
             sa.select(v.body)
             .join(t.requests, (r.request_id == v.request_id) & (r.version == v.version))
@@ -326,6 +340,9 @@ def _places(catalogue: Catalogue, request_id: str) -> Iterator[GapItem]:
             yield GapItem("fewer_than_expected", *at, place=row.scope_key, count=short)
     for at, kept in _kept_back(scopes).items():
         yield GapItem("kept_back", *at, count=kept)
+    for row in refused:
+        at = (row.custodian_id, row.source_id)
+        yield GapItem("place_not_reached", *at, place=row.place_key, code=row.reach)
     planned = {row.source_id for row in scopes}
     for source in canonical.loads(body or "{}").get("sources", ()):
         if source["id"] not in planned:

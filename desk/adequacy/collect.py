@@ -15,6 +15,7 @@ from desk.adequacy import care
 from desk.adequacy import facts as f
 from desk.books import books
 from desk.bundle import waiver
+from desk.coverage import Coverage, coverage
 from desk.home import Home
 from desk.leads import signals
 from desk.sampling import series
@@ -73,6 +74,7 @@ def _collect(home: Home, request_id: str, by: str) -> f.Facts:
     standing = signals(home, request_id)
     drawn = series(home, request_id)
     covered = bool(waiver(home, request_id))
+    reached = coverage(home, request_id, counted)
     with home.catalogue.read() as connection:
         bodies = _bodies(connection, request_id)
         searches = _searches(connection, request_id)
@@ -84,6 +86,7 @@ def _collect(home: Home, request_id: str, by: str) -> f.Facts:
             request=_request(connection, request_id, domains),
             people=_people(bodies),
             places=_places(connection, request_id, bodies, counted),
+            coverage=_coverage(reached),
             ruled_out=_ruled_out(bodies),
             tools=_tools(connection, request_id, home),
             terms=_terms(connection, request_id, now.body.zone),
@@ -267,6 +270,29 @@ def _scope(scope: ScopeLedger, label: str, kind: str) -> f.Scope:
     return f.Scope(
         scope.scope, label, kind, scope.expected, scope.expected_by, scope.found, scope.stored, scope.failed,
         scope.excluded, scope.failure, scope.complete, scope.balanced,
+    )  # fmt: skip
+
+
+def _coverage(reached: Coverage) -> f.CoverageFacts:
+    return f.CoverageFacts(
+        (
+            f.Origin("found, expected, expected_by", "scopes, items",
+                     "request_id; a row a place that was listed, with the top items met there"),
+            f.Origin("state, detail", "scopes, batches, unreached",
+                     "request_id; failure_reason, collect_state and found against expected; reach of places "
+                     "that were not listed"),
+            f.Origin("places that are a whole source", "source_checks",
+                     "request_id; the last answer of a source of the version in force"),
+        ),
+        _counts(reached.states),
+        reached.not_read,
+        tuple(
+            f.CoveredPlace(
+                one.custodian, one.source, one.connector, one.place, one.label, one.kind, str(one.state),
+                one.found, one.expected, one.expected_by, one.detail,
+            )
+            for one in reached.places
+        ),
     )  # fmt: skip
 
 
@@ -488,9 +514,9 @@ _GAP_ORIGIN = (
     f.Origin("part", "items, readings",
              "request_id; ocr_pages, warnings or expected_children of searchable items"),
     f.Origin("linked_file", "search index", "body holds one of the addresses named in docs/terms.md"),
-    f.Origin("place", "scopes, batches, request_versions",
-             "request_id; failure_reason, index_state, expected against rows of items, kept_back; sources "
-             "without a scope"),
+    f.Origin("place", "scopes, batches, unreached, request_versions",
+             "request_id; failure_reason, index_state, expected against rows of items, kept_back; reach; "
+             "sources without a scope"),
 )  # fmt: skip
 
 

@@ -29,6 +29,14 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """A code and how many."""
+
+    code: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """One version of the request.
 
@@ -175,6 +183,39 @@ class PlaceFacts:
 
     origin: tuple[Origin, ...]
     places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CoveredPlace:
+    """One place of one custodian, read or not; fields as in ``desk.coverage``."""
+
+    custodian: str
+    source: str
+    connector: str
+    place: str
+    label: str
+    kind: str
+    state: str
+    found: int
+    expected: int | None
+    expected_by: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageFacts:
+    """What was read of each custodian and source, and what was not.
+
+    Attributes:
+        states: Places by state.
+        not_read: Places that were refused, not reached, or read in part.
+        places: All, in the order of custodian, source and place.
+    """
+
+    origin: tuple[Origin, ...]
+    states: tuple[Count, ...]
+    not_read: int
+    places: tuple[CoveredPlace, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,14 +403,6 @@ class VariantFacts:
     refused: int
     unanswered: int
     variants: tuple[Variant, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """A code and how many."""
-
-    code: str
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -745,6 +778,7 @@ class Facts:
     request: RequestFacts
     people: PeopleFacts
     places: PlaceFacts
+    coverage: CoverageFacts
     ruled_out: RuledOutFacts
     tools: ToolFacts
     terms: TermFacts

@@ -56,7 +56,7 @@ _IDS = frozenset(
         "window_to", "changed", "base_kind", "way", "answer", "how", "proposed_at", "engine", "analyzer",
         "counted_at", "collected_from", "collected_to", "started_at", "ended_at", "outcome", "frozen_at",
         "audit_head", "from_at", "until_at", "authority", "extent", "unit", "code", "kind", "family_id",
-        "frame_sha256", "words", "installed", "connectors", "not_recorded", "figures",
+        "frame_sha256", "words", "installed", "connectors", "not_recorded", "figures", "state",
     }
 )  # fmt: skip
 """Keys whose values are ids, codes, days and the program's own words: never masked."""

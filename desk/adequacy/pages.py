@@ -313,6 +313,7 @@ def _where(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
         _sources(facts["places"]),
         level=2,
     )  # fmt: skip
+    yield section("Coverage", *_coverage(facts["coverage"]), level=2)
     ruled = facts["ruled_out"]["places"]
     yield section(
         "Places ruled out",
@@ -325,6 +326,64 @@ def _where(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
         _sources(facts["ruled_out"]),
         level=2,
     )
+
+
+_COVER = {
+    "searched": "Read to its end", "empty": "Read to its end, nothing there", "in_part": "Read in part",
+    "not_yet": "Not read yet", "refused": "Refused", "not_by_this_route": "Not reached by this route",
+    "not_asked": "Left out by the request", "not_answered": "Did not answer, or could not be read",
+}  # fmt: skip
+_READ = frozenset({"searched", "empty"})
+
+
+def _coverage(it: dict[str, Any]) -> Iterable[Block | None]:
+    """Say how many places of each custodian and source are in which state; name each that is not read."""
+    rows: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for one in it["places"]:
+        rows.setdefault((one["custodian"], one["source"], one["connector"]), []).append(one)
+    yield text(
+        "A place is a mailbox folder, a mailbox file, a drop folder, or what belongs to a source and is not "
+        f"reached. {_some(it['not_read'], 'place was', 'places were')} not read, or not to the end."
+    )
+    yield table(
+        "Places by custodian and source, with what was met and the source's own count",
+        "@Whose|@Source|Route|**Places|#Found|#Expected",
+        (
+            (
+                custodian, source or "none", connector or "—",
+                _joined(f"{_COVER[code]}: {count:,}" for code, count in _states(mine)),
+                sum(one["found"] for one in mine), _expected(mine),
+            )
+            for (custodian, source, connector), mine in rows.items()
+        ),
+    )  # fmt: skip
+    yield table(
+        "Places not read, or not to the end",
+        "@Whose|@Source|**Place|*State|*Detail|#Found|#Expected|Counted by",
+        (
+            (
+                one["custodian"], one["source"] or "none", one["label"] or one["place"] or "the whole source",
+                _COVER[one["state"]], _plain(one["detail"]) or "—", one["found"], one["expected"],
+                one["expected_by"],
+            )
+            for one in it["places"]
+            if one["state"] not in _READ
+        ),
+    )  # fmt: skip
+    yield _sources(it)
+
+
+def _states(places: Sequence[dict[str, Any]]) -> Iterable[tuple[str, int]]:
+    for code in _COVER:
+        count = sum(one["state"] == code for one in places)
+        if count:
+            yield code, count
+
+
+def _expected(places: Sequence[dict[str, Any]]) -> int | None:
+    """Add the sources' own counts up; None where a place that was listed has none."""
+    counts = [one["expected"] for one in places if one["found"] or one["expected"] is not None]
+    return None if not counts or None in counts else sum(counts)
 
 
 def _joined(parts: Iterable[str]) -> str:

@@ -43,6 +43,8 @@ def test_status_says_where_a_request_stands(place):
 
 def test_ledger(place):
     found = json.loads(daylight(place / "home", "ledger", "2026-0001").stdout)
+    assert found["coverage"]["not_read"] == 0
+    assert {one["state"] for one in found["coverage"]["places"]} == {"searched"}
     (scope,) = found["scopes"]
     assert (scope["scope"], scope["expected"], scope["found"], scope["stored"]) == (".", 6, 6, 6)
     assert found["text"]["searchable"] == 6

@@ -155,6 +155,16 @@ def _plant(home: Home, request_id: str) -> None:
                 for item_id, seq, decision, who in decided
             ],
         ),
+        (
+            t.unreached,
+            [
+                {**mine, "source_id": "s1", "place_key": "archive", "custodian_id": "ana", "kind": "mailbox",
+                 "connector": "mail_files", "label": "Archive of Avery Amberson",
+                 "reach": "refused", "detail": "http_403"},
+                {**mine, "source_id": "s1", "place_key": "public", "custodian_id": "ana", "kind": "folder",
+                 "connector": "mail_files", "label": "Public folders", "reach": "not_asked", "detail": ""},
+            ],
+        ),
         (t.waivers, [{**mine, "seq": 1, "why": "The share was gone; Harriet Lowe advised so.", **by}]),
         (
             t.variants,

@@ -100,6 +100,7 @@ class Recount:
     def all(self) -> dict[str, float]:
         self.found["request.roster_lines"] = len(ROSTER.splitlines()) - 1
         self._places()
+        self._coverage()
         self._tools()
         for place, (version, csv) in enumerate(((1, TERMS), (2, LATER))):
             self._terms(f"terms.lists.{place}", version, csv)
@@ -136,6 +137,30 @@ class Recount:
                 self.found[f"{path}.scopes.{number}.expected"] = expected
                 if kept is not None:
                     self.found[f"{path}.kept_back"] = kept
+
+    def _coverage(self) -> None:
+        """Every place that was listed here was read to its end, with as many items as were expected."""
+        listed = [
+            (
+                source, key, expected,
+                sum(self._states("level = 0 AND source_id = :s AND scope_key = :k", s=source, k=key)
+                    .values()),
+            )
+            for source, key, expected in self.rows(
+                "SELECT source_id, scope_key, expected FROM scopes WHERE request_id = :id"
+            )
+        ]  # fmt: skip
+        reaches = self.rows("SELECT source_id, place_key, reach FROM unreached WHERE request_id = :id")
+        states = Counter(reach for _, _, reach in reaches)
+        states["searched"] = len(listed)
+        every = sorted([*listed, *((source, key, None, 0) for source, key, _ in reaches)])
+        for place, (_, _, expected, found) in enumerate(every):
+            self.found[f"coverage.places.{place}.found"] = found
+            if expected is not None:
+                self.found[f"coverage.places.{place}.expected"] = expected
+        for place, (_, count) in enumerate(sorted(states.items())):
+            self.found[f"coverage.states.{place}.count"] = count
+        self.found["coverage.not_read"] = states["refused"] + states["not_by_this_route"]
 
     def _tools(self) -> None:
         connectors = self.rows(
@@ -292,10 +317,11 @@ class Recount:
         self.found |= {
             "unsearched.gaps.0.count": text["not_searchable"],
             "unsearched.gaps.1.count": 1,  # the mail that names a file at docs.google.com
-            "unsearched.gaps.2.count": self.one("SELECT max(kept_back) FROM scopes WHERE request_id = :id"),
+            "unsearched.gaps.2.count": 1,  # the archive that the source refuses
+            "unsearched.gaps.3.count": self.one("SELECT max(kept_back) FROM scopes WHERE request_id = :id"),
             "unsearched.whole": text["not_searchable"] + self._states("1 = 1")["failed"],
             "unsearched.part": 1,
-            "unsearched.places": 0,
+            "unsearched.places": 1,
         }
 
     def _leads(self) -> None:
@@ -441,7 +467,7 @@ def test_every_figure_of_a_section_has_its_rows_named(made):
     facts = asdict(collect(*made, by="pat"))
     names = set(t.metadata.tables) | {"search index"}
     sections = [one for one in facts.values() if isinstance(one, dict)]
-    assert len(sections) == 15
+    assert len(sections) == 16
     for section in sections:
         assert section["origin"]
         for origin in section["origin"]:

@@ -6,6 +6,7 @@ import hashlib
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from connectors.bytesource import ByteSource, Handle, PlainSource, hash_span, span_handle
@@ -18,6 +19,8 @@ from records.models import EMPTY, FailedItem, Part, Scope, Window, Yielded
 from records.vocabulary import Kind, WarningCode
 
 _HEAD = 256 << 10
+_ENVELOPE_BYTES = 4096
+_BLANK = b"\xef\xbb\xbf\r\n"
 
 Facts = tuple[Mapping[str, str], tuple[WarningCode, ...]]
 """What the source says of a message: metadata and warnings."""
@@ -85,6 +88,7 @@ def mbox_items(
     zone: ZoneInfo,
     cursor: str | None,
     facts_of: Callable[[bytes, int], Facts] = mozilla_facts,
+    envelope_facts: Callable[[bytes, bytes, int], Facts] | None = None,
 ) -> Iterator[Yielded]:
     """Yield the messages of an mbox or a part of one, in file order.
 
@@ -99,6 +103,7 @@ def mbox_items(
         zone: For dates that state none.
         cursor: Of the last safe item, or None.
         facts_of: Reads the source's own fields from a message's head, given where its header ends.
+        envelope_facts: The same, given the From_ line before these two; goes before ``facts_of``.
     """
     resume = read_number(cursor)
     seen = SeenHashes()
@@ -106,10 +111,13 @@ def mbox_items(
         seen.preset(prefix, before)
     end = part.start
     for span in split(source, part.start, part.stop):
-        end = span.following
+        begin, end = end, span.following
         digest = _digest(source, span)
         ordinal = seen.count(prefix_of(digest))
         if span.following > resume:
+            if envelope_facts is not None:
+                line = source.read_at(begin, min(span.start - begin, _ENVELOPE_BYTES)).lstrip(_BLANK)
+                facts_of = partial(envelope_facts, line)
             yield _item(source, path, span, f"{digest.hex()}:{ordinal}", ordinal, window, zone, facts_of)
     if source.cut is not None and end + 1 > resume:
         detail = source.cut.detail

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from connectors import zips
+from connectors import vault_export, zips
 from connectors.bytesource import gunzipped, whole
 from connectors.folders import open_head
 from connectors.google_takeout import TOP, GoogleTakeout
@@ -14,6 +14,7 @@ from connectors.mailhead import looks_like_mail
 from connectors.mbox import starts_like_mbox
 from connectors.protocol import Connector
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
+from connectors.vault_export import VaultExport
 from records.errors import ItemError, SettingsError
 
 CONNECTORS: dict[str, type[Connector]] = {
@@ -21,6 +22,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     LooseFiles.name: LooseFiles,
     MailFiles.name: MailFiles,
     SmsBackupRestore.name: SmsBackupRestore,
+    VaultExport.name: VaultExport,
 }
 """Every connector there is."""
 
@@ -93,6 +95,8 @@ def _guess_folder(path: str) -> str:
         return GoogleTakeout.name
     if "cur" in here and here & {"new", "tmp"}:
         return MailFiles.name
+    if vault_export.is_export(path):
+        return VaultExport.name
     guesses: dict[str, int] = {}
     for looked, (rel, entry) in enumerate(walk(path, "", "")):
         if looked == _LOOKED_AT:

@@ -300,6 +300,17 @@ def one_file(root: Path) -> Built:
     return Built(str(root / "only.docx"), {"only.docx": SECRET.encode()})
 
 
+def packages(name: str) -> Callable[[Path], Built]:
+    """Return a builder of export packages; they build on this module, so they are looked up when needed."""
+
+    def build(root: Path) -> Built:
+        from tests.connectors import built_packages
+
+        return getattr(built_packages, name)(root)
+
+    return build
+
+
 FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "maildir": ("mail_files", maildir),
     "mail folder": ("mail_files", mail_folder),
@@ -310,6 +321,9 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "takeout zips": ("google_takeout", takeout_zips),
     "loose files": ("loose_files", loose),
     "one loose file": ("loose_files", one_file),
+    "vault export": ("vault_export", packages("vault")),
+    "vault export of old": ("vault_export", packages("vault_of_old")),
+    "vault export unpacked": ("vault_export", packages("vault_unpacked")),
 }
 
 

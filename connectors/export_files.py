@@ -1,0 +1,351 @@
+"""Packages of files as an export service hands them out: some zips and some reports, in one folder.
+
+Both Vault and Purview cut an export into numbered zips and put tables beside them. Here is what the two
+have in common: what lies there, which numbers are missing, whether the sums fit, and a file as an item.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import BinaryIO, ClassVar
+
+from connectors import zips
+from connectors.base import FileConnector, check_access, still_there
+from connectors.bytesource import HELD, ByteSource, Handle, PlainSource, StreamSource, whole
+from connectors.cursors import number_cursor
+from connectors.export_tables import md5_of
+from connectors.folders import is_apple_double, is_system_name, open_head, storable
+from connectors.loose_files import walk
+from connectors.mailhead import begins_like_mail, file_item, looks_like_mail, mail_item, placed
+from records.errors import ItemError, SettingsError
+from records.models import (
+    EMPTY,
+    NO_MOMENT,
+    ExcludedItem,
+    FailedItem,
+    FoundItem,
+    Moment,
+    SourceContext,
+    Window,
+    Yielded,
+)
+from records.vocabulary import Kind, Reason, WarningCode
+
+INSIDE = "!"
+"""Stands between a zip's path and a member's name in keys."""
+
+PST_MAGIC = b"!BDN"
+_HEAD = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFile:
+    """A file of a package: on disk, or a member of one of its zips.
+
+    Attributes:
+        key: Path relative to the package, NFC; ``zip!member`` for a member.
+        path: The file on disk, or the zip.
+        member: The member of the zip, or None.
+        problem: Why it is not opened, or None.
+    """
+
+    key: str
+    path: str
+    member: zips.Member | None = None
+    problem: ItemError | None = None
+
+    @property
+    def inner(self) -> str:
+        """Its path without the zip's."""
+        return self.member.key if self.member is not None else self.key
+
+    @property
+    def name(self) -> str:
+        """The last part of its path, for people."""
+        return self.inner.rpartition("/")[2]
+
+    def size(self) -> int:
+        """Return its bytes.
+
+        Raises:
+            ItemError: ``unreadable``, ``unsafe_name``, ``unsupported``.
+        """
+        return self.member.size if self.member is not None else open_head(self.path, 0).size
+
+    def stream(self) -> BinaryIO:
+        """Open it.
+
+        Raises:
+            ItemError: Its ``problem``, or what opening finds.
+        """
+        if self.problem is not None:
+            raise ItemError(self.problem.reason, self.problem.detail)
+        if self.member is not None:
+            return zips.open_member_of(self.path, self.member)
+        open_head(self.path, 0)  # a link or a pipe is refused by name
+        return whole(self.path)
+
+    def source(self) -> ByteSource:
+        """Open it for reading by place."""
+        if self.member is None and self.problem is None:
+            open_head(self.path, 0)
+            return PlainSource(self.path)
+        return StreamSource(self.stream())
+
+    def head(self, size: int = _HEAD) -> bytes:
+        """Return its first bytes; empty when it cannot be read."""
+        try:
+            with self.stream() as stream:
+                return stream.read(size)
+        except ItemError:
+            return b""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A zip of a package.
+
+    Attributes:
+        key: Path relative to the package.
+        path: The zip on disk.
+    """
+
+    key: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        """Its file name."""
+        return self.key.rpartition("/")[2]
+
+    def files(self) -> list[PackageFile]:
+        """Return its members in the order of its directory.
+
+        Raises:
+            ItemError: It does not open.
+        """
+        with zips.opened(self.path) as archive:
+            return [
+                PackageFile(f"{self.key}{INSIDE}{member.key}", self.path, member, member.problem)
+                for member in zips.members(archive)
+            ]
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What lies at a path.
+
+    Attributes:
+        archives: The zips that are opened, by key.
+        loose: The files beside them, by key.
+    """
+
+    archives: Mapping[str, Archive]
+    loose: Mapping[str, PackageFile]
+
+    def archive(self, key: str) -> Archive:
+        """Return a zip by its key; raises ItemError (``unreadable``, ``scope_gone``)."""
+        if (found := self.archives.get(key)) is None:
+            raise ItemError(Reason.UNREADABLE, "scope_gone")
+        return found
+
+
+def list_package(path: str, is_part: Callable[[str], bool]) -> Package:
+    """List a folder, or one zip.
+
+    Zips are opened when they lie at the top or are named as the vendor's parts are: deeper ones are a
+    person's own files in a package that somebody unpacked.
+
+    Args:
+        path: The folder or the zip.
+        is_part: Says whether a file name is that of a part of an export.
+    """
+    archives: dict[str, Archive] = {}
+    loose: dict[str, PackageFile] = {}
+    for rel, entry in walk(path, "", ""):
+        full = os.path.join(path, rel) if entry is None else entry.path
+        key = storable(rel)
+        while key in loose or key in archives:  # two names that are one in Unicode's normal form
+            key += "#2"
+        name = rel.rpartition("/")[2]
+        if entry is None:
+            loose[key] = PackageFile(key, full, None, ItemError(Reason.UNREADABLE, "folder"))
+        elif ("/" not in rel or is_part(name)) and _opens_as_package(full, name):
+            archives[key] = Archive(key, full)
+        else:
+            loose[key] = PackageFile(key, full)
+    return Package(archives, loose)
+
+
+def _opens_as_package(path: str, name: str) -> bool:
+    """Say whether a file is a zip that is opened; an office document is a zip too, and a damaged one is."""
+    try:
+        if not zips.is_zip(open_head(path, 4).head):
+            return False
+    except ItemError:
+        return False
+    if name.lower().endswith(".zip"):
+        return True
+    try:
+        with zips.opened(path) as archive:
+            return not {"[Content_Types].xml", "mimetype", "META-INF/MANIFEST.MF"} & set(archive.namelist())
+    except ItemError:
+        return False
+
+
+def missing_numbers(names: Iterable[str], pattern: re.Pattern[str]) -> list[str]:
+    """Return the names of parts that the numbers of the others say are missing.
+
+    Args:
+        names: File names.
+        pattern: With the groups ``stem``, ``number`` and ``rest``; numbers start at 0 or 1.
+    """
+    series: dict[tuple[str, str], dict[int, str]] = {}
+    for name in names:
+        if (part := pattern.fullmatch(name)) is not None:
+            series.setdefault((part["stem"], part["rest"]), {})[int(part["number"])] = part["number"]
+    lost = []
+    for (stem, rest), there in sorted(series.items()):
+        width = len(next(iter(there.values())))
+        lost += [f"{stem}{n:0{width}}{rest}" for n in range(1, max(there)) if n not in there]
+    return lost
+
+
+class PackageConnector(FileConnector):
+    """Base of connectors of packages: a folder that somebody downloaded, or that ``daylight exports`` did.
+
+    Attributes:
+        fetched_by: What the request file names instead of a path: which options an export is asked with.
+    """
+
+    options: ClassVar[Mapping[str, str]] = {}
+    needed: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, context: SourceContext) -> None:
+        """Keep the context; touch nothing yet."""
+        super().__init__(context)
+        self._sums: dict[str, tuple[tuple[int, int], str]] = {}
+
+    def check_settings(self) -> None:
+        """Check the path, or the options of an export that is still to be fetched; asks no service.
+
+        Raises:
+            AccessError: The path is missing or unreadable.
+            SettingsError: A key is missing, or names something that this connector does not know.
+        """
+        source = f"source {self._context.source_id}"
+        if self._context.places:
+            raise SettingsError(f"{source}: places: a package has none to choose from; remove `places`")
+        unknown = sorted(set(self._context.options) - set(self.options))
+        if unknown:
+            known = ", ".join(sorted(self.options))
+            raise SettingsError(f"{source}: options: {', '.join(unknown)} not known; known: {known}")
+        if self._context.path:
+            self.check()
+            return
+        missing = [name for name in self.needed if not self._context.options.get(name)]
+        if missing:
+            raise SettingsError(f"{source}: needs `path`, or `connection` and options {', '.join(missing)}")
+
+    def _list(self, is_part: Callable[[str], bool]) -> Package:
+        still_there(self._path)
+        check_access(self._context.source_id, self._path)
+        return list_package(self._path, is_part)
+
+    def _raise_unless_whole(self, path: str, stated: str | None) -> None:
+        """Raise ItemError (``corrupt``, ``md5``) when a file's sum is not the one that the export states.
+
+        A file is read once for it in the life of a connector, unless it changed meanwhile.
+        """
+        if stated is None:
+            return
+        try:
+            about = os.stat(path)
+        except OSError as err:
+            raise ItemError(Reason.UNREADABLE, "scope_gone") from err
+        now = (about.st_size, about.st_mtime_ns)
+        known = self._sums.get(path)
+        if known is None or known[0] != now:
+            known = (now, md5_of(path))
+            self._sums[path] = known
+        if known[1] != stated:
+            raise ItemError(Reason.CORRUPT, "md5")
+
+    def _value(
+        self,
+        file: PackageFile,
+        number: int,
+        window: Window,
+        *,
+        kind: Kind | None = None,
+        moment: Moment = NO_MOMENT,
+        metadata: Mapping[str, str] = EMPTY,
+        warnings: tuple[WarningCode, ...] = (),
+    ) -> Yielded:
+        """Return a file as an item: mail by its header, all else as a file.
+
+        Args:
+            file: The file.
+            number: Its cursor.
+            window: The request's days.
+            kind: What the export says it is, or None.
+            moment: What the export says of its time; that in a mail's own header goes before it.
+            metadata: The export's facts.
+            warnings: What the export gives reason to say.
+        """
+        cursor, name = number_cursor(number), file.name
+        problem_kind = kind or (Kind.EMAIL if name.lower().endswith((".eml", ".msg")) else Kind.FILE)
+        try:
+            size = file.size()
+            with file.stream() as stream:
+                head = stream.read(HELD + 1)
+        except ItemError as err:
+            return FailedItem(file.key, problem_kind, cursor, err.reason, err.detail, name)
+        if is_system_name(name) or is_apple_double(name, head) or "__MACOSX" in file.inner.split("/"):
+            return ExcludedItem(file.key, Kind.FILE, cursor, Reason.EXPORT_SCAFFOLDING, "system_file", name)
+        handle: Handle = head if len(head) <= HELD else file.stream
+        if file.member is not None and file.member.odd_name:
+            warnings = (*warnings, WarningCode.NAME_CHANGED)
+        mailish = begins_like_mail if name.lower().endswith(".eml") else looks_like_mail
+        if mailish(head):
+            found: Yielded = mail_item(
+                file.key, cursor, head, size, window, self._context.time_zone, handle,
+                name=name, metadata=metadata, warnings=warnings,
+            )  # fmt: skip
+        elif moment is NO_MOMENT and kind is None and not name.lower().endswith(".msg"):
+            if head.startswith(PST_MAGIC):
+                metadata = {**metadata, "container": "pst: stored, not opened"}
+            found = file_item(
+                file.key, cursor, size, window, handle, name=name, metadata=metadata, warnings=warnings
+            )
+        else:
+            found = self._dated(file, cursor, size, handle, problem_kind, moment, window, metadata, warnings)
+        return found if kind is None else replace(found, kind=kind)
+
+    def _dated(
+        self,
+        file: PackageFile,
+        cursor: str,
+        size: int,
+        handle: Handle,
+        kind: Kind,
+        moment: Moment,
+        window: Window,
+        metadata: Mapping[str, str],
+        warnings: tuple[WarningCode, ...],
+    ) -> Yielded:
+        """Return something whose time only the export states: an Outlook message, a transcript."""
+        outside, codes = placed(moment, window, dated=kind is Kind.EMAIL)
+        if outside:
+            return ExcludedItem(file.key, kind, cursor, Reason.OUTSIDE_WINDOW, "", file.name, moment)
+        lower = file.name.lower()
+        media = next((media for suffix, media in _MEDIA.items() if lower.endswith(suffix)), None)
+        return FoundItem(
+            file.key, kind, cursor, file.name, media, size, moment, metadata, (*warnings, *codes), handle
+        )
+
+
+_MEDIA = {".msg": "application/vnd.ms-outlook", ".html": "text/html", ".htm": "text/html"}

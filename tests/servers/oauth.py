@@ -1,8 +1,7 @@
 """A fake of Microsoft Entra's token endpoint: client credentials, for as many tenants as a test needs.
 
-Pages: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow (request, answer,
-error form), https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc (the document of addresses),
-https://learn.microsoft.com/entra/identity-platform/reference-error-codes (numbers).
+Pages, below https://learn.microsoft.com/entra/identity-platform/: v2-oauth2-client-creds-grant-flow (request,
+answer, form of errors), v2-protocols-oidc (the document of addresses), reference-error-codes (numbers).
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from starlette.routing import Route
 
 TENANT = "3f1f0a3e-0000-4000-8000-00000000d151"
 CLIENT = "6b1f0a3e-0000-4000-8000-0000000000aa"
-CLIENT_SECRET = "not-a-real-secret"  # noqa: S105 - of a fake
+CLIENT_SECRET = "not-a-real-secret"
 
 
 @dataclass

@@ -249,12 +249,16 @@ def _refuse_entities(*_: object) -> None:
 
 
 def xml_root(head: bytes) -> str:
-    """Return the name of the root element as ``normal`` has it; empty for what is no XML."""
+    """Return the name of the root element as ``normal`` has it; empty for what is no XML.
+
+    Raises:
+        ItemError: ``corrupt`` (``xml_entities``) for one that declares entities.
+    """
     reader = _Reader(frozenset())
     parser = expat.ParserCreate()
     parser.StartElementHandler = reader.start
     parser.EntityDeclHandler = _refuse_entities
-    with contextlib.suppress(expat.ExpatError, ValueError, ItemError):  # a head is cut somewhere
+    with contextlib.suppress(expat.ExpatError, ValueError):  # a head is cut somewhere
         parser.Parse(head, False)  # noqa: FBT003 - takes no keywords
     return reader.root
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from connectors import vault_export, zips
+from connectors import purview_export, vault_export, zips
 from connectors.bytesource import gunzipped, whole
 from connectors.folders import open_head
 from connectors.google_takeout import TOP, GoogleTakeout
@@ -13,6 +13,7 @@ from connectors.mail_files import MailFiles
 from connectors.mailhead import looks_like_mail
 from connectors.mbox import starts_like_mbox
 from connectors.protocol import Connector
+from connectors.purview_export import PurviewExport
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
 from connectors.vault_export import VaultExport
 from records.errors import ItemError, SettingsError
@@ -21,6 +22,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     GoogleTakeout.name: GoogleTakeout,
     LooseFiles.name: LooseFiles,
     MailFiles.name: MailFiles,
+    PurviewExport.name: PurviewExport,
     SmsBackupRestore.name: SmsBackupRestore,
     VaultExport.name: VaultExport,
 }
@@ -97,6 +99,8 @@ def _guess_folder(path: str) -> str:
         return MailFiles.name
     if vault_export.is_export(path):
         return VaultExport.name
+    if purview_export.is_export(path):
+        return PurviewExport.name
     guesses: dict[str, int] = {}
     for looked, (rel, entry) in enumerate(walk(path, "", "")):
         if looked == _LOOKED_AT:

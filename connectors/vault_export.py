@@ -187,6 +187,8 @@ class VaultExport(PackageConnector):
             report = export.report(scope.key.removesuffix("#errors"))
             stated = export.counts.get(report.stem, _NO_COUNTS).errors
             return _UNKNOWN if stated is None else Expected(stated, "result counts")
+        if scope.kind == "account":
+            return _UNKNOWN
         export.raise_if_gone(scope.key)
         return Expected(1, "list of sums" if export.sums else "part numbers")
 
@@ -874,7 +876,8 @@ def _is_mbox(file: PackageFile) -> bool:
         return False
     head = file.head(_HEAD)
     named = file.name.lower().endswith((".mbox", ".mbx"))
-    return starts_like_mbox(head) or (named and bool(head) and b"\x00" not in head)
+    damaged = not head and file.member is not None and file.member.size > 0
+    return starts_like_mbox(head) or (named and (bool(head) or damaged) and b"\x00" not in head)
 
 
 def _into_box(
@@ -908,8 +911,10 @@ def _report(file: PackageFile, *, loose: bool = False) -> _Report | None:
         return None
     head = file.head(_HEAD)
     if lower.endswith(".xml"):
-        of_vault = xml_root(head) == "root" and b"<Document" in head and b"TagName" in head
-        return _Report(file, "metadata", "") if of_vault else None
+        with contextlib.suppress(ItemError):
+            if xml_root(head) == "root" and b"<Document" in head and b"TagName" in head:
+                return _Report(file, "metadata", "")
+        return None
     for role, needed in (("drive_links", "driveitemid"), ("metadata", "gmailmessageid"),
                          ("result_counts", "accountstatus")):  # fmt: skip
         if needed in {normal(cell) for cell in head.split(b"\n")[0].decode("utf-8", "replace").split(",")}:

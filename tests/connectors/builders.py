@@ -321,6 +321,8 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "takeout zips": ("google_takeout", takeout_zips),
     "loose files": ("loose_files", loose),
     "one loose file": ("loose_files", one_file),
+    "purview export": ("purview_export", packages("purview")),
+    "purview export unpacked": ("purview_export", packages("purview_unpacked")),
     "vault export": ("vault_export", packages("vault")),
     "vault export of old": ("vault_export", packages("vault_of_old")),
     "vault export unpacked": ("vault_export", packages("vault_unpacked")),

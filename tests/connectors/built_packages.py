@@ -7,11 +7,13 @@ import zipfile
 from pathlib import Path
 
 from records.vocabulary import Reason
-from tests.connectors.builders import Built, keyed
+from tests.connectors.builders import SECRET, Built, keyed
 from tests.connectors.packages import (
     ANA,
     LEE,
     Mail,
+    PurviewItem,
+    PurviewPackage,
     VaultPackage,
     csv_bytes,
     document,
@@ -102,3 +104,64 @@ def vault_unpacked(root: Path) -> Built:
         dict.fromkeys(reports, Reason.EXPORT_SCAFFOLDING),
         (f"Export1/{ANA}", ".", "Export1-errors.xml#errors"),
     )
+
+
+MSG = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 zanzibar"
+UTC_TIME = "3/4/2025 6:20:34 PM"
+
+
+def purview(root: Path) -> Built:
+    """Single messages in two parts, Teams, a site, a PST, partially indexed items, one without its file."""
+    inbox = f"Exchange/{ANA}/Inbox"
+    teams = f"Exchange/{ANA}/TeamsMessagesData"
+    second = "Items.1.002.Export1.zip"
+    of_teams = {"Item class": "IPM.SkypeTeams.Message", "Sent": UTC_TIME}
+    items = [
+        PurviewItem(f"{inbox}/zanzibar 1.eml", Mail(1).raw, row={"Item class": "IPM.Note", "Location": ANA}),
+        PurviewItem(f"{inbox}/zanzibar 2.msg", MSG, row={"Item class": "IPM.Note", "Sent": UTC_TIME}),
+        PurviewItem(f"{inbox}/zanzibar 3.eml", Mail(3).raw, second),
+        PurviewItem(f"{teams}/19_zanzibar@threadv2-1.html", b"<html>zanzibar</html>", row=of_teams),
+        PurviewItem(f"{teams}/19_zanzibar@threadv2-1.html-mimeatt1-1.png", b"\x89PNG", row=of_teams),
+        PurviewItem(f"{teams}/m1.eml", Mail(4).raw, second, row=of_teams),
+        PurviewItem("SharePoint/Board/zanzibar.docx", b"PK\x03\x04 zanzibar", row={"Workload": "SharePoint"}),
+        PurviewItem(f"{inbox}/zanzibar 9.eml", None, second, row={"Item class": "IPM.Note"}),
+        PurviewItem(f"{inbox}/scan.eml", Mail(5).raw, row={"Indexing status": "Partially indexed"}),
+        PurviewItem("", None, row={"Item class": "IPM.Note", "Item status": "Failed", "Error": SECRET}),
+        PurviewItem(f"Exchange/{LEE}.001.pst", b"!BDN" + bytes(600), "PSTs.001.Export1.zip", row=None),
+        PurviewItem(f"Exchange/{LEE}.001.pst/Top/Inbox/a", None, "PSTs.001.Export1.zip"),
+        PurviewItem(f"Exchange/{LEE}.001.pst/Top/Inbox/b", None, "PSTs.001.Export1.zip"),
+    ]
+    package = PurviewPackage(items)
+    files = write_all(root, package.build())
+    reports = next(name for name in files if name.startswith("Reports"))
+    lost = f"{second}/{inbox}/zanzibar 9.eml".casefold()
+    return Built(
+        str(root),
+        {f"{item.part}!{item.path}": item.data for item in items if item.data is not None},
+        {f"{lost}#report": Reason.NOT_IN_EXPORT, "row 10#report": Reason.REFUSED_BY_SOURCE},
+        {f"{reports}!{name}": Reason.EXPORT_SCAFFOLDING for name in package.reports()},
+        (
+            f"exchange/{ANA}",
+            f"exchange/{LEE}",
+            f"partially_indexed/exchange/{ANA}",
+            "sharepoint/board",
+            "reports",
+        ),
+        uncounted=frozenset({"reports"}),
+    )
+
+
+def purview_unpacked(root: Path) -> Built:
+    """A package that somebody unpacked, reports and parts in folders named as their zips."""
+    items = [PurviewItem(f"Exchange/{ANA}/Inbox/{n}.eml", Mail(n).raw) for n in range(4)]
+    package = PurviewPackage(items)
+    files = {f"Items.1.001.Export1/{item.path}": item.data for item in items if item.data is not None}
+    reports = {f"Reports-Case-Export1/{name}": data for name, data in package.reports().items()}
+    write(root, files | reports)
+    excluded = dict.fromkeys(reports, Reason.EXPORT_SCAFFOLDING)
+    return Built(str(root), files, {}, excluded, (f"exchange/{ANA}", "reports"))
+
+
+def write_all(root: Path, files: dict[str, bytes]) -> dict[str, bytes]:
+    write(root, files)
+    return files

@@ -201,6 +201,79 @@ class VaultPackage:
         return made
 
 
+ITEM_COLUMNS = (
+    "Workload", "Item class", "Item ID", "Immutable ID", "Internet message ID", "Subject/Title",
+    "Sender/Author", "Sent", "Received", "Location", "Original path", "Categories", "Conversation name",
+    "ConversationId", "Participants", "FileClass", "ContainsEditedMessage", "ContainsDeletedMessage",
+    "Indexing status", "Item status", "Error", "Error code", "Target path", "Compliance labels",
+)  # fmt: skip
+"""As seen in reports of 2026 (``Target path``, ``Immutable ID`` …) and named on the pages above."""
+
+
+@dataclass
+class PurviewItem:
+    """An item of an export.
+
+    Attributes:
+        path: Within its part, with ``/``; empty for one that has no file.
+        data: Its bytes; None: the report has it and the package has not.
+        part: Name of the zip.
+        row: More columns of its row; None: the report does not have it.
+    """
+
+    path: str
+    data: bytes | None
+    part: str = "Items.1.001.Export1.zip"
+    row: dict[str, str] | None = field(default_factory=dict)
+
+
+@dataclass
+class PurviewPackage:
+    """An export in the making.
+
+    Attributes:
+        items: In the order of the report.
+        locations: Location, status, error.
+        summary: Items that the summary says; None: those of the report.
+        stamp: What Purview puts after a report's name.
+    """
+
+    items: list[PurviewItem] = field(default_factory=list)
+    locations: list[tuple[str, str, str]] = field(default_factory=lambda: [(ANA, "Completed", "")])
+    summary: int | None = None
+    stamp: str = "2026-03-06_13-23-21"
+
+    def reports(self) -> dict[str, bytes]:
+        rows = []
+        for item in self.items:
+            if item.row is None:
+                continue
+            target = f"{item.part}\\{item.path.replace('/', chr(92))}" if item.path else ""
+            row = {"Item status": "Success", "Target path": target, "Workload": "Exchange"} | item.row
+            rows.append([row.get(name, "") for name in ITEM_COLUMNS])
+        stated = len(rows) if self.summary is None else self.summary
+        return {
+            f"Summary_{self.stamp}.csv": csv_bytes(
+                ("Name", "Value"), [("Export name", "Export1"), ("Items exported", stated), ("Errors", 0)]
+            ),
+            f"Items_0_{self.stamp}.csv": csv_bytes(ITEM_COLUMNS, rows),
+            f"Locations_{self.stamp}.csv": csv_bytes(
+                ("Location", "Location type", "Status", "Error"),
+                [(name, "Mailbox", status, error) for name, status, error in self.locations],
+            ),
+            f"Settings_{self.stamp}.csv": csv_bytes(("Setting", "Value"), [("Format", "msg")]),
+        }
+
+    def build(self) -> dict[str, bytes]:
+        """Return the files as downloaded."""
+        parts: dict[str, dict[str, bytes]] = {}
+        for item in self.items:
+            if item.data is not None:
+                parts.setdefault(item.part, {})[item.path] = item.data
+        made = {name: zip_bytes(members) for name, members in parts.items()}
+        return made | {f"Reports-Case-Search-Export1-{self.stamp}.zip": zip_bytes(self.reports())}
+
+
 def write(folder: Path, files: Mapping[str, bytes]) -> Path:
     for name, data in files.items():
         path = folder / name

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from cli import leads, sampling, variants
+from cli import exports, leads, sampling, variants
 from cli.adequacy import adequacy_command
 from cli.common import By, ItemId, RequestId, opened
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
@@ -35,6 +35,7 @@ app.add_typer(store_app, name="store")
 app.add_typer(audit_app, name="audit")
 app.add_typer(retention_app, name="retention")
 app.add_typer(kibana_app, name="kibana")
+app.add_typer(exports.app, name="exports")
 app.add_typer(leads.app, name="leads")
 app.add_typer(variants.app, name="variants")
 app.add_typer(sampling.app, name="sample")

@@ -24,7 +24,6 @@ _CODE = re.compile(r"[A-Za-z0-9_.]{1,60}")
 _PASSING = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RESOURCE_EXHAUSTED"})
 """Codes of a 403 of Google that passes (https://developers.google.com/workspace/vault/limits)."""
 
-_BLOCK = 1 << 20
 T = TypeVar("T")
 _TIMEOUT_S = 120.0
 
@@ -123,7 +122,7 @@ class ExportHttp:
 
         def read() -> Iterator[bytes]:
             try:
-                yield from response.iter_raw(_BLOCK)
+                yield from response.iter_raw()  # as they come: what is gathered first is lost by a cut
             except _transport_error():
                 raise Interrupted(f"{self._where}: a download was cut off") from None
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from connectors.collect import collect_batch
 from connectors.registry import connector
 from desk import runlock
-from desk.connections import connection_of
+from desk.exports import context_of
 from desk.home import Home, OpenRequest
 from desk.slots import worker_slot
 from extract.reading import KnownReadings, read_batch
@@ -75,7 +75,7 @@ class BatchRunner:
 
     def _collect(self, attempt: Attempt, batch_id: str) -> int:
         source = self.request.body.source(self._source_of(batch_id))
-        context = self.request.body.context(source, connection_of(source))
+        context = context_of(self.home, self.request.request_id, self.request.body, source)
         return collect_batch(
             attempt,
             self.home.store(self.request.request_id),

@@ -23,9 +23,9 @@ import sqlalchemy as sa
 from connectors.plan import plan_source
 from connectors.registry import connector
 from desk import pool, runlock, searching
-from desk.connections import connection_of
 from desk.coverage import coverage
 from desk.describing import describe
+from desk.exports import context_of
 from desk.home import Home, OpenRequest
 from desk.request import Source
 from desk.slots import worker_slot
@@ -131,7 +131,7 @@ def plan(home: Home, request_id: str, run_key: str) -> Counts:
 
 
 def _plan_source(home: Home, found: OpenRequest, source: Source) -> None:
-    context = found.body.context(source, connection_of(source))
+    context = context_of(home, found.request_id, found.body, source)
     plan_source(
         home.catalogue,
         found.request_id,

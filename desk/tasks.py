@@ -8,6 +8,7 @@ this project's own errors pass, which carry ids and codes; of any other, its typ
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from desk import run
@@ -48,11 +49,16 @@ def run_step(function: str, request_id: str, run_key: str, **given: Any) -> dict
     """
     if function not in FUNCTIONS:
         raise KeyError(function)
+    return in_home(lambda home: getattr(run, function)(home, request_id, run_key, **given))
+
+
+def in_home(work: Callable[[Home], dict[str, Any]]) -> dict[str, Any]:
+    """Do some work in the home that ``DAYLIGHT_HOME`` names; returns and raises as ``run_step`` does."""
     try:
         home = Home.open()
         logs.configure(home.settings.log_level, home.settings.home)
         try:
-            return counts_only(getattr(run, function)(home, request_id, run_key, **given))
+            return counts_only(work(home))
         finally:
             home.close()
     except DaylightError as error:

@@ -108,10 +108,14 @@ class PurviewService:
         operation = f"op{len(self.operations) + 1:030}"
         self.operations[operation] = {
             "@odata.type": "#microsoft.graph.security.ediscoverySearchExportOperation",
-            "id": operation, "displayName": body["displayName"], "action": "exportResult",
-            "status": "running", "createdDateTime": f"2026-11-30T00:00:{len(self.operations):02}Z", "percentProgress": 0,
+            "id": operation,
+            "displayName": body["displayName"],
+            "action": "exportResult",
+            "status": "running",
+            "createdDateTime": f"2026-11-30T00:00:{len(self.operations):02}Z",
+            "percentProgress": 0,
             "looks": self.looks,
-        }  # fmt: skip
+        }
         here = f"{request.url.scheme}://{request.url.netloc}/v1.0/security/cases"
         link = f"{here}/ediscoveryCases('{CASE}')/operations('{operation}')"
         return Response(status_code=202, headers={"location": link})

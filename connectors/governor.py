@@ -25,7 +25,7 @@ _POLL_S = (0.002, 0.02)
 _LONGEST_S = 3_600.0
 """No request is put off by more: a clock that was set back must not stop a run."""
 
-BURST = 0.01
+BURST = 0.04
 """Share of what is allowed that may be asked at once; the rest is spread evenly over the time."""
 
 

@@ -14,6 +14,7 @@ import logging
 import random
 import re
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -176,7 +177,7 @@ class Service:
         self._governor = governor
         self._right = right
         self._patience_s = _seconds(connection, "patience_s", PATIENCE_S, self._where)
-        self._opened: list[httpx.Client] = []
+        self._opened = _Opened()
 
     def for_right(self, right: str) -> Service:
         """Return the same service, that tells a refusal to lack another permission."""
@@ -186,8 +187,7 @@ class Service:
 
     def close(self) -> None:
         """End its connections; it opens new ones when it is asked again."""
-        while self._opened:
-            self._opened.pop().close()
+        self._opened.close()
         self._tokens.close()
 
     def get(
@@ -344,7 +344,7 @@ class Service:
         headers: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
     ) -> httpx.Response:
-        client = self._client()
+        client = self._opened.client()
         request = client.build_request(method, address, headers=headers, json=body)
         request.headers["Authorization"] = f"Bearer {token}"
         return client.send(request, stream=True)
@@ -361,15 +361,10 @@ class Service:
             address = urljoin(str(response.url), response.headers["location"])
             response.close()
             _check_address(address, self._where)
-            client = self._client()
+            client = self._opened.client()
             response = client.send(client.build_request("GET", address), stream=True)
         response.close()
         raise Refused(Reason.UNREADABLE, "redirections", response.status_code)
-
-    def _client(self) -> httpx.Client:
-        if not self._opened:
-            self._opened.append(_client())
-        return self._opened[0]
 
     def _judge(self, response: httpx.Response) -> None:
         """Raise what a refusal means."""
@@ -419,6 +414,27 @@ class Service:
                 "named mailboxes, put this one into that scope (a change takes up to two hours)"
             )
         return ""
+
+
+class _Opened:
+    """The connections of a service; they end with the last that asks through it."""
+
+    def __init__(self) -> None:
+        self._clients: list[httpx.Client] = []
+        weakref.finalize(self, _close, self._clients)
+
+    def client(self) -> httpx.Client:
+        if not self._clients:
+            self._clients.append(_client())
+        return self._clients[0]
+
+    def close(self) -> None:
+        _close(self._clients)
+
+
+def _close(clients: list[httpx.Client]) -> None:
+    while clients:
+        clients.pop().close()
 
 
 class Tokens:
@@ -541,10 +557,10 @@ class _TokenHttp:
         self.authority = authority.rstrip("/").replace("http://", "https://", 1)
         self.app: Any = None
         self._refusal = refusal
-        self._client = _client()
+        self._opened = _Opened()
 
     def close(self) -> None:
-        self._client.close()
+        self._opened.close()
 
     def get(self, url: str, **about: Any) -> httpx.Response:
         response = self._asked("GET", url, about)
@@ -559,7 +575,7 @@ class _TokenHttp:
         if self._plain:
             url = url.replace("https://", "http://", 1)
         known = {key: about[key] for key in ("params", "data", "headers") if about.get(key) is not None}
-        response = self._client.request(method, url, **known)
+        response = self._opened.client().request(method, url, **known)
         if response.status_code == 429 or response.status_code >= 500:
             raise _Busy(retry_after_s(response.headers))
         return response
@@ -568,6 +584,14 @@ class _TokenHttp:
 def user_path(account: str, version: str = "v1.0") -> str:
     """Return the path of an account, whose address may hold ``#`` and the like."""
     return f"/{version}/users/{quote(account, safe='@')}"
+
+
+def not_given(source_id: str, place: str, error: Refused) -> AccessError:
+    """Return what to say when a place of an account is not there."""
+    return AccessError(
+        f"source {source_id}: the service does not give `{place}` ({error.code or error.detail}); check the "
+        "account, or leave that place out in `places`"
+    )
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -12,6 +12,7 @@ from connectors.loose_files import LooseFiles, walk
 from connectors.mail_files import MailFiles
 from connectors.mailhead import looks_like_mail
 from connectors.mbox import starts_like_mbox
+from connectors.microsoft_graph import MicrosoftGraph
 from connectors.protocol import Connector
 from connectors.purview_export import PurviewExport
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
@@ -22,6 +23,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     GoogleTakeout.name: GoogleTakeout,
     LooseFiles.name: LooseFiles,
     MailFiles.name: MailFiles,
+    MicrosoftGraph.name: MicrosoftGraph,
     PurviewExport.name: PurviewExport,
     SmsBackupRestore.name: SmsBackupRestore,
     VaultExport.name: VaultExport,

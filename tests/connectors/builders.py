@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -311,6 +312,11 @@ def packages(name: str) -> Callable[[Path], Built]:
     return build
 
 
+def elsewhere(module: str, name: str) -> Callable[[Path], Built]:
+    """Return a builder of another module beside this one, looked up when needed: it builds on this one."""
+    return lambda root: getattr(importlib.import_module(f"tests.connectors.{module}"), name)(root)
+
+
 FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "maildir": ("mail_files", maildir),
     "mail folder": ("mail_files", mail_folder),
@@ -321,6 +327,7 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "takeout zips": ("google_takeout", takeout_zips),
     "loose files": ("loose_files", loose),
     "one loose file": ("loose_files", one_file),
+    "microsoft graph": ("microsoft_graph", elsewhere("built_graph", "graph_account")),
     "purview export": ("purview_export", packages("purview")),
     "purview export unpacked": ("purview_export", packages("purview_unpacked")),
     "vault export": ("vault_export", packages("vault")),

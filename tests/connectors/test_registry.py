@@ -12,14 +12,19 @@ import pytest
 
 from connectors.bytesource import StreamSource, gunzipped, whole
 from connectors.cursors import name_cursor, number_cursor, read_name, read_number
-from connectors.registry import guess
+from connectors.registry import CONNECTORS, guess
+from connectors.service import ServiceConnector
 from records.errors import ItemError
 from records.moments import long_date_moment
 from records.vocabulary import Basis
 from tests.connectors.builders import FIXTURES, backup_bytes, mail, mbox_bytes, sms
 
+OF_FILES = sorted(
+    name for name, (kind, _) in FIXTURES.items() if not issubclass(CONNECTORS[kind], ServiceConnector)
+)
 
-@pytest.mark.parametrize("name", sorted(FIXTURES))
+
+@pytest.mark.parametrize("name", OF_FILES)
 def test_guesses_every_fixture(name: str, tmp_path: Path) -> None:
     expected, build = FIXTURES[name]
     assert guess(build(tmp_path / "source").path) == expected

@@ -1,0 +1,171 @@
+"""A mailbox behind the fake of Microsoft Graph, and what a correct reader must find in it."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from records.models import Connection, SourceContext
+from tests.connectors.builders import SECRET, ZONE, Built, mail
+from tests.servers.graph import Attachment, Calendar, Graph, connection_fields
+from tests.servers.mailstore import Mailbox
+from tests.servers.web import Served
+
+ACCOUNT = "ana@example.org"
+CLOUD = f"https://district.sharepoint.example/personal/ana/Documents/{SECRET}.docx"
+
+
+def context_of(url: str, account: str = ACCOUNT, **about: Any) -> SourceContext:
+    """Return what a connector is given for the fake at an address."""
+    extra = about.pop("extra", {})
+    fields = connection_fields(url, **{"patience_s": "0.3", "requests_per_10_minutes": "0", **extra})
+    connection = Connection("m365", fields["host"], fields["login"], fields["password"], fields["extra"])
+    return SourceContext("s1", "c1", None, ZONE, connection=connection, account=account, **about)
+
+
+def event(key: str, **about: Any) -> dict[str, Any]:
+    """Return an event (https://learn.microsoft.com/graph/api/resources/event)."""
+    start = about.pop("day", "2025-03-04")
+    return {
+        "id": key,
+        "changeKey": f"ck-{key}",
+        "createdDateTime": "2025-02-01T00:00:00Z",
+        "lastModifiedDateTime": "2025-02-02T00:00:00Z",
+        "categories": [],
+        "iCalUId": f"uid-{key}",
+        "subject": f"{SECRET} {key}",
+        "body": {"contentType": "text", "content": f"agenda {SECRET}"},
+        "start": {"dateTime": f"{start}T18:00:00.0000000", "timeZone": "UTC"},
+        "end": {"dateTime": f"{start}T19:00:00.0000000", "timeZone": "UTC"},
+        "originalStartTimeZone": "Pacific Standard Time",
+        "isAllDay": False,
+        "isCancelled": False,
+        "hasAttachments": False,
+        "location": {"displayName": "Room 4"},
+        "organizer": {"emailAddress": {"name": "Ana Ruiz", "address": ACCOUNT}},
+        "attendees": [
+            {
+                "type": "required",
+                "status": {"response": "accepted", "time": "2025-02-02T00:00:00Z"},
+                "emailAddress": {"name": "Lee Okafor", "address": "lee@example.org"},
+            }
+        ],
+        "type": "singleInstance",
+        "recurrence": None,
+        **about,
+    }
+
+
+def series(key: str) -> dict[str, Any]:
+    """Return a weekly series without an end, with one changed and one cancelled instance."""
+    changed = event(
+        f"{key}-2", type="exception", originalStart="2025-03-11T17:00:00Z", day="2025-03-12",
+        subject="moved by a day",
+    )  # fmt: skip
+    return event(
+        key,
+        type="seriesMaster",
+        recurrence={
+            "pattern": {
+                "type": "weekly",
+                "interval": 1,
+                "daysOfWeek": ["tuesday"],
+                "firstDayOfWeek": "sunday",
+            },
+            "range": {
+                "type": "noEnd",
+                "startDate": "2025-03-04",
+                "endDate": "0001-01-01",
+                "recurrenceTimeZone": "Pacific Standard Time",
+            },
+        },
+        cancelledOccurrences=[f"OID.{key}.2025-03-18"],
+        exceptionOccurrences=[changed],
+    )
+
+
+def tenant() -> Graph:
+    """Return a tenant with one mailbox that has something in every place."""
+    graph = Graph()
+    box = graph.store.mailbox(ACCOUNT)
+    inbox = box.folder("Inbox", role="inbox")
+    sent = box.folder("Sent Items", role="sentitems")
+    project = box.folder(f"{SECRET} project", parent=inbox.id)
+    deep = box.folder("Deeper", parent=project.id)
+    hidden = box.folder("Conversation Action Settings", hidden=True)
+    box.folder("Empty")
+    box.folder("Weekly digests", role="searchfolder")
+    lost = box.folder("Deletions", role="recoverableitemsdeletions", root="recoverable")
+    box.folder("Purges", parent="x", root="recoverable")
+    old = box.folder("Inbox of the archive", root="archive")
+    for number in range(7):
+        # three within one second, in an order that is not that of their ids
+        same = datetime(2025, 3, 4, 18, 20, 34, tzinfo=UTC) if number in {2, 3, 4} else None
+        date = f"{'Tue' if number < 6 else 'Wed'}, {4 + number // 6} Mar 2025 {10 + number % 6}:20:34 -0800"
+        about = {"received": same} if same else {}
+        box.add(inbox, mail(number, date), labels=("Budget",) if number == 1 else (), **about)
+    for number, folder in enumerate((sent, project, deep, hidden, lost), 20):
+        box.add(folder, mail(number))
+    box.add(old, mail(99))
+    box.add(inbox, mail(40), faults=frozenset({"undated"}))
+    linking = box.add(inbox, mail(41, "Wed, 5 Mar 2025 12:00:00 -0800"))
+    graph.attached[linking.id] = [
+        Attachment("AT1", f"{SECRET} plan.docx", b"PK as of now", CLOUD),
+        Attachment("AT2", "carried.txt", b"in the MIME"),
+    ]
+    day = event("EV3", isAllDay=True, hasAttachments=True)
+    day["start"], day["end"] = (
+        {"dateTime": f"2025-03-0{number}T00:00:00.0000000", "timeZone": "UTC"} for number in (6, 7)
+    )
+    graph.calendars[ACCOUNT] = [
+        Calendar("CAL1", "Calendar", [event("EV1"), series("EV2"), day], default=True),
+        Calendar("CAL2", "Birthdays"),
+    ]
+    graph.attached["EV3"] = [
+        Attachment("AT3", "agenda.txt", SECRET.encode()),
+        Attachment("AT4", "carried mail", mail(70), item=True),
+    ]
+    return graph
+
+
+def mailbox_of(graph: Graph) -> Mailbox:
+    """Return the one mailbox."""
+    box = graph.store.find(ACCOUNT)
+    assert box is not None
+    return box
+
+
+def graph_account(root: Path) -> Built:
+    """Serve the tenant; everything is to be found but the events' bytes, which are made by the connector."""
+    from connectors.graph_calendar import icalendar_of
+
+    graph = tenant()
+    served = Served(graph.app())
+    box = mailbox_of(graph)
+    reached = {key: folder for key, folder in box.folders.items() if folder.root != "archive"}
+    found = {one.id: one.raw for one in box.messages.values() if one.folder in reached}
+    linking = next(key for key, held in graph.attached.items() if held[0].id == "AT1")
+    found[f"{linking}/AT1"] = b"PK as of now"
+    found["EV3/AT3"], found["EV3/AT4"] = SECRET.encode(), mail(70)
+    for calendar in graph.calendars[ACCOUNT]:
+        found |= {one["id"]: icalendar_of(one) for one in calendar.events}
+    mail_folders = ("F0000", "F0002", "F0003", "F0001", "F0004", "F0005")
+    undated = {one.id for one in box.messages.values() if "undated" in one.faults}
+    return Built(
+        found=found,
+        scopes=(
+            *(f"mail/{key}" for key in mail_folders),
+            "recoverable/F0007",
+            "calendar/CAL1",
+            "calendar/CAL2",
+            "attachments/messages",
+            "attachments/events",
+        ),
+        service=context_of(served.url),
+        uncounted=frozenset({"attachments/messages", "attachments/events"}),
+        undated=frozenset({*undated, "EV2"}),
+        vanish=served.close,
+        state=lambda: copy.deepcopy((graph.store, graph.calendars, graph.attached)),
+    )

@@ -205,7 +205,7 @@ class Attachments:
             moment=moment,
             metadata={holder: stand.holder, "folder": label, "attached": "linked" if linked else "carried"},
             warnings=(WarningCode.AS_OF_NOW,) if linked else (),
-            handle=Held(self.place, path, {"linked": "yes"} if linked else {"holder": holder}),
+            handle=Held(path, {"linked": "yes"} if linked else {"holder": holder}),
         )
 
     def open(self, item: FoundItem) -> BinaryIO:

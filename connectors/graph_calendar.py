@@ -226,7 +226,6 @@ class Calendars:
             metadata={name: value for name, value in facts.items() if value},
             warnings=(WarningCode.CONVERTED, *undated),
             handle=Held(
-                self.place,
                 f"{self._user}/events/{quote(key, safe='')}",
                 {"$select": _WHOLE, **(_SERIES if event.get("type") == "seriesMaster" else {})},
             ),

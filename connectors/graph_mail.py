@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, ClassVar, NamedTuple
 from urllib.parse import quote
@@ -73,11 +73,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What ``open`` is given: the place that its reader is found by, and an address there."""
+    """What ``open`` is given.
 
-    place: str
+    Attributes:
+        path: Address at the service.
+        more: What else a reader needs to know.
+    """
+
     path: str
-    more: Mapping[str, str]
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +336,7 @@ class Folders:
             moment=moment,
             metadata={name: value for name, value in facts.items() if value},
             warnings=(WarningCode.DRAFT, *warnings) if draft else warnings,
-            handle=Held(self.place, f"{self._user}/messages/{quote(key, safe='')}/$value", {}),
+            handle=Held(f"{self._user}/messages/{quote(key, safe='')}/$value"),
         )
 
     def open(self, item: FoundItem) -> BinaryIO:

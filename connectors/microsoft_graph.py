@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import BinaryIO, ClassVar, Protocol
 
+from connectors.ahead import Coming, drawn_ahead
 from connectors.governor import Governor
 from connectors.graph_attachments import Attachments
 from connectors.graph_calendar import Calendars
@@ -27,7 +28,7 @@ _REQUESTS, _PERIOD_S, _AT_ONCE = 10_000, 600.0, 4
 class Reader(Protocol):
     """One place of an account. Keys of its scopes begin with the place's name and a stroke.
 
-    ``open`` is given items whose ``handle`` has the place's name in its attribute ``place``.
+    ``open`` is given the items of ``items``, and is called from several threads.
 
     Attributes:
         place: Name of the place, as the request file writes it.
@@ -174,7 +175,8 @@ class MicrosoftGraph(ServiceConnector):
             AccessError: The account is refused by now; nothing is lost by running again.
             Retryable: The service is busy or away.
         """
-        return self._of(part.scope).items(part, window, cursor)
+        reader = self._of(part.scope)
+        return drawn_ahead(reader.items(part, window, cursor), reader.open, self._at_once)
 
     def open(self, item: FoundItem) -> BinaryIO:
         """Return the native bytes, all of which have been received.
@@ -182,7 +184,8 @@ class MicrosoftGraph(ServiceConnector):
         Raises:
             ItemError: They cannot be had after all.
         """
-        return self._reader(item.handle.place).open(item)
+        handle: Coming = item.handle
+        return handle.open()
 
     def _wanted(self) -> list[str]:
         return [place for place in READERS if self._wants(place)]
@@ -207,11 +210,15 @@ class MicrosoftGraph(ServiceConnector):
         connection = self._connection
         governor = Governor(
             f"graph {connection.login} {self._context.account.lower()}",
-            at_once=self._whole("requests_at_once", _AT_ONCE),
+            at_once=self._at_once,
             requests=self._whole("requests_per_10_minutes", _REQUESTS),
             period_s=_PERIOD_S,
         )
         return Service(self._context.source_id, connection, governor=governor)
+
+    @property
+    def _at_once(self) -> int:
+        return max(1, self._whole("requests_at_once", _AT_ONCE))
 
     def _whole(self, name: str, default: int) -> int:
         stated = self._setting(name, str(default))

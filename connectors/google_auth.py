@@ -1,0 +1,518 @@
+"""Google's services in the name of one account: tokens, waiting as they ask, pages, bytes, answers.
+
+Requests are made by google-api-python-client from the discovery documents that it carries itself, and are
+sent here: bytes stream, a request is never repeated behind our back, and no library logs an answer.
+A refusal is told by its code, never by its words
+(https://developers.google.com/workspace/drive/api/guides/handle-errors, and the same page of Gmail and Chat).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import random
+import re
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from urllib.parse import urljoin, urlsplit
+
+from connectors.governor import Governor
+from connectors.microsoft import Denied, Refused, retry_after_s
+from records.errors import AccessError, ItemError, Retryable, SettingsError
+from records.models import Connection
+from records.vocabulary import Reason
+
+if TYPE_CHECKING:
+    import httpx
+    import tenacity
+
+PATIENCE_S = 300.0
+FAULTS = 4
+"""Tries of a request that fails by itself (500, cut off), while others do not."""
+
+_APIS = {"gmail": ("v1", ""), "drive": ("v3", "drive/v3/"), "chat": ("v1", "")}
+"""Version, and the path that the service's discovery document puts before all others."""
+
+_IN_MEMORY = 8 << 20
+_BLOCK = 256 << 10
+_TIMEOUT_S = 120.0
+_REDIRECTS = 5
+_HOLD_OFF_S = 2.0
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_CODE = re.compile(r"[A-Za-z0-9_.]{1,80}")
+_RANGE = re.compile(r"bytes (\d+)-")
+_RATE = frozenset({
+    "rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED",
+    "quotaExceeded", "dailyLimitExceeded", "concurrentRequestsLimitExceeded",
+})  # fmt: skip
+_AWAY = frozenset({429, 503})
+_FAULTY = frozenset({408, 500, 502, 504})
+_ITEM_CODES: dict[str, tuple[Reason, str]] = {
+    "exportSizeLimitExceeded": (Reason.TOO_LARGE, "export_10_mb"),
+    "cannotExportFile": (Reason.NOT_CONVERTIBLE, "no_export"),
+    "fileNotExportable": (Reason.NOT_CONVERTIBLE, "no_export"),
+    "cannotDownloadFile": (Reason.REFUSED_BY_SOURCE, "no_download"),
+    "cannotDownloadAbusiveFile": (Reason.REFUSED_BY_SOURCE, "marked_abusive"),
+    "downloadQuotaExceeded": (Reason.REFUSED_BY_SOURCE, "download_quota"),
+    "fileNotDownloadable": (Reason.NOT_CONVERTIBLE, "no_bytes"),
+}
+
+T = TypeVar("T")
+
+
+class _Busy(Exception):  # noqa: N818 - never leaves this file
+    """Try again.
+
+    Attributes:
+        after_s: Seconds the service asks to wait, or None.
+        final: What it means when it does not pass; None while the service as a whole is busy or away.
+    """
+
+    def __init__(self, after_s: float | None = None, final: Refused | None = None) -> None:
+        super().__init__()
+        self.after_s = after_s
+        self.final = final
+
+
+class Google:
+    """One API of Google, as one source asks it for one account."""
+
+    def __init__(
+        self,
+        source_id: str,
+        connection: Connection,
+        account: str,
+        api: str,
+        scopes: tuple[str, ...],
+        *,
+        governor: Governor | None = None,
+    ) -> None:
+        """Keep what is needed; nothing is asked yet.
+
+        Args:
+            source_id: For messages.
+            connection: ``secret`` holds the key of a service account as JSON (or ``keyfile_dict`` in extra);
+                ``host`` takes the place of Google's own addresses.
+            account: Address of the account to act for.
+            api: ``gmail``, ``drive`` or ``chat``.
+            scopes: What the token allows; all of it must be delegated.
+            governor: Holds the processes of this machine within a limit; None for no limit.
+
+        Raises:
+            SettingsError: The address is not safe to send a token to.
+        """
+        self._where = f"source {source_id}: connection {connection.id}"
+        self._api = api
+        self._connection = connection
+        self._account = account
+        self._scopes = scopes
+        self._governor = governor
+        self._host = connection.host.rstrip("/")
+        if self._host:
+            self._check_address(self._host)
+        self._patience_s = seconds(connection, "patience_s", PATIENCE_S, self._where)
+        self._opened: list[Any] = []
+        weakref.finalize(self, _close, self._opened)
+
+    @cached_property
+    def made(self) -> Any:
+        """The library's client: its methods make requests, and send nothing."""
+        import httplib2
+        from googleapiclient.discovery import build
+
+        # What it logs may hold an answer; what it caches is a file.
+        logging.getLogger("googleapiclient").setLevel(logging.CRITICAL)
+        version, path = _APIS[self._api]
+        return build(
+            self._api,
+            version,
+            http=httplib2.Http(),
+            static_discovery=True,
+            cache_discovery=False,
+            client_options={"api_endpoint": f"{self._host}/{path}"} if self._host else None,
+        )
+
+    def close(self) -> None:
+        """End its connections; it opens new ones when it is asked again."""
+        _close(self._opened)
+
+    def get(self, request: Any) -> Mapping[str, Any]:
+        """Send a request of ``made`` and return the JSON object it is answered with.
+
+        Raises:
+            Denied: The account or the API is refused altogether; the message says what to do.
+            Refused: This one request is.
+            Retryable: The service is busy or away for longer than ``patience_s``.
+        """
+
+        def once() -> Mapping[str, Any]:
+            with self._answered(request.uri) as response:
+                return _object(response)
+
+        return self._tried(once)
+
+    def pages(self, method: Callable[..., Any], **parameters: Any) -> Iterator[Mapping[str, Any]]:
+        """Yield the pages of a list, one answer each; see ``get``.
+
+        Args:
+            method: Of ``made``: makes the request.
+            **parameters: All but ``pageToken``; they stay the same, as Google asks.
+        """
+        token: str | None = None
+        given: set[str] = set()
+        while True:
+            answer = self.get(method(**parameters, **({"pageToken": token} if token else {})))
+            yield answer
+            token = str(answer.get("nextPageToken") or "")
+            if not token:
+                return
+            if token in given:
+                raise Refused(Reason.CORRUPT, "page_loop", 200)
+            given.add(token)
+
+    def download(self, url: str, sum_of: str = "", expected: str = "") -> BinaryIO:
+        """Return all bytes of an answer, read to the end before any is given out; see ``get``.
+
+        They are kept in memory up to 8 MB, then in a file without a name. What is cut off is gone on with,
+        where the service gives ranges.
+
+        Args:
+            url: A request's ``uri``, or an address that the service gave.
+            sum_of: ``sha256`` or ``md5``; empty for no sum.
+            expected: The sum that the service states, in hex.
+
+        Raises:
+            ItemError: ``unreadable`` with ``sum_differs``: the file changed meanwhile, or came damaged.
+        """
+        file = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - closed by its reader
+
+        def once() -> None:
+            offset = file.tell()
+            with self._answered(url, {"Range": f"bytes={offset}-"} if offset else None) as response:
+                stated = _RANGE.match(response.headers.get("content-range", ""))
+                if response.status_code != 206 or stated is None or int(stated[1]) != offset:
+                    file.seek(0)
+                    file.truncate()
+                for block in response.iter_bytes(_BLOCK):
+                    file.write(block)
+
+        try:
+            self._tried(once)
+            file.seek(0)
+            if sum_of and _sum(file, sum_of) != expected.lower():
+                raise ItemError(Reason.UNREADABLE, "sum_differs")
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _tried(self, once: Callable[[], T]) -> T:
+        """Try until it is answered, as long as the connection's patience lasts."""
+        import httpx
+        import tenacity
+
+        def attempt() -> T:
+            try:
+                return once()
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                raise _Busy from error
+            except (httpx.TransportError, httpx.DecodingError) as error:
+                raise _Busy(final=Refused(Reason.UNREADABLE, "cut_off", 0)) from error
+
+        def enough(state: tenacity.RetryCallState) -> bool:
+            if _busy(state).final is not None and state.attempt_number >= FAULTS:
+                return True
+            return (state.seconds_since_start or 0.0) + state.upcoming_sleep >= self._patience_s
+
+        trying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_Busy), wait=_wait_s, stop=enough, reraise=True
+        )
+        try:
+            return trying(attempt)
+        except _Busy as busy:
+            if busy.final is not None:
+                raise busy.final from None
+            raise Retryable(
+                f"{self._where}: Google is busy or away for longer than {self._patience_s:g} s; run again "
+                "later, what is collected is kept",
+                retry_after_s=busy.after_s,
+            ) from None
+
+    @contextmanager
+    def _answered(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[httpx.Response]:
+        """Send one request; what is given is an answer with bytes still to be read."""
+        token = self._token()  # asked for before its turn is taken
+        with self._governor.turn() if self._governor else nullcontext():
+            response = self._sent(url, token, headers)
+            try:
+                if response.status_code == 401:
+                    response.close()
+                    response = self._sent(url, self._token(renew=True), headers)
+                if response.status_code >= 300:
+                    response.read()
+                    self._judge(response)
+                yield response
+            finally:
+                response.close()
+
+    def _sent(self, url: str, token: str, headers: Mapping[str, str] | None) -> httpx.Response:
+        """Send a request, and follow where it leads; the token goes to Google's own hosts only."""
+        if not self._is_googles(url):
+            raise Refused(Reason.REFUSED_BY_SOURCE, "link_to_another_host", 200)
+        for _ in range(_REDIRECTS):
+            self._check_address(url)
+            client = self._client()
+            request = client.build_request("GET", url, headers=headers)
+            if self._is_googles(url):
+                request.headers["Authorization"] = f"Bearer {token}"
+            response = client.send(request, stream=True)
+            if not response.has_redirect_location:
+                return response
+            url = urljoin(str(response.url), response.headers["location"])
+            response.close()
+        raise Refused(Reason.UNREADABLE, "redirections", response.status_code)
+
+    def _is_googles(self, url: str) -> bool:
+        parts = urlsplit(url)
+        if self._host:
+            return (parts.scheme, parts.netloc) == urlsplit(self._host)[:2]
+        return parts.scheme == "https" and (parts.hostname or "").endswith((".googleapis.com", ".google.com"))
+
+    def _check_address(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+            return
+        raise SettingsError(f"{self._where}: an address of the service is no https address")
+
+    def _client(self) -> httpx.Client:
+        import httpx
+
+        if not self._opened:
+            for name in ("httpx", "httpcore"):  # their lines hold addresses
+                logging.getLogger(name).setLevel(logging.ERROR)
+            timeout = httpx.Timeout(_TIMEOUT_S, connect=20.0)
+            self._opened.append(httpx.Client(timeout=timeout, follow_redirects=False))
+        client: httpx.Client = self._opened[0]
+        return client
+
+    def _judge(self, response: httpx.Response) -> None:
+        """Raise what a refusal means."""
+        status, codes = response.status_code, _codes(response.content)
+        code = codes[0] if codes else ""
+        after_s = retry_after_s(response.headers)
+        for one in codes:
+            if one in _ITEM_CODES:
+                raise Refused(*_ITEM_CODES[one], status, one)
+        if status in _AWAY or (status == 403 and _RATE.intersection(codes)):
+            if self._governor is not None:
+                self._governor.hold_off(min(after_s or _HOLD_OFF_S, self._patience_s))
+            raise _Busy(after_s)
+        if status in _FAULTY:
+            raise _Busy(after_s, Refused(Reason.UNREADABLE, f"http_{status}", status, code))
+        for one in codes:
+            if one in _REMEDIES:
+                raise Denied(f"{self._where}: {self._remedy(_REMEDIES[one])} ({one})", one)
+        if status == 401:
+            raise Denied(f"{self._where}: {_REMEDIES['authError']} (http_401)", "http_401")
+        detail = "gone" if status in {404, 410} else f"http_{status}"
+        raise Refused(Reason.REFUSED_BY_SOURCE, detail, status, code)
+
+    def _remedy(self, text: str) -> str:
+        return text.format(api=_TITLES[self._api], scopes=" and ".join(self._scopes))
+
+    @cached_property
+    def _credentials(self) -> Any:
+        from google.oauth2 import service_account
+
+        stated = self._connection.secret or self._connection.extra.get("keyfile_dict", "")
+        if not stated:
+            raise SettingsError(
+                f"{self._where} lacks the service account's key: put its JSON into `password`, or into "
+                "`keyfile_dict` of extra"
+            )
+        try:
+            return service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+                json.loads(stated), scopes=list(self._scopes), subject=self._account
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SettingsError(f"{self._where}: the key is not that of a service account (JSON)") from error
+
+    def _token(self, *, renew: bool = False) -> str:
+        """Return a token for the account.
+
+        Raises:
+            AccessError: Google gives none; the message says what to do.
+        """
+        import google.auth.exceptions
+        import google_auth_httplib2
+        import httplib2
+
+        credentials = self._credentials
+        if renew or not credentials.valid:
+            http = httplib2.Http(timeout=_TIMEOUT_S)
+            try:
+                credentials.refresh(google_auth_httplib2.Request(http))
+            except google.auth.exceptions.RefreshError as error:
+                if error.retryable:
+                    raise _Busy from None
+                raise self._no_token(error) from None
+            except (google.auth.exceptions.TransportError, httplib2.HttpLib2Error, OSError):
+                raise _Busy from None
+            finally:
+                http.close()
+        return str(credentials.token)
+
+    def _no_token(self, error: Exception) -> Denied:
+        """Say what to do when Google gives no token; its own words may hold the account."""
+        said = " ".join(map(str, error.args))
+        code, remedy = next(
+            (code, remedy) for pattern, code, remedy in _NO_TOKEN if re.search(pattern, said, re.IGNORECASE)
+        )
+        return Denied(f"{self._where}: {self._remedy(remedy)} ({code})", code)
+
+
+_TITLES = {"gmail": "Gmail API", "drive": "Google Drive API", "chat": "Google Chat API"}
+_DELEGATE = (
+    "the service account may not act for accounts of this domain with these scopes; in the admin console "
+    "under Security, API controls, Domain-wide delegation, add its client id with {scopes} (a change takes "
+    "up to a day)"
+)
+_NO_TOKEN = (
+    # Pattern in Google's answer, code that we show, what to do. The errors are listed at
+    # https://developers.google.com/identity/protocols/oauth2/service-account#error-codes; what stands behind
+    # invalid_grant is told by its description only.
+    ("unauthorized_client|access_denied", "unauthorized_client", _DELEGATE),
+    ("invalid_scope", "invalid_scope", _DELEGATE),
+    (
+        "short-lived token|reasonable timeframe|iat and exp",
+        "invalid_grant_time",
+        "this machine's clock is wrong: Google refuses what it signs; set the clock (NTP) and run again",
+    ),
+    (
+        "JWT signature|invalid jwt|invalid_client|disabled_client|account not found|robot",
+        "invalid_key",
+        "the key is not one that the service account has now; make a new key (IAM, Service accounts, Keys), "
+        "put it into the connection, and check that the service account is enabled",
+    ),
+    (
+        "suspended|disabled|deleted",
+        "account_suspended",
+        "the account is suspended or deleted, and Google lets nobody act for it; export it from Vault "
+        "(vault_export), or restore it for the time of the search",
+    ),
+    (
+        "invalid_grant.*(email|user)|not a valid email",
+        "account_unknown",
+        "Google knows no such account in this domain; check `account` in the request file (the primary "
+        "address)",
+    ),
+    (
+        "admin_policy_enforced|org_internal",
+        "policy",
+        "a policy of the domain keeps this application out; in the admin console under Security, API "
+        "controls, App access control, trust its client id",
+    ),
+    (
+        "",
+        "no_token",
+        "Google gives no token; check the key of the service account, `account`, that the account is not "
+        "suspended, and this machine's clock",
+    ),
+)
+_DISABLED = (
+    "the {api} is not switched on in the Google Cloud project of the service account; enable it there (APIs "
+    "and services, Library), wait some minutes, and run again"
+)
+_SCOPES = "the token does not allow this; delegate {scopes} to the service account's client id"
+_OFF = (
+    "this service is off for the account, or its licence was removed; switch it on or assign the licence for "
+    "the time of the search, export it from Vault (vault_export), or leave the place out in `places`"
+)
+_REMEDIES = {
+    "SERVICE_DISABLED": _DISABLED,
+    "accessNotConfigured": _DISABLED,
+    "insufficientPermissions": _SCOPES,
+    "ACCESS_TOKEN_SCOPE_INSUFFICIENT": _SCOPES,
+    # https://developers.google.com/workspace/gmail/api/guides/handle-errors: "Mail service not enabled"
+    "failedPrecondition": _OFF,
+    "FAILED_PRECONDITION": _OFF,
+    "domainPolicy": _OFF,
+    "authError": "Google refuses a token it has just given; check the key, and this machine's clock",
+}
+
+
+def not_given(source_id: str, place: str, error: Refused) -> AccessError:
+    """Return what to say when a place of an account is not there."""
+    return AccessError(
+        f"source {source_id}: Google does not give `{place}` ({error.code or error.detail}); check the "
+        "account, or leave that place out in `places`"
+    )
+
+
+def seconds(connection: Connection, name: str, default: float, where: str) -> float:
+    """Return a number that the connection's ``extra`` may hold.
+
+    Raises:
+        SettingsError: It is no number above zero.
+    """
+    stated = connection.extra.get(name, "")
+    try:
+        found = float(stated) if stated else default
+    except ValueError:
+        found = -1.0
+    if not 0 < found < float("inf"):
+        raise SettingsError(f"{where}: `{name}` in extra is no number above zero")
+    return found
+
+
+def _close(opened: list[Any]) -> None:
+    while opened:
+        opened.pop().close()
+
+
+def _object(response: httpx.Response) -> Mapping[str, Any]:
+    raw = response.read()
+    try:
+        found = json.loads(raw) if raw.strip() else {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise _Busy(final=Refused(Reason.UNREADABLE, "half_answer", response.status_code))
+    return found
+
+
+def _codes(data: bytes) -> list[str]:
+    """Return the codes that an error gives, the most detailed first, and none that is no code."""
+    try:
+        error = json.loads(data)["error"]
+        stated = [one.get("reason") for one in (*error.get("details", ()), *error.get("errors", ()))]
+        stated.append(error.get("status"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
+    return [str(one) for one in stated if one and _CODE.fullmatch(str(one))]
+
+
+def _sum(file: BinaryIO, name: str) -> str:
+    digest = hashlib.new(name, usedforsecurity=False)
+    while block := file.read(_BLOCK):
+        digest.update(block)
+    file.seek(0)
+    return digest.hexdigest()
+
+
+def _busy(state: tenacity.RetryCallState) -> _Busy:
+    error = state.outcome.exception() if state.outcome else None
+    return error if isinstance(error, _Busy) else _Busy()
+
+
+def _wait_s(state: tenacity.RetryCallState) -> float:
+    """Wait as the service asks, else twice as long each time, with some jitter, as Google's pages advise."""
+    after_s = _busy(state).after_s
+    if after_s is not None:
+        return after_s
+    return min(32.0, 0.2 * 2.0 ** (state.attempt_number - 1)) * random.uniform(0.75, 1.25)  # noqa: S311

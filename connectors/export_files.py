@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO, ClassVar
 
@@ -75,14 +77,19 @@ class PackageFile:
         """
         return self.member.size if self.member is not None else open_head(self.path, 0).size
 
-    def stream(self) -> BinaryIO:
+    def stream(self, opened: zipfile.ZipFile | None = None) -> BinaryIO:
         """Open it.
+
+        Args:
+            opened: The zip it is in, where that is open: its directory is not read again for each member.
 
         Raises:
             ItemError: Its ``problem``, or what opening finds.
         """
         if self.problem is not None:
             raise ItemError(self.problem.reason, self.problem.detail)
+        if self.member is not None and opened is not None:
+            return zips.open_member(opened, self.member)
         if self.member is not None:
             return zips.open_member_of(self.path, self.member)
         open_head(self.path, 0)  # a link or a pipe is refused by name
@@ -95,10 +102,10 @@ class PackageFile:
             return PlainSource(self.path)
         return StreamSource(self.stream())
 
-    def head(self, size: int = _HEAD) -> bytes:
+    def head(self, size: int = _HEAD, opened: zipfile.ZipFile | None = None) -> bytes:
         """Return its first bytes; empty when it cannot be read."""
         try:
-            with self.stream() as stream:
+            with self.stream(opened) as stream:
                 return stream.read(size)
         except ItemError:
             return b""
@@ -121,17 +128,34 @@ class Archive:
         """Its file name."""
         return self.key.rpartition("/")[2]
 
-    def files(self) -> list[PackageFile]:
-        """Return its members in the order of its directory.
+    def size(self) -> int:
+        """Return its bytes, packed.
+
+        Raises:
+            ItemError: ``unreadable``.
+        """
+        return open_head(self.path, 0).size
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[zipfile.ZipFile, list[PackageFile]]]:
+        """Open it; give the zip and its members in the order of its directory.
 
         Raises:
             ItemError: It does not open.
         """
         with zips.opened(self.path) as archive:
-            return [
-                PackageFile(f"{self.key}{INSIDE}{member.key}", self.path, member, member.problem)
-                for member in zips.members(archive)
-            ]
+            yield (
+                archive,
+                [
+                    PackageFile(f"{self.key}{INSIDE}{member.key}", self.path, member, member.problem)
+                    for member in zips.members(archive)
+                ],
+            )
+
+    def files(self) -> list[PackageFile]:
+        """Return its members; raises as ``opened`` does."""
+        with self.opened() as (_, files):
+            return files
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +304,7 @@ class PackageConnector(FileConnector):
         number: int,
         window: Window,
         *,
+        opened: zipfile.ZipFile | None = None,
         kind: Kind | None = None,
         moment: Moment = NO_MOMENT,
         metadata: Mapping[str, str] = EMPTY,
@@ -291,6 +316,7 @@ class PackageConnector(FileConnector):
             file: The file.
             number: Its cursor.
             window: The request's days.
+            opened: The zip it is in, where that is open.
             kind: What the export says it is, or None.
             moment: What the export says of its time; that in a mail's own header goes before it.
             metadata: The export's facts.
@@ -300,7 +326,7 @@ class PackageConnector(FileConnector):
         problem_kind = kind or (Kind.EMAIL if name.lower().endswith((".eml", ".msg")) else Kind.FILE)
         try:
             size = file.size()
-            with file.stream() as stream:
+            with file.stream(opened) as stream:
                 head = stream.read(HELD + 1)
         except ItemError as err:
             return FailedItem(file.key, problem_kind, cursor, err.reason, err.detail, name)

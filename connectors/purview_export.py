@@ -12,6 +12,7 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -226,11 +227,13 @@ class PurviewExport(PackageConnector):
             yield Part(scope)
             return
         export = self._export()
-        specs: list[dict[str, object]] = [{"v": 1, "file": key} for key in export.place(scope.key)]
+        number = 0
+        for key in export.place(scope.key):
+            spec = canonical.dumps({"v": 1, "file": key})
+            yield Part(scope, number, spec, size_bytes=export.size_of(key))
+            number += 1
         if scope.key in export.index.targets:
-            specs.append({"v": 1, "rows": True})
-        for number, spec in enumerate(specs):
-            yield Part(scope, number, canonical.dumps(spec))
+            yield Part(scope, number, canonical.dumps({"v": 1, "rows": True}))
 
     def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
         """Yield the files of a place in the order of their zip, then what the report has and no zip.
@@ -270,16 +273,21 @@ class PurviewExport(PackageConnector):
     def _files(self, export: _Export, place: str, key: str, window: Window, done: int) -> Iterator[Yielded]:
         if key not in export.place(place):
             raise ItemError(Reason.UNREADABLE, "scope_gone")
-        files = [file for file in export.files_in(key) if export.place_of(file) == place]
-        with _Rows(export, place) as rows:
+        with _Rows(export, place) as rows, export.opened(key) as (opened, all_files):
+            files = [file for file in all_files if export.place_of(file) == place]
             for number, file in enumerate(files, 1):
                 if number > done:
-                    yield self._item(
-                        export, file, number, window, rows.of(file), partial=place.startswith(PARTIAL)
-                    )
+                    yield self._item(export, file, number, window, rows.of(file), place, opened)
 
     def _item(
-        self, export: _Export, file: PackageFile, number: int, window: Window, row: _Facts, *, partial: bool
+        self,
+        export: _Export,
+        file: PackageFile,
+        number: int,
+        window: Window,
+        row: _Facts,
+        place: str,
+        opened: zipfile.ZipFile | None,
     ) -> Yielded:
         """Return a file with what the report says of it."""
         facts, codes = dict(row.facts), list(row.warnings)
@@ -289,7 +297,7 @@ class PurviewExport(PackageConnector):
             facts.setdefault("account", folders[1])
         if len(folders) > 2:
             facts.setdefault("folder", "/".join(folders[2:]))
-        if partial:
+        if place.startswith(PARTIAL):
             codes.append(WarningCode.PARTLY_INDEXED)
         if file.inner.lower().endswith(".pst") and (stated := export.index.inside.get(_key_of(file))):
             facts["items_stated"] = str(stated)
@@ -302,6 +310,7 @@ class PurviewExport(PackageConnector):
         dated = not transcript and (chat or lower.endswith(".msg"))
         return self._value(
             file, number, window,
+            opened=opened,
             kind=Kind.CHAT if chat else None,
             moment=row.moment if dated else NO_MOMENT,
             metadata=facts or EMPTY,
@@ -428,6 +437,19 @@ class _Export:
         if (archive := self._archives.get(key)) is None:
             raise ItemError(Reason.UNREADABLE, "scope_gone")
         return [file for file in archive.files() if file.key not in self._report_keys]
+
+    def size_of(self, key: str) -> int | None:
+        """Return the packed bytes of a zip; None for the files beside the zips."""
+        return self._archives[key].size() if key in self._archives else None
+
+    @contextmanager
+    def opened(self, key: str) -> Iterator[tuple[zipfile.ZipFile | None, list[PackageFile]]]:
+        """Open a zip; give it and what ``files_in`` gives."""
+        if (archive := self._archives.get(key)) is None:
+            yield None, self.files_in(key)
+            return
+        with archive.opened() as (opened, files):
+            yield opened, [file for file in files if file.key not in self._report_keys]
 
     def place_of(self, file: PackageFile) -> str:
         """Return the place of a file: mailbox or site, and whether it is partially indexed."""

@@ -202,7 +202,7 @@ class VaultExport(PackageConnector):
         if scope.kind == "mbox":
             number = 0
             for file in export.box(scope.key).files:
-                cut = [Part(scope)]
+                cut = [Part(scope, size_bytes=file.size())]
                 if file.member is None:
                     cut = list(mbox_parts(file.path, scope, max_items, max_bytes))
                 for part in cut:
@@ -211,7 +211,8 @@ class VaultExport(PackageConnector):
                     number += 1
         elif scope.kind == "export":
             for number, archive in enumerate(export.group(scope.key)):
-                yield Part(scope, number, canonical.dumps({"v": 1, "file": archive.key}))
+                spec = canonical.dumps({"v": 1, "file": archive.key})
+                yield Part(scope, number, spec, size_bytes=archive.size())
         else:
             yield Part(scope)
 
@@ -276,13 +277,14 @@ class VaultExport(PackageConnector):
         if archive is None:
             raise ItemError(Reason.UNREADABLE, "scope_gone")
         self._raise_unless_whole(archive.path, export.sum_of(archive.path))
-        with _Metadata(export, group, "") as metadata:
-            for number, file in enumerate(export.others(archive), 1):
+        with _Metadata(export, group, "") as metadata, archive.opened() as (opened, files):
+            for number, file in enumerate(export.others(archive, files), 1):
                 if number > done:
-                    yield self._file(export, file, number, window, metadata)
+                    yield self._file(export, file, number, window, metadata, opened)
 
     def _loose(self, export: _Export, window: Window, done: int) -> Iterator[Yielded]:
-        with _Metadata(export, "", "") as metadata:
+        records = any(file.key not in export.by_key for file in export.loose)
+        with _Metadata(export, "", "", rows=records) as metadata:
             for number, file in enumerate(export.loose, 1):
                 if number <= done:
                     continue
@@ -296,7 +298,13 @@ class VaultExport(PackageConnector):
                     yield self._file(export, file, number, window, metadata)
 
     def _file(
-        self, export: _Export, file: PackageFile, number: int, window: Window, metadata: _Metadata
+        self,
+        export: _Export,
+        file: PackageFile,
+        number: int,
+        window: Window,
+        metadata: _Metadata,
+        opened: zipfile.ZipFile | None = None,
     ) -> Yielded:
         cursor = number_cursor(number)
         report = export.by_key.get(file.key)
@@ -307,7 +315,8 @@ class VaultExport(PackageConnector):
             return ExcludedItem(
                 file.key, Kind.FILE, cursor, Reason.EXPORT_SCAFFOLDING, f"vault_{report.role}", file.name
             )
-        return self._value(file, number, window, metadata=metadata.of_file(file.name))
+        facts = metadata.of_file(file.name)
+        return self._value(file, number, window, opened=opened, metadata=facts)
 
     def _count_box(self, export: _Export, box: _Box) -> Expected:
         counts = export.counts.get(box.stem, _NO_COUNTS)
@@ -446,20 +455,22 @@ class _Export:
         named: dict[str, tuple[str, str]] = {}
         for archive in package.archives.values():
             try:
-                files = archive.files()
+                with archive.opened() as (opened, files):
+                    mboxes = [file for file in files if _is_mbox(file, opened)]
             except ItemError as err:
                 self.broken[archive.key] = err
                 continue
             self.archives.append(archive)
             stem = _stem(archive.name)
-            mboxes = [file for file in files if _is_mbox(file)]
             self._mboxes[archive.key] = frozenset(file.key for file in mboxes)
             for file in mboxes:
                 _into_box(boxes, named, file, stem)
             if len(mboxes) < len(files):
                 self.groups.setdefault(stem, []).append(archive)
             self.reports += [
-                report for file in files if file not in mboxes and (report := _report(file)) is not None
+                report
+                for file in files
+                if file.key not in self._mboxes[archive.key] and (report := _report(file)) is not None
             ]
         self.loose: list[PackageFile] = []
         for file in package.loose.values():
@@ -538,9 +549,9 @@ class _Export:
             raise ItemError(Reason.UNREADABLE, "scope_gone")
         return found
 
-    def others(self, archive: Archive) -> list[PackageFile]:
-        """Return the members of a zip that are no mbox."""
-        return [file for file in archive.files() if file.key not in self._mboxes[archive.key]]
+    def others(self, archive: Archive, files: list[PackageFile]) -> list[PackageFile]:
+        """Return those members of a zip that are no mbox."""
+        return [file for file in files if file.key not in self._mboxes[archive.key]]
 
     def mboxes_in(self, archive: Archive) -> int:
         """Return how many members of a zip are mbox files."""
@@ -554,7 +565,7 @@ class _Export:
     def drive_key(self, drive_id: str) -> str | None:
         """Return the key of the file of the package that has this id of Drive in its name."""
         if self._drive is None:
-            files = [*self.loose, *(f for a in self.archives for f in self.others(a))]
+            files = [*self.loose, *(f for a in self.archives for f in self.others(a, a.files()))]
             found = ((_DRIVE_ID.search(file.name), file.key) for file in files)
             self._drive = {match["id"]: key for match, key in found if match is not None}
         return self._drive.get(drive_id)
@@ -871,10 +882,10 @@ def _stem(name: str) -> str:
     return re.sub(r"[-_]conversion_errors$", "", stem, flags=re.IGNORECASE)
 
 
-def _is_mbox(file: PackageFile) -> bool:
+def _is_mbox(file: PackageFile, opened: zipfile.ZipFile | None = None) -> bool:
     if file.problem is not None or named_otherwise(file.name) or is_system_name(file.name):
         return False
-    head = file.head(_HEAD)
+    head = file.head(_HEAD, opened)
     named = file.name.lower().endswith((".mbox", ".mbx"))
     damaged = not head and file.member is not None and file.member.size > 0
     return starts_like_mbox(head) or (named and (bool(head) or damaged) and b"\x00" not in head)

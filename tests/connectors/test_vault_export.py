@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from connectors.mail_files import MailFiles
 from connectors.vault_export import VaultExport
 from records import canonical
-from records.errors import SettingsError
+from records.errors import ItemError, SettingsError
 from records.models import ExcludedItem, FailedItem, Window
 from records.vocabulary import Kind, Reach, Reason, WarningCode
 from tests.connectors.builders import ALWAYS, ZONE, context, everything, keyed
@@ -38,10 +39,6 @@ def key(mail: Mail, ordinal: int = 0) -> str:
 
 def read(path: Path, **options: str) -> tuple[dict[str, object], dict[str, str]]:
     """Return all values by native key, and the failures of scopes by key."""
-    from dataclasses import replace
-
-    from records.errors import ItemError
-
     source = VaultExport(replace(context(str(path)), options=options))
     source.check()
     values: dict[str, object] = {}
@@ -416,8 +413,6 @@ def test_one_package_serves_several_custodians(tmp_path):
     values, _ = read(path, accounts=f" {LEE.upper()} ")
     assert key(mails[4]) in values
     assert key(mails[0]) not in values
-    from dataclasses import replace
-
     source = VaultExport(replace(context(str(path)), options={"accounts": LEE}))
     assert [(one.key, one.reach) for one in source.unreached()] == [(f"Export1/{ANA}", Reach.NOT_ASKED)]
 
@@ -480,3 +475,23 @@ def test_a_name_inside_a_zip_never_becomes_a_path(tmp_path):
     files = VaultPackage(mails=[Mail(1)]).build(sums=False) | {"Drive1_1.zip": data.getvalue()}
     values, _ = read(write(tmp_path / "x", files))
     assert values["Drive1_1.zip!../../evil_1AbCdEfGhIjKl.txt"].warnings == (WarningCode.NAME_CHANGED,)
+
+
+# --- settings ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"options": {}}, "needs `path`, or `connection` and options matter$"),
+        (
+            {"options": {"matter": "m", "colour": "blue"}},
+            "options: colour not known; known: accounts, corpus",
+        ),
+        ({"places": ("inbox",)}, "a package has none to choose from"),
+    ],
+)
+def test_settings_of_an_export_that_is_still_to_be_fetched(given, message):
+    with pytest.raises(SettingsError, match=rf"^source s1: .*{message}"):
+        VaultExport(replace(context(None), **given)).check_settings()
+    VaultExport(replace(context(None), options={"matter": "m", "terms": "bus"})).check_settings()

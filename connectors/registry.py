@@ -6,6 +6,7 @@ import os
 
 from connectors import purview_export, vault_export, zips
 from connectors.bytesource import gunzipped, whole
+from connectors.exchange_ews import ExchangeEws
 from connectors.folders import open_head
 from connectors.google_takeout import TOP, GoogleTakeout
 from connectors.loose_files import LooseFiles, walk
@@ -20,6 +21,7 @@ from connectors.vault_export import VaultExport
 from records.errors import ItemError, SettingsError
 
 CONNECTORS: dict[str, type[Connector]] = {
+    ExchangeEws.name: ExchangeEws,
     GoogleTakeout.name: GoogleTakeout,
     LooseFiles.name: LooseFiles,
     MailFiles.name: MailFiles,

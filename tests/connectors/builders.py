@@ -327,6 +327,8 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "takeout zips": ("google_takeout", takeout_zips),
     "loose files": ("loose_files", loose),
     "one loose file": ("loose_files", one_file),
+    "exchange online": ("exchange_ews", elsewhere("built_ews", "online")),
+    "exchange server": ("exchange_ews", elsewhere("built_ews", "server")),
     "microsoft graph": ("microsoft_graph", elsewhere("built_graph", "graph_account")),
     "purview export": ("purview_export", packages("purview")),
     "purview export unpacked": ("purview_export", packages("purview_unpacked")),

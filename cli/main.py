@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from cli import exports, leads, sampling, variants
+from cli import exports, leads, sampling, topping_up, variants
 from cli.adequacy import adequacy_command
 from cli.common import By, ItemId, RequestId, opened
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
@@ -36,6 +36,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(retention_app, name="retention")
 app.add_typer(kibana_app, name="kibana")
 app.add_typer(exports.app, name="exports")
+app.add_typer(topping_up.app, name="top-up")
 app.add_typer(leads.app, name="leads")
 app.add_typer(variants.app, name="variants")
 app.add_typer(sampling.app, name="sample")
@@ -78,6 +79,9 @@ def open_command(
             f"{len(bad_lines)} lines of the term list cannot be searched. Correct the list, then "
             f"`daylight terms {request_id} TERMS.csv --adopt`, before or after the run."
         )
+
+
+app.command("amend")(topping_up.amend_command)
 
 
 @app.command("run")

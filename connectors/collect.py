@@ -35,14 +35,24 @@ _IN_MEMORY = 8 << 20
 _NO_FACTS = canonical.dumps({"metadata": {}, "warnings": []})
 
 
-@dataclass(slots=True)
-class _Chunk:
-    """What has been drawn and not yet made durable."""
+@dataclass
+class Chunk:
+    """What has been drawn and not yet made durable.
+
+    Attributes:
+        rows: New rows of the table ``items``.
+        pending: Rows whose bytes are held here, with the bytes.
+        refs: Bytes that were written to the segment already.
+        bytes: Native bytes held or written.
+        drawn: Items drawn, those that give no row among them.
+        cursor: Of the last item drawn.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     pending: list[tuple[dict[str, Any], bytes]] = field(default_factory=list)
     refs: list[BlobRef] = field(default_factory=list)
     bytes: int = 0
+    drawn: int = 0
     cursor: str | None = None
 
 
@@ -91,11 +101,16 @@ def collect_batch(
         AttemptLost: A newer attempt owns the batch.
         Incomplete: The disk is full.
     """
+    b, s = t.batches.c, t.scopes.c
     with attempt.catalogue.read() as connection:
         batch = connection.execute(
-            sa.select(t.batches).where(
-                t.batches.c.request_id == attempt.request_id, t.batches.c.batch_id == attempt.batch_id
+            sa.select(t.batches, s.first_round)
+            .outerjoin_from(
+                t.batches,
+                t.scopes,
+                (s.request_id == b.request_id) & (s.source_id == b.source_id) & (s.scope_key == b.scope_key),
             )
+            .where(b.request_id == attempt.request_id, b.batch_id == attempt.batch_id)
         ).one()
         done = connection.execute(
             sa.select(sa.func.count()).where(
@@ -105,8 +120,11 @@ def collect_batch(
             )
         ).scalar_one()
     part = part_of(batch)
-    collector = _Collector(attempt, store, connector, context, part.scope.key, done)
-    failure = collector.run(_drawn(attempt, connector, part, window, batch.cursor), progress)
+    made: type[Collector] = Collector
+    if batch.first_round is not None and batch.round > batch.first_round:
+        from connectors.relist import Relisting as made  # noqa: N813 - a top-up; the first collection needs none
+    collector = made(attempt, store, connector, context, part.scope.key, done, batch.round)
+    failure = collector.run(_drawn(collector, connector, part, window, batch.cursor), progress)
     with attempt.commit() as connection:
         if failure is not None:
             connection.execute(
@@ -119,11 +137,11 @@ def collect_batch(
                 .values(failure_reason=str(failure.reason), failure_detail=failure.detail)
             )
         attempt.finish(connection)
-    return collector.position - done
+    return collector.drawn
 
 
 def _drawn(
-    attempt: Attempt, connector: Connector, part: Part, window: Window, cursor: str | None
+    collector: Collector, connector: Connector, part: Part, window: Window, cursor: str | None
 ) -> Iterator[Yielded]:
     """Draw what is left of a part; where its cursor is known no more, all of it but what is stored.
 
@@ -136,19 +154,11 @@ def _drawn(
     except CursorExpired:
         logger().warning(
             "cursor expired: the place is read again in full",
-            request=attempt.request_id,
-            batch=attempt.batch_id,
+            request=collector.attempt.request_id,
+            batch=collector.attempt.batch_id,
             connector=connector.name,
         )
-    i = t.items.c
-    with attempt.catalogue.read() as connection:
-        stored = set(
-            connection.scalars(
-                sa.select(i.native_key).where(
-                    i.request_id == attempt.request_id, i.batch_id == attempt.batch_id, i.level == 0
-                )
-            )
-        )
+    stored = collector.drawn_before()
     seen: Counter[str] = Counter()
     for found in connector.items(part, window, None):
         key = found.native_key
@@ -157,8 +167,16 @@ def _drawn(
             yield found
 
 
-class _Collector:
-    """Draws from a connector and stores, for one attempt."""
+class Collector:
+    """Draws from a connector and stores, for one attempt.
+
+    Attributes:
+        attempt: The right to write.
+        position: Of the next row in its batch.
+        drawn: Items drawn by this attempt.
+    """
+
+    chunk: type[Chunk] = Chunk
 
     def __init__(
         self,
@@ -168,13 +186,27 @@ class _Collector:
         context: SourceContext,
         scope_key: str,
         position: int,
+        round_no: int = 0,
     ) -> None:
-        self._attempt = attempt
+        """Prepare; nothing is drawn yet.
+
+        Args:
+            attempt: The right to write the batch.
+            store: The request's evidence.
+            connector: The source.
+            context: What the connector was given.
+            scope_key: The place.
+            position: Top items that the batch has already.
+            round_no: Of listing; 0 for the first collection.
+        """
+        self.attempt = attempt
+        self._round = round_no
         self._store = store
         self._connector = connector
         self._context = context
         self._scope_key = scope_key
         self.position = position
+        self.drawn = 0
         self._common: dict[str, Any] = {
             "request_id": attempt.request_id,
             "batch_id": attempt.batch_id,
@@ -189,34 +221,52 @@ class _Collector:
 
     def run(self, drawn: Iterator[Yielded], progress: Callable[[int], None] | None) -> ItemError | None:
         """Store everything; a scope that breaks off as a whole is returned as its error."""
-        writer = self._store.writer(self._attempt.segment)
+        writer = self._store.writer(self.attempt.segment)
         failure = None
         try:
-            chunk = _Chunk()
+            chunk = self.chunk()
             try:
                 for found in drawn:
                     self._take(found, chunk, writer)
-                    if len(chunk.rows) >= CHUNK_ITEMS or chunk.bytes >= CHUNK_BYTES:
+                    if chunk.drawn >= CHUNK_ITEMS or chunk.bytes >= CHUNK_BYTES:
                         self._save(chunk, writer, progress)
-                        chunk = _Chunk()
+                        chunk = self.chunk()
             except ItemError as error:
                 failure = error
-            if chunk.rows:
+            if chunk.drawn:
                 self._save(chunk, writer, progress)
         finally:
             writer.close()
         return failure
 
-    def _take(self, found: Yielded, chunk: _Chunk, writer: SegmentWriter) -> None:
-        row = self._row(found)
+    def drawn_before(self) -> set[str]:
+        """Return the native keys that earlier attempts of this batch have met, numbered where used twice."""
+        i = t.items.c
+        with self.attempt.catalogue.read() as connection:
+            return set(
+                connection.scalars(
+                    sa.select(i.native_key).where(
+                        i.request_id == self.attempt.request_id,
+                        i.batch_id == self.attempt.batch_id,
+                        i.level == 0,
+                    )
+                )
+            )
+
+    def _take(self, found: Yielded, chunk: Chunk, writer: SegmentWriter) -> None:
+        self._add(found, self._row(found, found.native_key), chunk, writer)
+        chunk.drawn += 1
+        chunk.cursor = found.cursor
+
+    def _add(self, found: Yielded, row: dict[str, Any], chunk: Chunk, writer: SegmentWriter) -> None:
+        """Take an item as a new row, with its bytes."""
         if isinstance(found, FoundItem):
             self._take_native(found, row, chunk, writer)
         chunk.rows.append(row)
-        chunk.cursor = found.cursor
         self.position += 1
 
     def _take_native(
-        self, found: FoundItem, row: dict[str, Any], chunk: _Chunk, writer: SegmentWriter
+        self, found: FoundItem, row: dict[str, Any], chunk: Chunk, writer: SegmentWriter
     ) -> None:
         """Read the bytes; what cannot be had after all is a failed item."""
         try:
@@ -240,13 +290,16 @@ class _Collector:
         chunk.refs.append(ref)
         chunk.bytes += ref.stored_bytes
 
-    def _row(self, found: Yielded) -> dict[str, Any]:
-        key = item_id(self._context.custodian_id, self._context.source_id, self._scope_key, found.native_key)
+    def _id(self, native_key: str) -> str:
+        return item_id(self._context.custodian_id, self._context.source_id, self._scope_key, native_key)
+
+    def _row(self, found: Yielded, native_key: str) -> dict[str, Any]:
+        key = self._id(native_key)
         row = {
             **self._common,
             "item_id": key,
             "family_id": key,
-            "native_key": found.native_key,
+            "native_key": native_key,
             "position": self.position,
             "kind": found.kind.value,
             "name": found.name,
@@ -274,7 +327,7 @@ class _Collector:
             row["moment_at"] = canonical.utc_text(found.moment.at)
         return row
 
-    def _save(self, chunk: _Chunk, writer: SegmentWriter, progress: Callable[[int], None] | None) -> None:
+    def _save(self, chunk: Chunk, writer: SegmentWriter, progress: Callable[[int], None] | None) -> None:
         known = self._store.find(row["blob_sha256"] for row, _ in chunk.pending)
         fresh: dict[str, BlobRef] = {}
         for row, data in chunk.pending:
@@ -289,23 +342,27 @@ class _Collector:
         except sa.exc.IntegrityError:
             self._number_repeated_keys(chunk)
             self._commit(chunk, blobs)
+        self.drawn += chunk.drawn
         if progress is not None:
-            progress(len(chunk.rows))
+            progress(chunk.drawn)
 
-    def _commit(self, chunk: _Chunk, blobs: list[dict[str, Any]]) -> None:
-        with self._attempt.commit(items=len(chunk.rows)) as connection:
+    def _commit(self, chunk: Chunk, blobs: list[dict[str, Any]]) -> None:
+        with self.attempt.commit(items=chunk.drawn) as connection:
             insert_missing(connection, t.blobs, blobs)
-            insert(connection, t.items, chunk.rows)
+            self._write(connection, chunk)
             connection.execute(
                 t.batches.update()
                 .where(
-                    t.batches.c.request_id == self._attempt.request_id,
-                    t.batches.c.batch_id == self._attempt.batch_id,
+                    t.batches.c.request_id == self.attempt.request_id,
+                    t.batches.c.batch_id == self.attempt.batch_id,
                 )
                 .values(cursor=chunk.cursor)
             )
 
-    def _number_repeated_keys(self, chunk: _Chunk) -> None:
+    def _write(self, connection: sa.Connection, chunk: Chunk) -> None:
+        insert(connection, t.items, chunk.rows)
+
+    def _number_repeated_keys(self, chunk: Chunk) -> None:
         """Give native keys that a source uses twice an ordinal, so that neither item is lost.
 
         It happens with file names that differ only in Unicode form. The first keeps its key.
@@ -316,17 +373,15 @@ class _Collector:
             while row["item_id"] in taken or self._is_taken(row["item_id"]):
                 ordinal += 1
                 row["native_key"] = f"{key}#{ordinal}"
-                row["item_id"] = row["family_id"] = item_id(
-                    self._context.custodian_id, self._context.source_id, self._scope_key, row["native_key"]
-                )
+                row["item_id"] = row["family_id"] = self._id(row["native_key"])
             taken.add(row["item_id"])
 
     def _is_taken(self, key: str) -> bool:
-        with self._attempt.catalogue.read() as connection:
+        with self.attempt.catalogue.read() as connection:
             return (
                 connection.execute(
                     sa.select(t.items.c.item_id).where(
-                        t.items.c.request_id == self._attempt.request_id, t.items.c.item_id == key
+                        t.items.c.request_id == self.attempt.request_id, t.items.c.item_id == key
                     )
                 ).first()
                 is not None

@@ -86,13 +86,13 @@ class BatchRunner:
         )
 
     def _extract(self, attempt: Attempt, batch_id: str) -> int:
-        source = self.request.body.source(self._source_of(batch_id))
+        body, source = self.home.source(self.request.request_id, self._source_of(batch_id))
         return read_batch(
             attempt,
             self.home.store(self.request.request_id),
             self._reader(),
             zone=self.request.body.zone,
-            owner_handles=self.request.body.context(source).owner_handles,
+            owner_handles=body.context(source).owner_handles,
             progress=self.beat,
             known=self._known,
         )

@@ -39,6 +39,10 @@ NO_SOURCE = "no_source"
 """Detail of a custodian whose records the request names no place of."""
 
 
+NO_LONGER = "no_longer_named"
+"""Detail of a place of a source that the request named before, and of which nothing was met."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """One place of one custodian.
@@ -52,6 +56,7 @@ class Place:
         kind: As the connector calls it (``folder``, ``mbox``); empty for a whole source.
         state: Whether it was read.
         found: Top items met.
+        gone: Of these, items that the newest listing has no more; what is kept of them stays.
         expected: The source's own count, or that of another route than the reader's; None for unknown.
         expected_by: That route in words; ``unknown``.
         detail: Short code, or what the source's connector said; empty when it was read.
@@ -65,6 +70,7 @@ class Place:
     kind: str
     state: Cover
     found: int = 0
+    gone: int = 0
     expected: int | None = None
     expected_by: str = "unknown"
     detail: str = ""
@@ -77,7 +83,8 @@ class Coverage:
     Attributes:
         places: In the order of custodian, source and place.
         states: How many places are in each state.
-        not_read: Places in a state of ``NOT_READ``: with one or more, a run is partial.
+        not_read: Places in a state of ``NOT_READ``, of sources that the version in force names: with one or
+            more, a run is partial.
     """
 
     places: tuple[Place, ...]
@@ -116,7 +123,11 @@ def coverage(home: Home, request_id: str, counted: Ledger) -> Coverage:
             row.source_id: row
             for row in connection.execute(sa.select(t.source_checks).where(k.request_id == request_id))
         }
-    places = [_searched(scope, labels[scope.source, scope.scope]) for scope in counted.scopes]
+    named = {source.id for source in body.sources}
+    places = [
+        _searched(scope, labels[scope.source, scope.scope], named=scope.source in named)
+        for scope in counted.scopes
+    ]
     places += [
         Place(
             row.custodian_id,
@@ -129,6 +140,7 @@ def coverage(home: Home, request_id: str, counted: Ledger) -> Coverage:
             detail=row.detail,
         )
         for row in unreached
+        if row.source_id in named
     ]
     listed = {one.source for one in places}
     for source in body.sources:
@@ -147,7 +159,8 @@ def coverage(home: Home, request_id: str, counted: Ledger) -> Coverage:
     ]
     places.sort(key=lambda one: (one.custodian, one.source, one.place))
     states = Counter(str(one.state) for one in places)
-    return Coverage(tuple(places), dict(sorted(states.items())), sum(one.state in NOT_READ for one in places))
+    not_read = sum(one.state in NOT_READ and one.source in named for one in places)
+    return Coverage(tuple(places), dict(sorted(states.items())), not_read)
 
 
 _ANSWERS = {"answered": Cover.EMPTY, "refused": Cover.REFUSED, "not_answered": Cover.NOT_ANSWERED}
@@ -160,8 +173,10 @@ _REACH = {
 }
 
 
-def _searched(scope: ScopeLedger, row: Any) -> Place:
+def _searched(scope: ScopeLedger, row: Any, *, named: bool) -> Place:
     state, detail = _state(scope)
+    if not named and not scope.found:
+        state, detail = Cover.NOT_ASKED, NO_LONGER
     return Place(
         scope.custodian,
         scope.source,
@@ -171,6 +186,7 @@ def _searched(scope: ScopeLedger, row: Any) -> Place:
         row.kind,
         state,
         scope.found,
+        scope.gone,
         scope.expected,
         scope.expected_by,
         ": ".join(part for part in (detail, row.failure_detail or "") if part),
@@ -186,6 +202,6 @@ def _state(scope: ScopeLedger) -> tuple[Cover, str]:
         return Cover.REFUSED if refused else Cover.NOT_ANSWERED, scope.failure
     if not scope.complete:
         return (Cover.IN_PART, "not_ended") if scope.found else (Cover.NOT_YET, "")
-    if scope.expected is not None and scope.found < scope.expected:
+    if not scope.balanced and scope.expected is not None and scope.found - scope.gone < scope.expected:
         return Cover.IN_PART, "fewer_than_expected"
     return (Cover.SEARCHED if scope.found else Cover.EMPTY), ""

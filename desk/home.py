@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from desk.request import Request
+from desk.request import Request, Source
 from records import canonical
 from records import tables as t
 from records.catalogue import Catalogue
@@ -112,6 +112,24 @@ class Home:
             Request.model_validate_json(row.body),
             row.terms_csv,
         )
+
+    def source(self, request_id: str, source_id: str) -> tuple[Request, Source]:
+        """Return a source with the newest version of the request that names it.
+
+        Raises:
+            UsageError: No version names it.
+        """
+        v = t.request_versions.c
+        with self.catalogue.read() as connection:
+            bodies = connection.execute(
+                sa.select(v.body).where(v.request_id == request_id).order_by(v.version.desc())
+            ).scalars()
+            for body in bodies:
+                request = Request.model_validate_json(body)
+                for source in request.sources:
+                    if source.id == source_id:
+                        return request, source
+        raise UsageError(f"request {request_id} names no source {source_id}")
 
     def roster(self, request_id: str) -> tuple[RosterLine, ...]:
         """Return the roster of a request in its present version; empty where it came with none."""

@@ -34,14 +34,24 @@ def open_request(home: Home, path: Path, *, by: str) -> tuple[str, str]:
         AccessError: A source's path is not there.
     """
     request, terms, roster = load_request(path)
+    check_sources(request)
+    request_id = enter(home, request, terms, roster, by=by)
+    return request_id, due_on(request.received_on).isoformat()
+
+
+def check_sources(request: Request) -> None:
+    """Check what a request file says of each source, as far as no service has to be asked.
+
+    Raises:
+        SettingsError: A connector is not known, or a key has a value it cannot have.
+        AccessError: A path is not there.
+    """
     for source in request.sources:
         try:
             kind = connector(source.connector)
         except SettingsError as error:
             raise SettingsError(f"source {source.id}: {error}") from error
         kind(request.context(source)).check_settings()
-    request_id = enter(home, request, terms, roster, by=by)
-    return request_id, due_on(request.received_on).isoformat()
 
 
 def entered_alike(home: Home, request_id: str) -> list[str]:

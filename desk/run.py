@@ -20,8 +20,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from connectors.plan import plan_source
+from connectors.plan import close_sources, plan_source
 from connectors.registry import connector
+from connectors.relist import note_vanished
 from desk import pool, runlock, searching
 from desk.coverage import coverage
 from desk.describing import describe
@@ -29,7 +30,7 @@ from desk.exports import context_of
 from desk.home import Home, OpenRequest
 from desk.request import Source
 from desk.slots import worker_slot
-from records import audit, canonical
+from records import audit, canonical, rounds
 from records import tables as t
 from records.errors import AccessError, DaylightError, Incomplete, Retryable, SettingsError, UsageError
 from records.ledger import ledger
@@ -111,10 +112,14 @@ def plan(home: Home, request_id: str, run_key: str) -> Counts:
     """
     _at_work(home, request_id, run_key)
     found = home.request(request_id)
+    close_sources(home.catalogue, request_id, {source.id for source in found.body.sources})
+    with home.catalogue.read() as connection:
+        round_no = rounds.current(connection, request_id)
+        again = rounds.relist_from(connection, request_id)
     problems: list[AccessError | SettingsError | Retryable] = []
     for source in found.body.sources:
         try:
-            _plan_source(home, found, source)
+            _plan_source(home, found, source, round_no, again.get(source.id, 0))
         except (AccessError, SettingsError) as error:
             _note_answer(home, request_id, source.id, "refused", str(error))
             problems.append(error)
@@ -130,7 +135,7 @@ def plan(home: Home, request_id: str, run_key: str) -> Counts:
     return {"groups": _groups(waiting, home.settings), "batches": len(waiting)}
 
 
-def _plan_source(home: Home, found: OpenRequest, source: Source) -> None:
+def _plan_source(home: Home, found: OpenRequest, source: Source, round_no: int, relist_from: int) -> None:
     context = context_of(home, found.request_id, found.body, source)
     plan_source(
         home.catalogue,
@@ -141,6 +146,8 @@ def _plan_source(home: Home, found: OpenRequest, source: Source) -> None:
         max_bytes=home.settings.batch_bytes,
         spread=2 * home.settings.workers,
         kept_back=source.kept_back,
+        round_no=round_no,
+        relist_from=relist_from,
     )
 
 
@@ -226,6 +233,7 @@ def reconcile(home: Home, request_id: str, run_key: str) -> Counts:
     waiting = len(waiting_batches(home, request_id))
     if waiting:
         raise Incomplete(f"request {request_id}: {waiting} batches are not done; run it again to resume")
+    vanished = note_vanished(home.catalogue, request_id)
     counted = ledger(home.catalogue, request_id)
     documents = home.engine(request_id).state().documents
     if documents != counted.text["stored"]:
@@ -236,6 +244,7 @@ def reconcile(home: Home, request_id: str, run_key: str) -> Counts:
     searching.publish(home, request_id, documents)
     return {
         "balanced": counted.balanced,
+        "vanished": vanished,
         "stored": counted.text["stored"],
         "exceptions": sum(counted.exceptions.values()),
         "not_searchable": counted.text["not_searchable"],

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from desk.books import books
 from desk.coverage import coverage
 from desk.home import Home
+from desk.topping_up import report
 from records import tables as t
 from records.canonical import utc_time
 
@@ -52,6 +53,10 @@ def status(home: Home, request_id: str) -> dict[str, Any]:
         "run": None if run is None else dict(run._mapping),
         "batches": {"planned": batches[0], "done": int(batches[1])},
         "items": {"expected": total, "found": collected},
+        "top_ups": [
+            {name: one[name] for name in ("round", "version", "done", "total")}
+            for one in report(home, request_id)
+        ],
         **speed,
         "seconds_left": left,
         "balanced": counted.balanced,

@@ -1,9 +1,10 @@
 """The ledger: what was found, read and decided, each of which adds up.
 
 Collection, top items per scope: ``found = stored + failed + excluded`` and ``expected = found`` where another
-route gives an expected count. The children of a container likewise. Text: ``stored = searchable + not
-searchable + pending``. Review: ``stored = not in review + in review``, and what is in review is in one of six
-states. All figures are counted from rows; nothing is carried along.
+route gives an expected count; after a top-up, what is listed no more is not counted there. The children of a
+container likewise. Text: ``stored = searchable + not searchable + pending``. Review: ``stored = not in review
++ in review``, and what is in review is in one of six states. All figures are counted from rows; nothing is
+carried along.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from records import canonical
+from records import canonical, rounds
 from records import tables as t
 from records.catalogue import Catalogue
 from records.decisions import in_review
@@ -36,8 +37,10 @@ class ScopeLedger:
         failed: Met but not had.
         excluded: Left out by rule.
         failure: Reason why the whole place could not be read, or None.
+        gone: Of those found, items that the newest listing has no more: vanished, or changed, when the
+            earlier form is kept beside the later one.
         kept_back: Declared personal source: what the employee kept back; None elsewhere.
-        complete: Every batch of the scope has been collected.
+        complete: Every batch of the scope has been collected, and it was listed again where it is to be.
         balanced: All adds up and nothing is missing.
     """
 
@@ -51,6 +54,7 @@ class ScopeLedger:
     stored: int
     failed: int
     excluded: int
+    gone: int
     failure: str | None
     kept_back: int | None
     complete: bool
@@ -89,8 +93,9 @@ def ledger(catalogue: Catalogue, request_id: str) -> Ledger:
         version = connection.execute(
             sa.select(t.requests.c.version).where(t.requests.c.request_id == request_id)
         ).scalar_one()
-        scopes = _scopes(connection, request_id)
-        unplanned = _sources(connection, request_id, version) - {scope.source for scope in scopes}
+        sources = _sources(connection, request_id, version)
+        scopes = _scopes(connection, request_id, sources)
+        unplanned = sources - {scope.source for scope in scopes}
         children = _children(connection, request_id)
         text = _text(connection, request_id)
         review = _review(connection, request_id, version)
@@ -114,7 +119,7 @@ def _sources(connection: sa.Connection, request_id: str, version: int) -> set[st
     return {source["id"] for source in canonical.loads(body or "{}").get("sources", ())}
 
 
-def _scopes(connection: sa.Connection, request_id: str) -> tuple[ScopeLedger, ...]:
+def _scopes(connection: sa.Connection, request_id: str, sources: set[str]) -> tuple[ScopeLedger, ...]:
     i, s, b = t.items.c, t.scopes.c, t.batches.c
     counts: dict[tuple[str, str], Counter[str]] = {}
     for source, scope, state, count in connection.execute(
@@ -131,6 +136,8 @@ def _scopes(connection: sa.Connection, request_id: str) -> tuple[ScopeLedger, ..
             .distinct()
         )
     }
+    gone = rounds.gone(connection, request_id)
+    again = rounds.relist_from(connection, request_id)
     rows = connection.execute(
         sa.select(
             s.source_id,
@@ -141,15 +148,21 @@ def _scopes(connection: sa.Connection, request_id: str) -> tuple[ScopeLedger, ..
             s.expected_by,
             s.failure_reason,
             s.kept_back,
+            s.round,
+            s.missing_since,
         )
         .where(s.request_id == request_id)
         .order_by(s.source_id, s.scope_key)
     )
     out = []
-    for source, scope, custodian, connector, expected, by, failure, kept_back in rows:
+    for source, scope, custodian, connector, expected, by, failure, kept_back, round_no, missing in rows:
         count = counts.get((source, scope), Counter())
         found = sum(count.values())
-        complete = (source, scope) not in waiting
+        lost = gone.get((source, scope), 0)
+        listed = missing is not None or source not in sources or round_no >= again.get(source, 0)
+        complete = (source, scope) not in waiting and listed
+        named = source in sources  # what an earlier version named, and this one does not, may end anyhow
+        there = expected if named and missing is None else None
         out.append(
             ScopeLedger(
                 source,
@@ -162,10 +175,11 @@ def _scopes(connection: sa.Connection, request_id: str) -> tuple[ScopeLedger, ..
                 count[CollectionState.STORED],
                 count[CollectionState.FAILED],
                 count[CollectionState.EXCLUDED],
+                lost,
                 failure,
                 kept_back,
                 complete,
-                complete and failure is None and (expected is None or expected == found),
+                complete and (failure is None or not named) and (there is None or there == found - lost),
             )
         )
     return tuple(out)

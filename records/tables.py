@@ -71,7 +71,42 @@ scopes = Table(
     Column("kept_back", BigInteger),  # declared personal sources: what the employee kept back; None elsewhere
     Column("failure_reason", Text),  # the whole place could not be read
     Column("failure_detail", Text),
+    Column("first_round", Integer, nullable=False, server_default="0"),  # in which it was first listed
+    Column("round", Integer, nullable=False, server_default="0"),  # last listed in; -1: to be listed again
+    Column("missing_since", Integer),  # the round whose listing no longer had it; None: it is there
     _key("request_id", "source_id", "scope_key"),
+)
+
+top_ups = Table(
+    "top_ups",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("round", Integer, nullable=False),  # from 1; round 0 is the first collection
+    Column("version", Integer, nullable=False),  # of the request, whose window and sources it keeps to
+    Column("sources", Text, nullable=False),  # ids of sources to be listed again, canonical JSON
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("request_id", "round"),
+)
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("batch_id", Text, nullable=False),  # that met it; empty for an item that was not met
+    Column("source_id", Text, nullable=False),
+    Column("scope_key", Text, nullable=False),
+    Column("native_key", Text, nullable=False),  # as the source has it, numbered where it uses a key twice
+    Column("outcome", Text, nullable=False),  # vocabulary.Sighting
+    Column("earlier_id", Text),  # of the item that this one is a later form of
+    Column("facts", Text),  # the source's own metadata where they are not those kept before, canonical JSON
+    _key("request_id", "round", "item_id"),
+    Index("sightings_by_batch", "request_id", "batch_id"),
+    Index("sightings_by_item", "request_id", "item_id", "round"),
+    Index("sightings_by_scope", "request_id", "source_id", "scope_key"),
 )
 
 unreached = Table(
@@ -115,6 +150,7 @@ batches = Table(
     Column("extract_state", Text, nullable=False),
     Column("index_state", Text, nullable=False),
     Column("fence", Integer, nullable=False),  # rises with every attempt
+    Column("round", Integer, nullable=False, server_default="0"),  # of listing; see top_ups
     _key("request_id", "batch_id"),
 )
 

@@ -131,6 +131,19 @@ class Reach(StrEnum):
     NOT_ASKED = "not_asked"  # the request file leaves it out
 
 
+class Sighting(StrEnum):
+    """What became of an item when its place was listed again."""
+
+    NEW = "new"
+    SAME = "same"
+    FACTS_CHANGED = "facts_changed"  # the bytes are those that are kept; labels, folder or flags are not
+    CHANGED = "changed"  # other bytes under the same key: kept beside the earlier form
+    NOW_INSIDE = "now_inside"  # left out before, and within the days asked for now
+    NOW_OUTSIDE = "now_outside"  # kept before, and outside of the days asked for now; it stays
+    NOW_HAD = "now_had"  # could not be had before
+    VANISHED = "vanished"  # met before, and not listed any more; what is kept stays
+
+
 class Basis(StrEnum):
     """How far a time can be trusted."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from records import canonical, links
+from records import canonical, links, rounds
 from records import tables as t
 from records.catalogue import Catalogue
 from records.vocabulary import CollectionState, Reach, Reason, TextState, WarningCode
@@ -322,6 +322,7 @@ def _places(catalogue: Catalogue, request_id: str) -> Iterator[GapItem]:
             .where(u.request_id == request_id, u.reach != Reach.NOT_ASKED)
             .order_by(u.source_id, u.place_key)
         ).all()
+        lost = rounds.gone(connection, request_id)
         body = connection.scalar(
             sa.select(v.body)
             .join(t.requests, (r.request_id == v.request_id) & (r.version == v.version))
@@ -335,7 +336,8 @@ def _places(catalogue: Catalogue, request_id: str) -> Iterator[GapItem]:
             yield GapItem("place_failed", *at, place=row.scope_key, code=row.failure_reason)
         if unfinished:
             yield GapItem("place_unfinished", *at, place=row.scope_key)
-        short = 0 if row.expected is None or unfinished else row.expected - found.get(place, 0)
+        there = found.get(place, 0) - lost.get(place, 0)
+        short = 0 if row.expected is None or unfinished or row.missing_since else row.expected - there
         if short > 0:
             yield GapItem("fewer_than_expected", *at, place=row.scope_key, count=short)
     for at, kept in _kept_back(scopes).items():

@@ -20,6 +20,7 @@ from records.vocabulary import (
     Reach,
     Reason,
     ReviewState,
+    Sighting,
     TextState,
     WarningCode,
 )
@@ -48,6 +49,7 @@ def first_column(text: str, heading: str) -> list[str]:
         ("fields.md", "Kinds", list(Kind)),
         ("fields.md", "How far a time can be trusted", list(Basis)),
         ("fields.md", "Why a place is not read", list(Reach)),
+        ("top-up.md", "What became of an item", list(Sighting)),
     ],
 )
 def test_every_code_has_a_row_and_no_row_is_left_over(name, heading, members):
@@ -133,8 +135,8 @@ def _settings() -> str:
 def test_vocabulary_is_closed():
     """A new enum needs a page and a test here."""
     found = [name for name, value in vars(vocabulary).items() if isinstance(value, type(Kind))]
-    named = ["Awaits", "Basis", "CollectionState", "Kind", "Reach", "Reason", "ReviewState", "Step"]
-    assert sorted(set(found) - {"StrEnum"}) == [*named, "TextState", "WarningCode"]
+    named = ["Awaits", "Basis", "CollectionState", "Kind", "Reach", "Reason", "ReviewState", "Sighting"]
+    assert sorted(set(found) - {"StrEnum"}) == [*named, "Step", "TextState", "WarningCode"]
 
 
 def test_the_command_page_is_the_help_of_the_command():

@@ -188,9 +188,10 @@ def request_file(folder: Path, *people: str, to: str = "2026-06-30", more: str =
     return path
 
 
-def opened_home(folder: Path, *people: str, **given: str) -> tuple[Home, str]:
+def opened_home(folder: Path, *people: str, catalogue: str = "", **given: str) -> tuple[Home, str]:
     """Open a home, and in it a request for the mailboxes of people."""
-    home = Home.open(settings=Settings(home=folder / "home", catalogue="", workers=1, batch_items=500))
+    settings = Settings(home=folder / "home", catalogue=catalogue, workers=1, batch_items=500)
+    home = Home.open(settings=settings)
     request_id, _ = open_request(home, request_file(folder, *people, **given), by="pro")
     return home, request_id
 

@@ -17,6 +17,7 @@ from records import tables as t
 from records.errors import CursorExpired, ItemError, UsageError
 from records.vocabulary import Reason
 from tests.desk import fake_mailbox as fake
+from tests.servers.postgres import postgres
 
 LEE = "lee@falls.example"
 
@@ -127,6 +128,25 @@ def test_what_came_changed_and_vanished(home, service):
         ("facts_changed", "m001", None),
         ("vanished", "m002", None),
     ]
+
+
+@pytest.mark.services
+def test_the_same_on_postgresql(service, tmp_path):
+    with postgres() as server:
+        service.folders[LEE] = {"inbox": fake.messages(4)}
+        home, _ = fake.opened_home(tmp_path, "lee", catalogue=f"{server}/postgres", to="2026-01-06")
+        try:
+            fake.run(home, ID)
+            inbox = service.folders[LEE]["inbox"]
+            inbox[0].words, inbox[0].change = "another bus route", "2"
+            del inbox[1]
+            inbox.append(fake.Message("late", fake.day(6)))
+            amend(home, tmp_path, "lee", to="2026-01-07")
+            assert fake.run(home, ID) == {"outcome": "complete", "balanced": True, "places_not_read": 0}
+            assert counts(last(home)) == {"new": 1, "same": 1, "changed": 1, "now_inside": 1, "vanished": 1}
+            assert len(list(topping_up.listed(home, ID, 1))) == 4
+        finally:
+            home.close()
 
 
 def test_a_second_top_up_tells_only_what_happened_since_the_first(home, service):

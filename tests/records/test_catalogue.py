@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
@@ -177,7 +178,7 @@ def test_many_rows_go_in_as_they_are(catalogue, add):
 
 def test_rows_without_a_value_hold_none(catalogue):
     row = {name: None if column.nullable else "" for name, column in t.scopes.c.items()}
-    row |= {"expected": None, "kept_back": 3}
+    row |= {"expected": None, "kept_back": 3, "first_round": 0, "round": 0}
     with catalogue.write() as connection:
         insert(connection, t.scopes, [row])
     with catalogue.read() as connection:
@@ -388,6 +389,32 @@ def test_the_newest_migration_is_the_one_that_is_looked_for():
     config = Config()
     config.set_main_option("script_location", str(Path(catalogue_module.__file__).parent / "migrations"))
     assert ScriptDirectory.from_config(config).get_heads() == [catalogue_module.HEAD]
+
+
+def test_an_older_catalogue_is_brought_to_the_present_form(url):
+    """Every migration after the first is taken back and made again; a row of before keeps its place."""
+    catalogue = Catalogue(url)
+    catalogue.migrate()
+    config = Config()
+    config.set_main_option("script_location", str(Path(catalogue_module.__file__).parent / "migrations"))
+    with catalogue.write() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        connection.execute(
+            sa.text(
+                "INSERT INTO batches (request_id, batch_id, source_id, scope_key, part, collect_state, "
+                "extract_state, index_state, fence) VALUES "
+                "('r', 'b1', 's', 'k', '{}', 'done', 'done', 'done', 1)"
+            )
+        )
+    catalogue.migrate()
+    with catalogue.read() as connection:
+        found = sa.inspect(connection)
+        assert set(found.get_table_names()) == {*t.metadata.tables, "alembic_version"}
+        for name, table in t.metadata.tables.items():
+            assert {c["name"] for c in found.get_columns(name)} == set(table.c.keys()), name
+        assert connection.execute(sa.select(t.batches.c.fence, t.batches.c.round)).all() == [(1, 0)]
+    catalogue.close()
 
 
 def test_an_error_does_not_say_what_the_row_held(catalogue):

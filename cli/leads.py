@@ -27,7 +27,7 @@ def find_command(context: typer.Context, request_id: RequestId, by: By = "") -> 
     """Look through the hits of the terms in force; what was answered stays answered."""
     from desk import leads
 
-    show(leads.find_signals(opened(context), request_id, by=by or whoami()))
+    show(leads.find_signals(opened(context), request_id, by=by.strip() or whoami()))
     say(f"Next: `daylight leads list {request_id}`")
 
 
@@ -50,7 +50,7 @@ def list_command(
     count = show_lines(
         leads.listed(home, request_id, leads=leads_only, still_open=still_open, out=out, by=whoami())
     )
-    say(f"{count:,} {'leads' if leads_only else 'signals'}")
+    say(f"{count:,} {'lead' if leads_only else 'signal'}{'' if count == 1 else 's'}")
 
 
 @app.command("show")
@@ -58,7 +58,7 @@ def show_command(context: typer.Context, request_id: RequestId, signal: Signal, 
     """Print the items in which a signal stands as JSON lines, each in its words."""
     from desk import leads
 
-    show_lines(leads.shown(opened(context), request_id, signal, by=by or whoami()))
+    show_lines(leads.shown(opened(context), request_id, signal, by=by.strip() or whoami()))
 
 
 @app.command("promote")

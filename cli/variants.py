@@ -35,7 +35,7 @@ def propose_command(context: typer.Context, request_id: RequestId, by: By = "") 
     """Look for forms that add hits to the term list in force; what was answered stays answered."""
     from desk import variants
 
-    made = variants.propose_variants(opened(context), request_id, by=by or whoami())
+    made = variants.propose_variants(opened(context), request_id, by=by.strip() or whoami())
     show(made)
     if made["not_run"]:
         say(f"{made['not_run']} forms could not be run: they stand for too many words, or took too long.")

@@ -165,6 +165,10 @@ def html_to_text(source: str) -> str:
     return _squeeze(text)
 
 
+_WRITTEN_DOT = re.compile(r"&#(?:0*46|x0*2e);?", re.IGNORECASE)
+"""A dot written as a character reference, which hides a host from a quick look."""
+
+
 def file_links(source: str, text: str) -> tuple[str, ...]:
     """Return the targets of an HTML text's links that name a file kept elsewhere.
 
@@ -172,7 +176,7 @@ def file_links(source: str, text: str) -> tuple[str, ...]:
         source: Decoded HTML.
         text: What a reader sees; an address that is written out there is left out.
     """
-    if not names_a_place(source):
+    if not names_a_place(_WRITTEN_DOT.sub(".", source)):
         return ()
     found = dict.fromkeys(
         file_link(html.unescape(next(filter(None, at.groups()), "")))

@@ -11,7 +11,7 @@ LINK_HOSTS = (
 )  # fmt: skip
 """Addresses under which mail programs put a file instead of attaching it."""
 
-_HOST = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(map(re.escape, LINK_HOSTS))})(?![a-z0-9-])", re.IGNORECASE)
+_HOST = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(map(re.escape, LINK_HOSTS))})(?![a-z0-9@-])", re.IGNORECASE)
 _UNFIT = re.compile(r"[\x00-\x20\x7f-\xa0<>]")
 _MOST_CHARACTERS = 4_000
 

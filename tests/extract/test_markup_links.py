@@ -11,3 +11,9 @@ def test_many_links_beside_a_long_text():
     found = file_links(source, "bus route " * 200_000 + "see (https://1drv.ms/19999).")
     assert len(found) == 19_995  # 1drv.ms/1, 19, 199, 1999 and 19999 begin the written one
     assert time.process_time() - began < 5
+
+
+def test_a_host_written_with_character_references():
+    assert file_links('<a href="https://docs&#46;google&#x2E;com/d/1">plan</a>', "plan") == (
+        "https://docs.google.com/d/1",
+    )

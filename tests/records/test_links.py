@@ -20,6 +20,7 @@ from records.links import file_link
          "https://x.example/?u=https://dropbox.com/a%20%00%3Cb"),
         ("https://notdropbox.com/a", ""),
         ("https://dropbox.com-evil.example/a", ""),
+        ("https://docs.google.com@evil.example/a", ""),
         ("https://example.org/a", ""),
         ("mailto:ann@dropbox.com", ""),
         ("javascript:dropbox.com", ""),

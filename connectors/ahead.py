@@ -42,11 +42,14 @@ class Coming:
         future, self._future = self._future, None
         return self._opener(self._item) if future is None else future.result()
 
-    def drop(self) -> None:
-        """Let go of bytes that nobody opened."""
+    def drop(self) -> bool:
+        """Let go of bytes that nobody opened; tell whether they are still on their way."""
         future, self._future = self._future, None
-        if future is not None and not future.cancel():
-            future.add_done_callback(_close)
+        if future is None or future.cancel():
+            return False
+        under_way = not future.done()
+        future.add_done_callback(_close)
+        return under_way
 
 
 def _close(future: Future[BinaryIO]) -> None:
@@ -55,7 +58,10 @@ def _close(future: Future[BinaryIO]) -> None:
 
 
 def drawn_ahead(
-    items: Iterator[Yielded], opener: Callable[[FoundItem], BinaryIO], at_once: int
+    items: Iterator[Yielded],
+    opener: Callable[[FoundItem], BinaryIO],
+    at_once: int,
+    interrupt: Callable[[], None] = lambda: None,
 ) -> Iterator[Yielded]:
     """Yield the same items in the same order; the handle of a found one is a ``Coming``.
 
@@ -63,6 +69,7 @@ def drawn_ahead(
         items: What a reader yields.
         opener: Opens one of its items; is called in threads.
         at_once: Most items whose bytes are on their way.
+        interrupt: Called when nobody draws any more and bytes are still on their way: ends waiting for them.
 
     Raises:
         Exception: What drawing an item raised, when all before it were yielded.
@@ -83,22 +90,20 @@ def drawn_ahead(
                     found = replace(found, handle=Coming(found, opener, threads))
                 queue.append(found)
             if in_a_row >= _IN_A_ROW:
-                for coming in _comings(queue):
-                    coming.start()
+                for item in queue:
+                    if isinstance(item, FoundItem):
+                        item.handle.start()
             if not queue:
                 if failure is None or isinstance(failure, StopIteration):
                     return
                 raise failure
+            yield queue[0]
             found = queue.popleft()
-            yield found
-            for coming in _comings((found,)):
-                in_a_row = in_a_row + 1 if coming.opened else 0
-                coming.drop()
+            if isinstance(found, FoundItem):
+                in_a_row = in_a_row + 1 if found.handle.opened else 0
+                found.handle.drop()
     finally:
-        for coming in _comings(queue):
-            coming.drop()
+        coming = [item.handle for item in queue if isinstance(item, FoundItem)]
+        if sum(one.drop() for one in coming):
+            interrupt()
         threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _comings(items: deque[Yielded] | tuple[Yielded, ...]) -> Iterator[Coming]:
-    return (item.handle for item in items if isinstance(item, FoundItem))

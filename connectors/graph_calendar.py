@@ -63,9 +63,10 @@ def calendars(service: Service, user: str) -> Iterator[tuple[str, str]]:
 def events(service: Service, user: str, calendar: str, expand: str = "") -> list[Mapping[str, Any]]:
     """Return the events of a calendar, in order of id: single ones, and the masters of series.
 
-    This list knows no order that holds while it is read, so it is read until as many came as the calendar
-    says it has (https://learn.microsoft.com/graph/api/calendar-list-events). A calendar has thousands of
-    events, not millions; only ids and times are kept.
+    This list knows no order that holds while it is read: an event deleted meanwhile pushes another one out of
+    sight. So it is read until its pages agree on their number and as many came
+    (https://learn.microsoft.com/graph/api/calendar-list-events), three times at most. A calendar has
+    thousands of events, not millions; only ids and times are kept.
 
     Raises:
         ItemError: The calendar is gone, or broke off.
@@ -76,18 +77,20 @@ def events(service: Service, user: str, calendar: str, expand: str = "") -> list
     path = f"{user}/calendars/{quote(calendar, safe='')}/events"
     found: dict[str, Mapping[str, Any]] = {}
     for _ in range(_LISTINGS):
-        total = None
+        seen: set[str] = set()
+        totals: set[int] = set()
         try:
             for page in service.pages(path, query, IMMUTABLE):
                 found |= {str(value["id"]): value for value in page.values}
-                total = page.total if page.total is not None else total
+                seen |= {str(value["id"]) for value in page.values}
+                totals |= {page.total} if page.total is not None else set()
         except Refused as error:
             if error.status == 404:
                 raise ItemError(Reason.UNREADABLE, "scope_gone") from error
             if error.status != 410:  # a link that is too old: the list is begun again
                 raise
             continue
-        if total is None or len(found) >= total:
+        if not totals or totals == {len(seen)}:
             break
     return [found[key] for key in sorted(found)]
 

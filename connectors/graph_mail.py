@@ -94,7 +94,7 @@ class Listing:
         before: Time of the first that is no more wanted; empty for the end.
         also: Further condition; empty for none.
         expand: For ``$expand``; empty for nothing.
-        top: Messages a page.
+        top: Messages a page; 0 for the most there can be.
     """
 
     fields: str = _FIELDS
@@ -102,7 +102,7 @@ class Listing:
     before: str = ""
     also: str = ""
     expand: str = ""
-    top: int = PAGE
+    top: int = 0
 
     def query(self, since: str) -> dict[str, str]:
         """Return the query for what was received at ``since`` or later, oldest first.
@@ -121,7 +121,7 @@ class Listing:
             "$filter": " and ".join(terms),
             "$orderby": "receivedDateTime",
             "$expand": self.expand,
-            "$top": str(self.top),
+            "$top": str(self.top or PAGE),
         }
         return {name: value for name, value in asked.items() if value}
 

@@ -14,6 +14,7 @@ import logging
 import random
 import re
 import tempfile
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -190,6 +191,10 @@ class Service:
         self._opened.close()
         self._tokens.close()
 
+    def interrupt(self) -> None:
+        """End every waiting for a busy service that is under way in threads, as if patience were over."""
+        self._opened.interrupt()
+
     def get(
         self, path: str, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> Mapping[str, Any]:
@@ -289,7 +294,11 @@ class Service:
             except (httpx.TransportError, httpx.DecodingError) as error:
                 raise _Busy(final=Refused(Reason.UNREADABLE, "cut_off", 0)) from error
 
+        interrupted = self._opened.interrupted
+
         def enough(state: tenacity.RetryCallState) -> bool:
+            if interrupted.is_set():
+                return True
             if _busy(state).final is not None and state.attempt_number >= FAULTS:
                 return True
             return (state.seconds_since_start or 0.0) + state.upcoming_sleep >= self._patience_s
@@ -298,6 +307,7 @@ class Service:
             retry=tenacity.retry_if_exception_type(_Busy),
             wait=_wait_s,
             stop=enough,
+            sleep=tenacity.sleep_using_event(interrupted),
             reraise=True,
         )
         try:
@@ -417,11 +427,20 @@ class Service:
 
 
 class _Opened:
-    """The connections of a service; they end with the last that asks through it."""
+    """The connections of a service; they end with the last that asks through it.
+
+    Attributes:
+        interrupted: Set for those who are waiting when waiting is to end.
+    """
 
     def __init__(self) -> None:
+        self.interrupted = threading.Event()
         self._clients: list[httpx.Client] = []
         weakref.finalize(self, _close, self._clients)
+
+    def interrupt(self) -> None:
+        waiting, self.interrupted = self.interrupted, threading.Event()
+        waiting.set()
 
     def client(self) -> httpx.Client:
         if not self._clients:

@@ -176,7 +176,8 @@ class MicrosoftGraph(ServiceConnector):
             Retryable: The service is busy or away.
         """
         reader = self._of(part.scope)
-        return drawn_ahead(reader.items(part, window, cursor), reader.open, self._at_once)
+        items = reader.items(part, window, cursor)
+        return drawn_ahead(items, reader.open, self._at_once, self._service.interrupt)
 
     def open(self, item: FoundItem) -> BinaryIO:
         """Return the native bytes, all of which have been received.

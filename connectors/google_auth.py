@@ -17,7 +17,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
 
@@ -119,30 +119,19 @@ class Google:
         self._opened: list[Any] = []
         weakref.finalize(self, _close, self._opened)
 
-    @cached_property
-    def made(self) -> Any:
-        """The library's client: its methods make requests, and send nothing."""
-        import httplib2
-        from googleapiclient.discovery import build
+    def of(self, *names: str) -> Any:
+        """Return a part of the library's client (``users``, ``messages``).
 
-        # What it logs may hold an answer; what it caches is a file.
-        logging.getLogger("googleapiclient").setLevel(logging.CRITICAL)
-        version, path = _APIS[self._api]
-        return build(
-            self._api,
-            version,
-            http=httplib2.Http(),
-            static_discovery=True,
-            cache_discovery=False,
-            client_options={"api_endpoint": f"{self._host}/{path}"} if self._host else None,
-        )
+        Its methods make requests, and send nothing.
+        """
+        return _made(self._api, self._host, names)
 
     def close(self) -> None:
         """End its connections; it opens new ones when it is asked again."""
         _close(self._opened)
 
     def get(self, request: Any) -> Mapping[str, Any]:
-        """Send a request of ``made`` and return the JSON object it is answered with.
+        """Send a request of ``of`` and return the JSON object it is answered with.
 
         Raises:
             Denied: The account or the API is refused altogether; the message says what to do.
@@ -160,7 +149,7 @@ class Google:
         """Yield the pages of a list, one answer each; see ``get``.
 
         Args:
-            method: Of ``made``: makes the request.
+            method: Of ``of``: makes the request.
             **parameters: All but ``pageToken``; they stay the same, as Google asks.
         """
         token: str | None = None
@@ -296,7 +285,7 @@ class Google:
             for name in ("httpx", "httpcore"):  # their lines hold addresses
                 logging.getLogger(name).setLevel(logging.ERROR)
             timeout = httpx.Timeout(_TIMEOUT_S, connect=20.0)
-            self._opened.append(httpx.Client(timeout=timeout, follow_redirects=False))
+            self._opened.append(httpx.Client(timeout=timeout, verify=_trusted()))
         client: httpx.Client = self._opened[0]
         return client
 
@@ -327,8 +316,6 @@ class Google:
 
     @cached_property
     def _credentials(self) -> Any:
-        from google.oauth2 import service_account
-
         stated = self._connection.secret or self._connection.extra.get("keyfile_dict", "")
         if not stated:
             raise SettingsError(
@@ -336,9 +323,7 @@ class Google:
                 "`keyfile_dict` of extra"
             )
         try:
-            return service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
-                json.loads(stated), scopes=list(self._scopes), subject=self._account
-            )
+            return _key(stated).with_scopes(list(self._scopes)).with_subject(self._account)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SettingsError(f"{self._where}: the key is not that of a service account (JSON)") from error
 
@@ -444,6 +429,45 @@ _REMEDIES = {
     "domainPolicy": _OFF,
     "authError": "Google refuses a token it has just given; check the key, and this machine's clock",
 }
+
+
+@cache
+def _made(api: str, host: str, names: tuple[str, ...]) -> Any:
+    """Return a client of the library, or a part; kept, since it makes each part anew from its description."""
+    if names:
+        return getattr(_made(api, host, names[:-1]), names[-1])()
+    import httplib2
+    from googleapiclient.discovery import build
+
+    # What it logs may hold an answer; what it caches is a file.
+    logging.getLogger("googleapiclient").setLevel(logging.CRITICAL)
+    version, path = _APIS[api]
+    return build(
+        api,
+        version,
+        http=httplib2.Http(),
+        static_discovery=True,
+        cache_discovery=False,
+        client_options={"api_endpoint": f"{host}/{path}"} if host else None,
+    )
+
+
+@lru_cache(maxsize=4)
+def _key(stated: str) -> Any:
+    """Return the service account of a key; kept, since it takes long to check."""
+    from google.oauth2 import service_account
+
+    return service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+        json.loads(stated)
+    )
+
+
+@cache
+def _trusted() -> Any:
+    """Return the certificates to trust, which take long to read."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def not_given(source_id: str, place: str, error: Refused) -> AccessError:

@@ -9,6 +9,7 @@ from connectors.bytesource import gunzipped, whole
 from connectors.exchange_ews import ExchangeEws
 from connectors.folders import open_head
 from connectors.google_takeout import TOP, GoogleTakeout
+from connectors.google_workspace import GoogleWorkspace
 from connectors.loose_files import LooseFiles, walk
 from connectors.mail_files import MailFiles
 from connectors.mailhead import looks_like_mail
@@ -23,6 +24,7 @@ from records.errors import ItemError, SettingsError
 CONNECTORS: dict[str, type[Connector]] = {
     ExchangeEws.name: ExchangeEws,
     GoogleTakeout.name: GoogleTakeout,
+    GoogleWorkspace.name: GoogleWorkspace,
     LooseFiles.name: LooseFiles,
     MailFiles.name: MailFiles,
     MicrosoftGraph.name: MicrosoftGraph,

@@ -1,22 +1,25 @@
-"""Google Chat in a Takeout export: one message of a ``messages.json``, by its JSON object.
+"""Google Chat: one message by its JSON object, of a Takeout export's ``messages.json`` or of the Chat API.
 
-What the object does not say (the conversation's name and members) the connector adds as metadata. A deleted
-message is a record without text: who wrote it, when, and that it is gone.
+The two name things differently; an object with a ``createTime`` is the API's
+(https://developers.google.com/workspace/chat/api/reference/rest/v1/spaces.messages). What the object does not
+say (the conversation's name and members) the connector adds as metadata. A deleted message is a record without
+text: who wrote it, when, and that it is gone.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, ClassVar
 
 from extract import charsets
 from extract.protocol import ExtractContext
 from records.errors import ItemError
-from records.models import NO_MOMENT, Address, Extraction, Fields
+from records.models import NO_MOMENT, Address, Extraction, Fields, Moment
 from records.moments import long_date_moment, zone_doubts
-from records.vocabulary import Kind, Reason, WarningCode
+from records.vocabulary import Basis, Kind, Reason, WarningCode
 
 MEDIA_TYPE = "application/x-google-chat-message+json"
 """What a connector labels one message with."""
@@ -30,7 +33,7 @@ class GoogleChatReader:
     """Reads one chat message."""
 
     name: ClassVar[str] = "google_chat"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def score(
         self,
@@ -50,6 +53,8 @@ class GoogleChatReader:
             ItemError: ``corrupt`` when it is no JSON object.
         """
         message = _object(stream.read())
+        if "createTime" in message:
+            return _of_api(message, context)
         moment = long_date_moment(_text(message, "created_date") or None, context.time_zone)
         warnings: set[WarningCode] = set()
         if moment == NO_MOMENT:
@@ -80,6 +85,85 @@ def _object(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ItemError(Reason.CORRUPT, "json_object")
     return value
+
+
+_CARD_TEXTS = frozenset({"title", "subtitle", "text", "topLabel", "bottomLabel", "altText"})
+_TAG = re.compile(r"<[^<>]*>")
+
+
+def _of_api(message: Mapping[str, Any], context: ExtractContext) -> Extraction:
+    """Read a message as the Chat API gives it."""
+    stated = _text(message, "createTime")
+    try:
+        at = datetime.fromisoformat(stated)
+        moment = Moment(at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC), stated, Basis.STATED)
+    except (ValueError, OverflowError):
+        moment = Moment(None, stated, Basis.NONE)
+    cards = _objects(message, "cardsV2") or _objects(message, "cards")
+    quoted = _inner(message, "quotedMessageMetadata")
+    texts = [_text(message, "text"), *_card_texts(cards)]
+    if words := _text(_inner(quoted, "quotedMessageSnapshot"), "text"):
+        texts.append("\n".join(f"> {line}" for line in words.split("\n")))
+    return Extraction(
+        text="\n".join(filter(None, texts)),
+        kind=Kind.CHAT,
+        fields=Fields(
+            subject=context.metadata.get("group_name", ""),
+            sender=_user(message.get("sender")),
+            participants=_members(context.metadata.get("members", "")),
+            moment=moment,
+            thread_key=_text(_inner(message, "thread"), "name") or context.metadata.get("group", ""),
+        ),
+        metadata=_api_metadata(message, _text(quoted, "name")),
+        warnings=() if moment.at is not None else (WarningCode.BAD_DATE,),
+    )
+
+
+def _api_metadata(message: Mapping[str, Any], quoted: str) -> dict[str, str]:
+    edited, deleted = _text(message, "lastUpdateTime"), _text(message, "deleteTime")
+    reactions = [
+        f"{_text(_inner(one, 'emoji'), 'unicode')} {one.get('reactionCount', '')}".strip()
+        for one in _objects(message, "emojiReactionSummaries")
+    ]
+    facts = {
+        "message_id": _text(message, "name"),
+        "updated_date": edited,
+        "edited": "true" if edited else "",
+        "deleted_date": deleted,
+        "deleted": "true" if deleted else "",
+        "deleted_by": _text(_inner(message, "deletionMetadata"), "deletionType"),
+        "quoted_message": quoted,
+        "attached_files": "; ".join(
+            filter(None, (_text(one, "contentName") for one in _objects(message, "attachment")))
+        ),
+        "reactions": "; ".join(filter(None, reactions)),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _card_texts(value: object) -> Iterator[str]:
+    """Yield the words of cards, in order; their markup is a few tags of HTML. A stack, since cards nest."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting.extend(reversed(one))
+        elif isinstance(one, dict):
+            yield from (_TAG.sub("", _text(one, name)) for name in one if name in _CARD_TEXTS)
+            waiting.extend(reversed([below for below in one.values() if isinstance(below, (dict, list))]))
+
+
+def _inner(message: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = message.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _user(value: object) -> Address | None:
+    """Return who wrote it; Google tells the address of people that the account has to do with, else an id."""
+    if not isinstance(value, dict):
+        return None
+    name, address = _text(value, "displayName"), _text(value, "email") or _text(value, "name")
+    return Address(name, address) if name or address else None
 
 
 def _text(message: Mapping[str, Any], name: str) -> str:

@@ -330,6 +330,7 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "exchange online": ("exchange_ews", elsewhere("built_ews", "online")),
     "exchange server": ("exchange_ews", elsewhere("built_ews", "server")),
     "microsoft graph": ("microsoft_graph", elsewhere("built_graph", "graph_account")),
+    "google workspace": ("google_workspace", elsewhere("built_google", "google_workspace")),
     "purview export": ("purview_export", packages("purview")),
     "purview export unpacked": ("purview_export", packages("purview_unpacked")),
     "vault export": ("vault_export", packages("vault")),

@@ -116,3 +116,88 @@ ODD = st.recursive(
 @given(st.dictionaries(st.sampled_from(sorted({*MESSAGE, "message_state"})), ODD))
 def test_fields_of_any_type_never_raise(message: dict) -> None:
     read(message).text.encode()
+
+
+OF_API = {
+    "name": "spaces/A/messages/m1",
+    "sender": {"name": "users/1", "displayName": "Ana Ruiz", "email": "ana@example.org", "type": "HUMAN"},
+    "createTime": "2025-03-04T18:20:34.123456Z",
+    "lastUpdateTime": "2025-03-04T18:21:00Z",
+    "text": "line one\r\nline two",
+    "thread": {"name": "spaces/A/threads/t1"},
+    "attachment": [{"contentName": "a.png"}, {"contentName": "b.png"}],
+    "emojiReactionSummaries": [{"emoji": {"unicode": "\U0001f600"}, "reactionCount": 2}],
+    "quotedMessageMetadata": {
+        "name": "spaces/A/messages/m0",
+        "quotedMessageSnapshot": {"text": "first\nsecond"},
+    },
+    "cardsV2": [
+        {
+            "cardId": "c",
+            "card": {
+                "header": {"title": "Bus 7", "subtitle": "late"},
+                "sections": [{"widgets": [{"textParagraph": {"text": "<b>ten</b> minutes"}}]}],
+            },
+        }
+    ],
+}
+
+
+def test_a_message_of_the_api() -> None:
+    made = read(OF_API, group="spaces/A", group_name="Gym", members="Ana Ruiz <ana@example.org>; users/2")
+    assert made.kind is Kind.CHAT
+    assert made.text == "line one\nline two\nBus 7\nlate\nten minutes\n> first\n> second"
+    assert made.fields.subject == "Gym"
+    assert made.fields.sender == Address("Ana Ruiz", "ana@example.org")
+    assert made.fields.participants == (Address("Ana Ruiz", "ana@example.org"), Address("", "users/2"))
+    assert made.fields.moment.at == datetime(2025, 3, 4, 18, 20, 34, 123456, tzinfo=UTC)
+    assert made.fields.moment.text == "2025-03-04T18:20:34.123456Z"
+    assert made.fields.thread_key == "spaces/A/threads/t1"
+    assert made.metadata == {
+        "message_id": "spaces/A/messages/m1",
+        "updated_date": "2025-03-04T18:21:00Z",
+        "edited": "true",
+        "quoted_message": "spaces/A/messages/m0",
+        "attached_files": "a.png; b.png",
+        "reactions": "\U0001f600 2",
+    }
+    assert made.warnings == ()
+
+
+def test_a_deleted_message_of_the_api_is_a_record_without_text() -> None:
+    made = read(
+        {
+            "name": "spaces/A/messages/m3",
+            "createTime": "2025-03-07T01:00:00Z",
+            "deleteTime": "2025-03-08T01:00:00Z",
+            "deletionMetadata": {"deletionType": "CREATOR"},
+        },
+        group="spaces/A",
+    )
+    assert made.text == ""
+    assert made.fields.sender is None
+    assert made.fields.thread_key == "spaces/A"
+    assert made.metadata == {
+        "message_id": "spaces/A/messages/m3",
+        "deleted_date": "2025-03-08T01:00:00Z",
+        "deleted": "true",
+        "deleted_by": "CREATOR",
+    }
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(OF_API)),
+        st.recursive(
+            st.none() | st.integers() | st.text(max_size=5),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(st.sampled_from(["text", "emoji", "name", "card"]), inner, max_size=3)
+            ),
+            max_leaves=10,
+        ),
+    )
+)
+def test_any_shape_of_the_api_is_read(message: dict) -> None:
+    made = read({"createTime": "2025-03-07T01:00:00Z"} | message)
+    assert made.kind is Kind.CHAT

@@ -18,6 +18,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 from xml.parsers import expat
@@ -39,6 +40,7 @@ _WRAPPERS = frozenset({"batch", "documents", "errors", "fields", "files"})
 """Elements that hold others and say nothing themselves, whatever attributes they have."""
 
 
+@lru_cache(4096)
 def normal(name: str) -> str:
     """Return a column's or a tag's name as it is compared: letters and digits only, without case."""
     return "".join(char for char in name.casefold() if char.isalnum())

@@ -63,6 +63,7 @@ FAULTS = 4
 """Tries of a request that fails by itself, while others do not."""
 
 _IN_MEMORY = 8 << 20
+_FIRST_WAIT_S = 0.2
 _SINCE_2013 = Version(build=Build(15, 0, 847))
 """Exchange 2013 SP1, which every server still supported takes; where it is refused, others are tried."""
 
@@ -190,14 +191,14 @@ class Exchange:
         """
         for _ in range(FAULTS):
             found: dict[str, FolderFacts] = {}
-            offset, total = 0, 0
-            while True:
+            totals: set[int] = set()
+            offset, last = 0, False
+            while not last:
                 page, service = self.ask(functools.partial(self._folder_page, above, offset, deep=deep))
                 found |= {folder.key: folder for folder in page}
-                offset, total = offset + len(page), service.total
-                if service.last:
-                    break
-            if len(found) == total:  # else folders were made, moved or removed meanwhile
+                offset, last = offset + len(page), service.last
+                totals.add(service.total)
+            if totals == {len(found)}:  # else folders were made, moved or removed meanwhile
                 return list(found.values())
         raise Refused(Reason.UNREADABLE, "folders_change", 200)
 
@@ -219,7 +220,7 @@ class Exchange:
         service.check(offset, len(found))
         return found, service
 
-    def page(self, folder: str, since: str, until: str, offset: int, count: int = PAGE) -> Page:
+    def page(self, folder: str, since: str, until: str, offset: int, count: int = 0) -> Page:
         """Return a page of the items of a folder, oldest first; see ``folder`` for what is raised.
 
         https://learn.microsoft.com/exchange/client-developer/web-service-reference/finditem-operation
@@ -229,9 +230,9 @@ class Exchange:
             since: Created then or later; empty for the beginning.
             until: Created before; empty for the end.
             offset: Of the first item in the list of all that fit.
-            count: Items at most.
+            count: Items at most; 0 for a usual page.
         """
-        return self.ask(lambda: self._item_page(folder, since, until, offset, count))
+        return self.ask(lambda: self._item_page(folder, since, until, offset, count or PAGE))
 
     def _item_page(self, folder: str, since: str, until: str, offset: int, count: int) -> Page:
         service = ItemPages(account=self._account, page_size=count)
@@ -267,6 +268,9 @@ class Exchange:
         def call() -> list[bytes | Refused]:
             service = MimeOfSome(account=self._account, chunk_size=len(keys))
             found = list(service.call([ItemId(id=key) for key in keys], [MIME], ID_ONLY))
+            for one in found:
+                if isinstance(one, Coded) and not isinstance(of_code(one, self._login.where), Refused):
+                    raise one  # no matter of this item: the server is busy, or refuses the mailbox
             if len(found) != len(keys):
                 raise Broken
             return [of_item(one) if isinstance(one, Coded) else one for one in found]
@@ -398,7 +402,7 @@ def _wait_s(state: tenacity.RetryCallState) -> float:
     after_s = _busy(state).after_s
     if after_s is not None:
         return after_s
-    return min(30.0, 0.2 * 2.0 ** (state.attempt_number - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+    return min(30.0, _FIRST_WAIT_S * 2.0 ** (state.attempt_number - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
 
 
 def endpoint(host: str) -> str:

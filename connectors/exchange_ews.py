@@ -29,7 +29,7 @@ from connectors.graph_mail import instant, message_time
 from connectors.mailhead import placed
 from connectors.microsoft import Denied, Refused, Tokens
 from connectors.service import ServiceConnector
-from records.errors import AccessError, ItemError, SettingsError
+from records.errors import AccessError, DaylightError, ItemError, SettingsError
 from records.models import (
     NO_MOMENT,
     ExcludedItem,
@@ -238,9 +238,19 @@ class ExchangeEws(ServiceConnector):
             Retryable: The server is busy or away.
         """
         listed = self._listed(part.scope.key.partition("/")[2], _range(part.spec), _read(cursor))
-        while entries := list(islice(listed, _AHEAD)):
-            ahead = _Ahead(self._exchange)
-            yield from [_item(entry, part.scope, window, ahead) for entry in entries]
+        failure: DaylightError | None = None
+        while failure is None:
+            ahead, found = _Ahead(self._exchange), []
+            try:
+                for entry in islice(listed, _AHEAD):
+                    found.append(_item(entry, part.scope, window, ahead))  # noqa: PERF401 - see below
+            except DaylightError as error:  # what was listed before it is kept
+                failure = error
+            yield from found
+            if len(found) < _AHEAD:
+                break
+        if failure is not None:
+            raise failure
 
     def open(self, item: FoundItem) -> BinaryIO:
         """Return what the server makes of an item: MIME, iCalendar or vCard; all of it has been received.
@@ -294,10 +304,8 @@ class ExchangeEws(ServiceConnector):
             last = fresh[-1].key
             offset += len(page.entries) - 1
 
-    def _page(self, folder: str, span: _Range, offset: int, count: int | None = None) -> Page:
+    def _page(self, folder: str, span: _Range, offset: int, count: int = 0) -> Page:
         try:
-            if count is None:
-                return self._exchange.page(folder, span.first, span.until, offset)
             return self._exchange.page(folder, span.first, span.until, offset, count)
         except Refused as error:
             raise _of_scope(error) from None

@@ -118,8 +118,12 @@ class LargeShelf:
     def created(self, place: int) -> datetime:
         return _BIRTH + timedelta(seconds=place // _SAME_SECOND)
 
-    def mime(self, key: str) -> bytes:
-        place = 10**11 - int(key[1:])
+    def place(self, coded: str) -> int:
+        """Return the place of a message by its id."""
+        return 10**11 - int(_plain(coded)[1:])
+
+    def mime(self, coded: str) -> bytes:
+        place = self.place(coded)
         return letter(place, self.created(place) - _STORED_AFTER)
 
 
@@ -451,7 +455,7 @@ class Ews:
             key = _plain(stated.get("Id"))
             item = box.messages.get(key)
             if isinstance(box, LargeMailbox):
-                tag, raw = "Message", box.shelf.mime(key)
+                tag, raw = "Message", box.shelf.mime(stated.get("Id"))
             elif item is None:
                 yield message("GetItem", code="ErrorItemNotFound")
                 continue

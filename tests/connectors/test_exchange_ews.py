@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from connectors import ews_client
@@ -77,9 +78,20 @@ def running(port: Served) -> Running:
     return Running(ews, port)
 
 
+@pytest.fixture(scope="module")
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Reading the whole list of authorities for each client takes longer than most tests here."""
+    file = tmp_path_factory.mktemp("authorities") / "one.pem"
+    bundle = Path(certifi.where()).read_text()
+    end = "-----END CERTIFICATE-----\n"
+    file.write_text(bundle[bundle.index("-----BEGIN") : bundle.index(end)] + end)
+    return str(file)
+
+
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, one_authority: str) -> None:
     monkeypatch.setattr(ews_client, "_FIRST_WAIT_S", 0.005)
+    monkeypatch.setenv("SSL_CERT_FILE", one_authority)
 
 
 def alone(running: Running) -> list[Any]:

@@ -17,6 +17,7 @@ How a folder is listed, and why so:
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -219,7 +220,7 @@ def message_time(body: Mapping[str, Any], window: Window) -> tuple[bool, Moment,
     return False, received, (WarningCode.NEAR_WINDOW_EDGE,)
 
 
-class Folders:
+class Folders(ABC):
     """What the readers of mail have in common: they list folders, and messages in them."""
 
     place: ClassVar[str]
@@ -232,9 +233,9 @@ class Folders:
         self._context = context
         self._user = user_path(context.account)
 
+    @abstractmethod
     def roots(self) -> Iterator[tuple[str, str]]:
         """Yield path and label of what lists the folders; a label is empty where no folder stands above."""
-        raise NotImplementedError
 
     def folders(self) -> Iterator[tuple[str, str]]:
         """Yield id and path of every folder, those above before those below."""
@@ -255,22 +256,22 @@ class Folders:
                 yield folder["id"], label
                 yield from self._below(f"{self._folder(folder['id'])}/childFolders", label)
 
+    @abstractmethod
     def check(self) -> None:
         """Prove access without reading content.
 
         Raises:
             AccessError: Refused; the message says what to do.
         """
-        raise NotImplementedError
 
     def scopes(self) -> Iterator[Scope]:
         """List the folders, hidden ones too."""
         for key, label in self.folders():
             yield Scope(f"{self.place}/{key}", label, "folder")
 
+    @abstractmethod
     def unreached(self) -> Iterator[Unreached]:
         """List what belongs here and Graph does not lead to."""
-        raise NotImplementedError
 
     def count(self, scope: Scope) -> Expected:
         """Return the folder's own figure.

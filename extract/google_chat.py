@@ -1,9 +1,9 @@
 """Google Chat: one message by its JSON object, of a Takeout export's ``messages.json`` or of the Chat API.
 
 The two name things differently; an object with a ``createTime`` is the API's
-(https://developers.google.com/workspace/chat/api/reference/rest/v1/spaces.messages). What the object does not
-say (the conversation's name and members) the connector adds as metadata. A deleted message is a record without
-text: who wrote it, when, and that it is gone.
+(https://developers.google.com/workspace/chat/api/reference/rest/v1/spaces.messages). What it does not
+say (the name and members of a conversation) the connector adds as metadata. A deleted message is a record
+without text: who wrote it, when, and that it is gone.
 """
 
 from __future__ import annotations

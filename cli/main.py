@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from cli import exports, leads, sampling, topping_up, variants
+from cli import exports, leads, planning, sampling, topping_up, variants
 from cli.adequacy import adequacy_command
 from cli.common import By, ItemId, RequestId, opened
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
@@ -82,6 +82,7 @@ def open_command(
 
 
 app.command("amend")(topping_up.amend_command)
+app.command("plan")(planning.plan_command)
 
 
 @app.command("run")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import cache
 
 RESPONSE_DAYS = 5
 
 
+@cache
 def legal_holidays(year: int) -> dict[date, str]:
     """Return the legal holidays of RCW 1.16.050(1) and (5) as they are observed in a year.
 
@@ -26,8 +28,18 @@ def is_business_day(day: date) -> bool:
 
 def due_on(received_on: date) -> date:
     """Return the last day to answer: the fifth business day after the day of receipt, which is left out."""
-    day, left = received_on, RESPONSE_DAYS
-    while left:
+    return after(received_on, RESPONSE_DAYS)
+
+
+def after(day: date, business_days: int) -> date:
+    """Return the day that lies so many business days after a day, which is left out."""
+    left = business_days
+    while left > 0:
         day += timedelta(days=1)
         left -= is_business_day(day)
     return day
+
+
+def between(first: date, last: date) -> int:
+    """Count the business days from the first day to the last, both included."""
+    return sum(is_business_day(first + timedelta(days=n)) for n in range((last - first).days + 1))

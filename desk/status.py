@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from desk.books import books
 from desk.coverage import coverage
+from desk.estimating import in_force
 from desk.home import Home
 from desk.topping_up import report
 from records import tables as t
@@ -53,6 +54,7 @@ def status(home: Home, request_id: str) -> dict[str, Any]:
         "run": None if run is None else dict(run._mapping),
         "batches": {"planned": batches[0], "done": int(batches[1])},
         "items": {"expected": total, "found": collected},
+        "estimate": _estimate(home, request_id),
         "top_ups": [
             {name: one[name] for name in ("round", "version", "done", "total")}
             for one in report(home, request_id)
@@ -66,6 +68,15 @@ def status(home: Home, request_id: str) -> dict[str, Any]:
         "review": counted.review,
         "exceptions": counted.exceptions,
     }
+
+
+def _estimate(home: Home, request_id: str) -> dict[str, Any] | None:
+    """Return the dates of the estimate in force, and what they do not cover; None where nobody made one."""
+    made = in_force(home, request_id)
+    if made is None:
+        return None
+    names = ("version", "made_at", "first_instalment_on", "finish_from", "finish_to", "unknown")
+    return {name: getattr(made, name) for name in names}
 
 
 def _speed(connection: sa.Connection, request_id: str, since: str | None) -> dict[str, float]:

@@ -353,6 +353,20 @@ freezes = Table(
     _key("request_id"),
 )
 
+# --- the desk: what a request will take, and what is kept for it ---------------------------------------
+
+estimates = Table(
+    "estimates",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),  # append-only: the highest is in force
+    Column("why", Text, nullable=False),  # of an adjustment by a person; empty for one that was counted
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("body", Text, nullable=False),  # desk.estimating.Estimate as canonical JSON
+    _key("request_id", "seq"),
+)
+
 # --- review --------------------------------------------------------------------------------------------
 
 decisions = Table(

@@ -46,6 +46,8 @@ _HEADING_WITHIN = 10
 """The heading is looked for in so many rows: people put a title above a table."""
 _UNPACKED_LIMIT = 2 << 30
 _CELL_LIMIT = 1 << 20
+_FIELD_LIMIT = 128 << 10
+"""Most characters of a field of a CSV file; a cell of a spreadsheet holds 32,767."""
 _FORMULA = object()
 """Stands for a formula: its value may be missing or stale, so a person is asked for the value itself."""
 _WRONG_CHARSET = "ï»¿"
@@ -174,6 +176,7 @@ def _csv_rows(path: Path, form: Form) -> Iterator[Sequence[Any]]:
     first, _, rest = text.partition("\n")
     if first.strip().casefold().startswith("sep="):  # Excel's own hint
         text = rest
+    csv.field_size_limit(_FIELD_LIMIT)  # of the whole process: what read a table before may have raised it
     try:
         yield from csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, form), strict=False)
     except csv.Error as error:

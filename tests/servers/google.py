@@ -577,7 +577,7 @@ _TERM = re.compile(r"(\w+) (!=|>=|<=|<|>|=|contains) '([^']*)'")
 
 def _matches(file: DriveFile, query: str) -> bool:
     """Tell whether a file is what ``q`` asks for; terms are joined by ``and``."""
-    for term in query.split(" and "):
+    for term in filter(None, query.split(" and ")):
         found = _TERM.fullmatch(term.strip("()"))
         assert found, f"the fake cannot read {term!r}"
         name, operator, value = found.groups()

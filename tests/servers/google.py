@@ -31,7 +31,7 @@ from starlette.routing import Route
 from records.models import Connection
 from tests.servers.mailstore import Mailbox, Stored
 from tests.servers.vault import new_key
-from tests.servers.web import Served
+from tests.servers.web import Asgi, Served
 
 ROBOT = "daylight@project.iam.gserviceaccount.com"
 WORD = "zanzibar"
@@ -194,6 +194,10 @@ class Workspace:
 
     def serve(self) -> Served:
         """Serve it on loopback."""
+        return Served(self.app())
+
+    def app(self) -> Asgi:
+        """Return it as an application."""
         answers: dict[str, Callable[..., Any]] = {
             "gmail.users.getProfile": self._profile,
             "gmail.users.labels.list": self._labels,
@@ -216,7 +220,7 @@ class Workspace:
             prefix = "/drive/v3/" if api == "drive" else "/"
             where = prefix + path.replace("{mediaId}", "{mediaId:path}")
             routes.append(Route(where, self._endpoint(method, answers[method]), methods=["GET"]))
-        return Served(Starlette(routes=routes))
+        return Starlette(routes=routes)
 
     def connection(self, served: Served, key: str | None = None, **extra: str) -> Connection:
         """Return a connection to it, with the service account's key."""

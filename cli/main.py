@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from cli import exports, leads, planning, sampling, topping_up, variants
+from cli import exports, holds, leads, planning, sampling, topping_up, variants
 from cli.adequacy import adequacy_command
 from cli.common import By, ItemId, RequestId, opened
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
@@ -36,6 +36,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(retention_app, name="retention")
 app.add_typer(kibana_app, name="kibana")
 app.add_typer(exports.app, name="exports")
+app.add_typer(holds.app, name="holds")
 app.add_typer(topping_up.app, name="top-up")
 app.add_typer(leads.app, name="leads")
 app.add_typer(variants.app, name="variants")
@@ -412,9 +413,17 @@ app.command("adequacy")(adequacy_command)
 def close_command(context: typer.Context, request_id: RequestId, by: By = "") -> None:
     """Close a request; refused while anything is undecided or awaits something."""
     from desk.closing import close_request
+    from desk.preserving import holds as holds_of
 
-    close_request(opened(context), request_id, by=by or whoami())
+    home = opened(context)
+    close_request(home, request_id, by=by or whoami())
     show({"request_id": request_id, "state": "closed"})
+    held = sum(one.in_force for one in holds_of(home, request_id))
+    if held:
+        say(
+            f"{held} holds stay in force: closing releases none. `daylight holds list {request_id}` has "
+            "them, each with the day from which it could be released."
+        )
 
 
 @app.command("reindex")

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from connectors.export_api import RemoteExport, RemoteFile, State, file_names, holders
 from connectors.export_http import PATIENCE_S, ExportHttp, Refusal
@@ -41,6 +41,7 @@ class VaultExports:
 
     kept_days = 15
     sums = True
+    scopes: ClassVar[tuple[str, ...]] = (EDISCOVERY, STORAGE)
 
     def __init__(self, context: SourceContext, connection: Connection) -> None:
         """Keep what is needed; nothing is asked yet.
@@ -220,7 +221,7 @@ class VaultExports:
         try:
             info = json.loads(stated)
             return service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
-                info, scopes=[EDISCOVERY, STORAGE], subject=subject
+                info, scopes=list(self.scopes), subject=subject
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SettingsError(f"{self._where}: the key is not that of a service account (JSON)") from error

@@ -6,13 +6,19 @@ import importlib.metadata
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import apsw
 
-from connectors.registry import CONNECTORS
-from desk.home import Home, cluster
+from connectors.holds import corpora, hold_service, route_of
+from connectors.registry import CONNECTORS, connector
+from desk.connections import connection_of
+from desk.exports import is_fetched, prove_access
+from desk.home import Home, OpenRequest, cluster
+from desk.register import list_requests
+from desk.request import Source
 from extract.protocol import ExtractContext
 from extract.workers import Job, Worker
 from records import audit
@@ -39,7 +45,7 @@ def checks(settings: Settings) -> list[dict[str, Any]]:
     if settings.elasticsearch:
         remedy = "see the message; docs/elasticsearch.md explains the settings, roles and keys"
         found.append(_check("elasticsearch", lambda: _elasticsearch(settings), remedy))
-    return found
+    return [*found, *_connections(settings)]
 
 
 class _Unfit(Exception):  # noqa: N818 - a finding, not an error
@@ -72,6 +78,83 @@ def _catalogue(settings: Settings) -> str:
     home = Home.open(settings=settings)
     home.close()
     return home.catalogue.dialect
+
+
+def _connections(settings: Settings) -> list[dict[str, Any]]:
+    """Ask each service that an open request names, as each of its sources would; no item is listed."""
+    try:
+        home = Home.open(settings=settings)
+    except (DaylightError, OSError):
+        return []  # a finding of the check of the catalogue
+    try:
+        named: dict[str, list[tuple[OpenRequest, Source]]] = {}
+        for request in list_requests(home):
+            if request["state"] == "closed":
+                continue
+            found = home.request(str(request["request_id"]))
+            for source in found.body.sources:
+                if source.connection:
+                    named.setdefault(source.connection, []).append((found, source))
+        return [
+            _check(
+                f"connection {name}",
+                lambda mine=mine: _asked(mine),  # type: ignore[misc]  # each its own
+                "see the message, and the connector's page: its rights, and how to grant and revoke them",
+            )
+            for name, mine in sorted(named.items())
+        ]
+    finally:
+        home.close()
+
+
+def _asked(sources: list[tuple[OpenRequest, Source]]) -> str:
+    """Return what a service said to each source; accounts and secrets are in no word of it."""
+    problems: list[str] = []
+    rights: list[str] = []
+    answered = 0
+    for found, source in sources:
+        try:
+            rights += _ask(found, source)
+            answered += 1
+        except DaylightError as error:
+            problems.append(str(error))
+        except Exception as error:  # noqa: BLE001 - one source costs only itself; its words may hold a secret
+            problems.append(f"source {source.id}: {type(error).__name__}")
+    more = "; ".join(dict.fromkeys(rights))
+    if problems:
+        raise _Unfit("; ".join([*dict.fromkeys(problems), *([more] if more else [])]))
+    return f"{answered} sources answered" + (f"; {more}" if more else "")
+
+
+def _ask(found: OpenRequest, source: Source) -> list[str]:
+    """Prove what a source's connection is for: its records or exports, and holds where it places them."""
+    connection = connection_of(source)
+    context = found.body.context(source, connection)
+    rights = []
+    if is_fetched(source):
+        prove_access(found, source)
+    else:
+        made = connector(source.connector)(context)
+        made.check()
+        rights = _rights(made)
+    if connection is not None and route_of(connection):
+        corpora(connection)
+        with closing(hold_service(context, connection)) as service:
+            service.find("daylight-doctor")
+    return rights
+
+
+def _rights(made: object) -> list[str]:
+    """Say which rights are more than needed, where a connector can tell which it has."""
+    tells = getattr(made, "rights", None)
+    if tells is None:
+        return []
+    needed, granted = tells()
+    more, missing = sorted(set(granted) - set(needed)), sorted(set(needed) - set(granted))
+    return [
+        *([f"more than needed: {', '.join(more)}"] if more else []),
+        *([f"not granted: {', '.join(missing)}"] if missing else []),
+    ]
 
 
 def _index() -> str:

@@ -375,6 +375,19 @@ def _asked(place: _Place, source_id: str) -> Known:
     return known
 
 
+def prove_access(found: OpenRequest, source: Source) -> None:
+    """Look a source's export up at its service, whether there is one or not; asks for none.
+
+    Raises:
+        AccessError: The service refuses; the message says what to do.
+        Retryable: It is busy or away.
+        SettingsError: The connection or an option is wrong.
+    """
+    service = _service(found, source)
+    with closing(service):
+        service.find(_name(found.request_id, source.id, 1))
+
+
 def _service(found: OpenRequest, source: Source) -> ExportService:
     connection = connection_of(source)
     assert connection is not None, "a source that is fetched names one"

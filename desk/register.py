@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from connectors.registry import connector
 from desk.clock import due_on
 from desk.home import Home
+from desk.preserving import propose
 from desk.request import Request, load_request
 from records import audit, canonical
 from records import tables as t
@@ -36,6 +37,7 @@ def open_request(home: Home, path: Path, *, by: str) -> tuple[str, str]:
     request, terms, roster = load_request(path)
     check_sources(request)
     request_id = enter(home, request, terms, roster, by=by)
+    propose(home, request_id, by=by)
     return request_id, due_on(request.received_on).isoformat()
 
 

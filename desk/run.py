@@ -28,6 +28,7 @@ from desk.coverage import coverage
 from desk.describing import describe
 from desk.exports import context_of
 from desk.home import Home, OpenRequest
+from desk.preserving import propose
 from desk.request import Source
 from desk.slots import worker_slot
 from records import audit, canonical, rounds
@@ -93,6 +94,7 @@ def open_run(home: Home, request_id: str, run_key: str, *, take_over: bool = Fal
     found = home.request(request_id)
     if found.state == "closed":
         raise UsageError(f"request {request_id} is closed; its records are no longer collected")
+    propose(home, request_id, by="daylight")  # what an earlier version of the program did not
     leased = not runlock.is_local(run_key)
     runlock.begin(home, request_id, run_key, leased=leased, take_over=take_over)
     with home.catalogue.write() as connection:

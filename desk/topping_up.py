@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from desk import runlock
 from desk.home import Home, OpenRequest
+from desk.preserving import propose
 from desk.register import check_sources
 from desk.request import Request, Source, load_request
 from records import audit, canonical, rounds
@@ -80,6 +81,7 @@ def amend(home: Home, request_id: str, path: Path, *, by: str, why: str) -> dict
     return {
         "request_id": request_id,
         "version": version,
+        "holds_proposed": propose(home, request_id, by=by),
         "changed": [*changed, *(["roster"] if new_roster else [])],
         "round": number,
         "listed_again": again,

@@ -367,6 +367,52 @@ estimates = Table(
     _key("request_id", "seq"),
 )
 
+holds = Table(
+    "holds",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("hold_id", Text, nullable=False),  # h001, in the order proposed
+    Column("custodian_id", Text, nullable=False),
+    Column("source_id", Text, nullable=False),  # empty: a memo about all that a person has
+    Column("route", Text, nullable=False),  # vault, purview, memo
+    Column("scope", Text, nullable=False),  # account, corpus, days; canonical JSON
+    Column("version", Integer, nullable=False),  # of the request, when it was proposed
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),  # when it was proposed
+    _key("request_id", "hold_id"),
+)
+
+hold_events = Table(
+    "hold_events",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("hold_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),  # append-only: the highest is the state
+    Column("event", Text, nullable=False),  # placed, acknowledged, released, withdrawn
+    Column("proof", Text, nullable=False),  # what shows it, canonical JSON
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("request_id", "hold_id", "seq"),
+)
+
+litigation_holds = Table(
+    "litigation_holds",
+    metadata,
+    Column("hold_no", Integer, nullable=False, autoincrement=False),  # of the whole office
+    Column("matter", Text, nullable=False),
+    Column("people", Text, nullable=False),  # addresses, numbers, names, canonical JSON; none: everybody
+    Column("from_day", Text),
+    Column("to_day", Text),
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("ended_at", Text),  # None while it is in force
+    Column("ended_why", Text, nullable=False),
+    Column("ended_by", Text, nullable=False),
+    _key("hold_no"),
+)
+
 # --- review --------------------------------------------------------------------------------------------
 
 decisions = Table(

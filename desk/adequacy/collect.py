@@ -18,13 +18,15 @@ from desk.bundle import waiver
 from desk.coverage import Coverage, coverage
 from desk.home import Home
 from desk.leads import signals
+from desk.preserving import read_holds
 from desk.sampling import series
+from desk.topping_up import report as rounds_of
 from records import audit, canonical
 from records import tables as t
 from records.errors import Incomplete, SettingsError
 from records.ledger import Ledger, ScopeLedger
 from records.roster import read_roster
-from records.vocabulary import CollectionState, ReviewState
+from records.vocabulary import CollectionState, ReviewState, Sighting
 from search.terms import BadLine, from_json, read_terms, unusable_lines
 from search.unsearched import KINDS, unsearched
 
@@ -32,7 +34,7 @@ TRIES = 5
 """How often the facts are collected anew when somebody writes meanwhile."""
 
 NOT_RECORDED = (
-    "hold notices sent to custodians",
+    "notices to keep records that were sent outside of this program",
     "talks with custodians about where records are kept",
     "searches made outside of this program",
 )
@@ -75,6 +77,7 @@ def _collect(home: Home, request_id: str, by: str) -> f.Facts:
     drawn = series(home, request_id)
     covered = bool(waiver(home, request_id))
     reached = coverage(home, request_id, counted)
+    rounds = rounds_of(home, request_id)
     with home.catalogue.read() as connection:
         bodies = _bodies(connection, request_id)
         searches = _searches(connection, request_id)
@@ -87,6 +90,8 @@ def _collect(home: Home, request_id: str, by: str) -> f.Facts:
             people=_people(bodies),
             places=_places(connection, request_id, bodies, counted),
             coverage=_coverage(reached),
+            top_ups=_top_ups(rounds),
+            holds=_holds(connection, request_id),
             ruled_out=_ruled_out(bodies),
             tools=_tools(connection, request_id, home),
             terms=_terms(connection, request_id, now.body.zone),
@@ -294,6 +299,62 @@ def _coverage(reached: Coverage) -> f.CoverageFacts:
             for one in reached.places
         ),
     )  # fmt: skip
+
+
+def _top_ups(rounds: Sequence[dict[str, Any]]) -> f.TopUpFacts:
+    return f.TopUpFacts(
+        (
+            f.Origin("number, version, at, by, why", "top_ups", "request_id; a row a round"),
+            f.Origin("outcomes", "sightings, items, batches",
+                     "request_id, round; rows by outcome, and items of places first listed in it; of the "
+                     "vanished, those that the sighting before does not call so"),
+            f.Origin("ended", "batches, scopes", "request_id; every batch up to the round is done"),
+        ),
+        tuple(
+            f.TopUp(
+                one["round"], one["version"], one["at"], one["by"], one["why"], one["done"],
+                tuple(f.Count(str(code), one["total"][code]) for code in Sighting if one["total"][code]),
+            )
+            for one in rounds
+        ),
+    )  # fmt: skip
+
+
+def _holds(connection: sa.Connection, request_id: str) -> f.HoldFacts:
+    found = read_holds(connection, request_id)
+    return f.HoldFacts(
+        (
+            f.Origin("holds", "holds", "request_id; a row a hold, proposed at its time"),
+            f.Origin("state, events, in_force", "hold_events",
+                     "request_id, hold_id; by seq; in force: the highest says placed or acknowledged"),
+        ),
+        sum(one.in_force for one in found),
+        tuple(
+            f.HoldFact(
+                one.hold_id, one.custodian, one.source, one.route, one.scope.get("account", ""),
+                one.scope.get("corpus", ""), one.scope["from"], one.scope["to"], one.state,
+                tuple(
+                    f.HoldEvent(
+                        event["event"], event["at"], event["by"], event["why"],
+                        _proof(event["proof"]),
+                    )
+                    for event in one.events
+                ),
+            )
+            for one in found
+        ),
+    )  # fmt: skip
+
+
+def _proof(proof: dict[str, Any]) -> str:
+    return "; ".join(f"{name.replace('_', ' ')}: {_said(value)}" for name, value in proof.items())
+
+
+def _said(value: Any) -> str:
+    """Return a value of a proof in words."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
 def _ruled_out(bodies: dict[int, dict[str, Any]]) -> f.RuledOutFacts:

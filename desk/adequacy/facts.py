@@ -219,6 +219,87 @@ class CoverageFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class TopUp:
+    """A round in which places were listed again; counts of top items, as docs/top-up.md says.
+
+    Attributes:
+        version: Of the request, whose days and places it kept to.
+        ended: A run has carried it out.
+        outcomes: What became of the items that were met, and of those that were not met again.
+    """
+
+    number: int
+    version: int
+    at: str
+    by: str
+    why: str
+    ended: bool
+    outcomes: tuple[Count, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpFacts:
+    """Every round after the first collection, in order."""
+
+    origin: tuple[Origin, ...]
+    rounds: tuple[TopUp, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldEvent:
+    """One step of a hold.
+
+    Attributes:
+        event: ``proposed``, ``placed``, ``acknowledged``, ``failed``, ``released`` or ``withdrawn``.
+        proof: What shows it, as ``name: value`` in words; empty for none.
+    """
+
+    event: str
+    at: str
+    by: str
+    why: str
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldFact:
+    """A hold on a person's records where they lie.
+
+    Attributes:
+        route: ``vault``, ``purview`` or ``memo``.
+        account: Whose account at the service; empty for a memo.
+        corpus: What of it; empty for all, and for a memo.
+        window_from: First day held, or None for no bound.
+        window_to: Last day held, or None likewise.
+        state: As the newest of its events.
+    """
+
+    id: str
+    custodian: str
+    source: str
+    route: str
+    account: str
+    corpus: str
+    window_from: str | None
+    window_to: str | None
+    state: str
+    events: tuple[HoldEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldFacts:
+    """What was held for the request, and what of it is in force.
+
+    Attributes:
+        in_force: Holds that are placed or acknowledged, and not released.
+    """
+
+    origin: tuple[Origin, ...]
+    in_force: int
+    holds: tuple[HoldFact, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RuledOut:
     """A place that was considered and not searched, and since when the request says so."""
 
@@ -779,6 +860,8 @@ class Facts:
     people: PeopleFacts
     places: PlaceFacts
     coverage: CoverageFacts
+    top_ups: TopUpFacts
+    holds: HoldFacts
     ruled_out: RuledOutFacts
     tools: ToolFacts
     terms: TermFacts

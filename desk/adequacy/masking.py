@@ -56,7 +56,8 @@ _IDS = frozenset(
         "window_to", "changed", "base_kind", "way", "answer", "how", "proposed_at", "engine", "analyzer",
         "counted_at", "collected_from", "collected_to", "started_at", "ended_at", "outcome", "frozen_at",
         "audit_head", "from_at", "until_at", "authority", "extent", "unit", "code", "kind", "family_id",
-        "frame_sha256", "words", "installed", "connectors", "not_recorded", "figures", "state",
+        "frame_sha256", "words", "installed", "connectors", "not_recorded", "figures", "state", "event",
+        "route", "corpus",
     }
 )  # fmt: skip
 """Keys whose values are ids, codes, days and the program's own words: never masked."""

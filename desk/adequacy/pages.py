@@ -314,6 +314,8 @@ def _where(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
         level=2,
     )  # fmt: skip
     yield section("Coverage", *_coverage(facts["coverage"]), level=2)
+    if facts["top_ups"]["rounds"]:
+        yield section("Top-ups", *_top_ups(facts["top_ups"], at), level=2)
     ruled = facts["ruled_out"]["places"]
     yield section(
         "Places ruled out",
@@ -384,6 +386,60 @@ def _expected(places: Sequence[dict[str, Any]]) -> int | None:
     """Add the sources' own counts up; None where a place that was listed has none."""
     counts = [one["expected"] for one in places if one["found"] or one["expected"] is not None]
     return None if not counts or None in counts else sum(counts)
+
+
+_SIGHTINGS = {
+    "new": "New", "same": "As before", "facts_changed": "Labels or folder changed", "changed": "Changed",
+    "now_inside": "Within the days now", "now_outside": "Outside of the days now",
+    "now_had": "Could not be had before", "vanished": "Listed no more",
+}  # fmt: skip
+
+
+def _top_ups(it: dict[str, Any], at: Time) -> Iterable[Block | None]:
+    yield text(
+        "After the first collection, places were listed again; only what was new, newly within the days "
+        "asked for, or changed was fetched. What is stored stays, whatever the place holds now."
+    )
+    yield table(
+        "Rounds of listing after the first",
+        "#Round|#Version|@Asked for|By|*Why|**What became of the items",
+        (
+            (
+                one["number"], one["version"], at(one["at"]), one["by"], one["why"],
+                _joined([*(f"{_SIGHTINGS[count['code']]}: {count['count']:,}" for count in one["outcomes"]),
+                         "" if one["ended"] else "Not ended"]),
+            )
+            for one in it["rounds"]
+        ),
+    )  # fmt: skip
+    yield _sources(it)
+
+
+_ROUTES = {"vault": "Google Vault", "purview": "Microsoft Purview", "memo": "Memo to the custodian"}
+
+
+def _holds(it: dict[str, Any], at: Time) -> Iterable[Block | None]:
+    """Say which holds were proposed, placed and released, each step with what shows it."""
+    yield table(
+        "Holds on records where they lie",
+        "@Id|@Whose|Route|*What|*Days|***What was done",
+        (
+            (
+                one["id"], one["custodian"], _ROUTES[one["route"]],
+                _joined([one["source"], one["account"], one["corpus"]]) or "all that the custodian has",
+                f"{one['window_from'] or 'from the beginning'} to {one['window_to'] or 'now'}",
+                _joined(
+                    f"{event['event'].capitalize()} by {event['by']}, {at(event['at'])}"
+                    + (f" ({event['proof']})" if event["proof"] else "")
+                    + (f": {event['why']}" if event["why"] else "")
+                    for event in one["events"]
+                ),
+            )
+            for one in it["holds"]
+        ),
+    ) or text("No holds were proposed.")  # fmt: skip
+    if it["holds"]:
+        yield text(f"{_some(it['in_force'], 'hold is', 'holds are')} in force. Closing releases none.")
 
 
 def _joined(parts: Iterable[str]) -> str:
@@ -721,7 +777,7 @@ def _exceptions(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
               ((_plain(one["code"]), one["count"]) for one in it["failed"])),
         table("Stored items without searchable text, by reason", "***Reason|#Items",
               ((_plain(one["code"]), one["count"]) for one in it["not_searchable"])),
-        text("Hold notices: none recorded."),
+        *_holds(facts["holds"], at),
         text(
             f"Destruction freeze ({freeze['authority']}): from {at(freeze['from_at'])} "
             f"{'until ' + at(freeze['until_at']) if freeze['until_at'] else 'and in force'}; "
@@ -734,7 +790,9 @@ def _exceptions(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
             "What the program keeps no rows of, so that this record cannot tell: "
             f"{'; '.join(facts['not_recorded'])}."
         ),
-        {"kind": "sources", "rows": [*_sources(it)["rows"], *_sources(freeze)["rows"]]},
+        {"kind": "sources", "rows": [
+            *_sources(it)["rows"], *_sources(facts["holds"])["rows"], *_sources(freeze)["rows"],
+        ]},
     )  # fmt: skip
 
 

@@ -165,6 +165,13 @@ def _plant(home: Home, request_id: str) -> None:
                  "connector": "mail_files", "label": "Public folders", "reach": "not_asked", "detail": ""},
             ],
         ),
+        (
+            t.hold_events,
+            [
+                {**mine, "hold_id": "h001", "seq": 1, "event": "placed", "why": "",
+                 "proof": canonical.dumps({"handed_over": "on paper, beside Avery Amberson"}), **by},
+            ],
+        ),
         (t.waivers, [{**mine, "seq": 1, "why": "The share was gone; Harriet Lowe advised so.", **by}]),
         (
             t.variants,

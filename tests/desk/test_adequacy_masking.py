@@ -125,7 +125,8 @@ def test_a_masker_that_knows_nothing_changes_nothing():
 def test_the_masked_facts_of_the_small_request(made):
     home, request_id = made
     out, counts = masked(home, request_id, collect(home, request_id, by="pat"))
-    assert counts == {ADDRESS: 4, NAME: 13, NUMBER: 2, PRIVILEGED: 6}
+    assert counts == {ADDRESS: 4, NAME: 14, NUMBER: 2, PRIVILEGED: 6}
+    assert out["holds"]["holds"][0]["events"][1]["proof"] == "handed over: on paper, beside [name]"
     assert [one["label"] for one in out["coverage"]["places"]][1:3] == ["Archive of [name]", "Public folders"]
     term = {one["line"]: one for one in out["terms"]["lists"][1]["terms"]}
     assert (term[4]["term"], term[4]["parsed"], term[4]["documents"]) == (NAME, NAME, 1)

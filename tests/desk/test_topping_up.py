@@ -70,7 +70,7 @@ def test_a_wider_window_fetches_only_what_is_inside_now(home, service, tmp_path)
     made = amend(home, tmp_path, "lee", to="2026-01-09")
     assert made == {
         "request_id": ID, "version": 2, "changed": ["window"], "round": 1, "listed_again": ["lee-mail"],
-        "new_sources": [], "terms_kept": False,
+        "new_sources": [], "terms_kept": False, "holds_proposed": ["h002"],
     }  # fmt: skip
     assert home.request(ID).state == "open"
     assert books(home, ID).balanced is False  # until it is listed again

@@ -1,0 +1,138 @@
+"""``daylight holds``: what is kept where it lies, until the public records officer releases it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.common import RequestId, opened
+from cli.output import say, show, show_lines
+from records.errors import Incomplete
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Holds on what a request asks for: proposed, placed by a person, released by one; "
+    "see docs/preservation.md.",
+)
+litigation_app = typer.Typer(no_args_is_help=True, help="Litigation holds of the whole office.")
+app.add_typer(litigation_app, name="litigation")
+
+HoldIds = Annotated[list[str], typer.Argument(metavar="HOLD...", help="Hold ids, as `holds list` has them.")]
+HoldId = Annotated[str, typer.Argument(metavar="HOLD", help="Hold id, as `holds list` has it.")]
+Who = Annotated[str, typer.Option("--by", help="Who does this; their name stays with it.")]
+Why = Annotated[str, typer.Option("--why", help="The reason; it stands in the record of the search.")]
+
+
+@app.command("list")
+def list_command(context: typer.Context, request_id: RequestId) -> None:
+    """Print every hold as a JSON line: state, scope, proof, and what else covers the same."""
+    from desk.preserving import listed
+
+    show_lines(listed(opened(context), request_id))
+
+
+@app.command("memo")
+def memo_command(
+    context: typer.Context,
+    request_id: RequestId,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the memos, as text and PDF.")],
+) -> None:
+    """Write the memo to each custodian that was not handed over yet."""
+    from desk.preserving import write_memos
+
+    show(write_memos(opened(context), request_id, out))
+    say(f"Hand them over, then `daylight holds place {request_id} HOLD --by NAME --proof HOW`.")
+
+
+@app.command("place")
+def place_command(
+    context: typer.Context,
+    request_id: RequestId,
+    hold_ids: HoldIds,
+    by: Who,
+    proof: Annotated[str, typer.Option("--proof", help="For a memo: how and when it was handed over.")] = "",
+) -> None:
+    """Place proposed holds at their services, and record memos that were handed over."""
+    from desk.preserving import FAILED, place
+
+    done = place(opened(context), request_id, hold_ids, by=by, proof=proof)
+    show_lines(done)
+    failed = [one["hold_id"] for one in done if one["state"] == FAILED]
+    if failed:
+        raise Incomplete(f"the service could not apply {', '.join(failed)}; look there, then place it again")
+
+
+@app.command("acknowledge")
+def acknowledge_command(
+    context: typer.Context,
+    request_id: RequestId,
+    hold_id: HoldId,
+    by: Who,
+    proof: Annotated[str, typer.Option("--proof", help="How and when the custodian confirmed it.")],
+) -> None:
+    """Record that a custodian confirmed a memo."""
+    from desk.preserving import acknowledge
+
+    show(acknowledge(opened(context), request_id, hold_id, by=by, proof=proof))
+
+
+@app.command("release")
+def release_command(
+    context: typer.Context, request_id: RequestId, hold_ids: HoldIds, by: Who, why: Why
+) -> None:
+    """Release holds of a closed request; refused while another request or litigation covers the same."""
+    from desk.preserving import release
+
+    done = release(opened(context), request_id, hold_ids, by=by, why=why)
+    show_lines(done)
+    for one in done:
+        if one["before_suggested"]:
+            say(f"{one['hold_id']}: released before {one['suggested_release_on']} (RCW 42.56.550(6)).")
+
+
+@litigation_app.command("list")
+def litigation_list_command(context: typer.Context) -> None:
+    """Print every litigation hold as a JSON line, those in force first."""
+    from desk.preserving import litigation
+
+    show_lines(litigation(opened(context)))
+
+
+@litigation_app.command("add")
+def litigation_add_command(
+    context: typer.Context,
+    matter: Annotated[str, typer.Argument(metavar="MATTER", help="What the matter is called.")],
+    by: Who,
+    why: Annotated[str, typer.Option("--why", help="By whose order, and when.")],
+    person: Annotated[
+        list[str] | None,
+        typer.Option("--person", help="Address, number or name; may be repeated. None: everybody."),
+    ] = None,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day it covers.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day it covers.")
+    ] = None,
+) -> None:
+    """Enter a litigation hold: nothing that it covers is released while it is in force."""
+    from desk.preserving import add_litigation
+
+    days = {"first": first and first.date(), "last": last and last.date()}
+    show(add_litigation(opened(context), matter, person or [], **days, by=by, why=why))
+
+
+@litigation_app.command("end")
+def litigation_end_command(
+    context: typer.Context,
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="As the list has it, such as l001.")],
+    by: Who,
+    why: Annotated[str, typer.Option("--why", help="By whose order, and when.")],
+) -> None:
+    """End a litigation hold."""
+    from desk.preserving import end_litigation
+
+    show(end_litigation(opened(context), number, by=by, why=why))

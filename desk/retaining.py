@@ -6,8 +6,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from desk.describing import describe_after
 from desk.home import Home
+from records import tables as t
 from records.errors import AccessError, UsageError
 from retention.freeze import register
 from retention.schedule_import import import_schedule as read_and_store
@@ -50,7 +53,7 @@ def confirm(home: Home, request_id: str, item_id: str, series: str, *, by: str, 
     if not why.strip():
         raise UsageError("say why: the reason stays with the item")
     flag = confirm_flag(home.catalogue, request_id, item_id, None if series == "none" else series, by, why)
-    behind = describe_after(home, request_id, [item_id])
+    behind = describe_after(home, request_id, _family(home, request_id, item_id))
     return {
         "request_id": request_id,
         "item_id": item_id,
@@ -58,6 +61,16 @@ def confirm(home: Home, request_id: str, item_id: str, series: str, *, by: str, 
         "seq": flag.seq,
         **({"kibana": behind} if behind else {}),
     }
+
+
+def _family(home: Home, request_id: str, item_id: str) -> list[str]:
+    """Return an item with its whole family: what it carries follows it, where nobody said otherwise."""
+    i = t.items.c
+    mine = sa.select(i.family_id).where(i.request_id == request_id, i.item_id == item_id).scalar_subquery()
+    with home.catalogue.read() as connection:
+        return list(
+            connection.scalars(sa.select(i.item_id).where(i.request_id == request_id, i.family_id == mine))
+        )
 
 
 def freezes(home: Home) -> list[dict[str, Any]]:

@@ -8,23 +8,9 @@ from __future__ import annotations
 
 import re
 
-from connectors.microsoft import Denied, Refused
+from connectors.asking import Busy, Denied, Refused
 from records.errors import AccessError
 from records.vocabulary import Reason
-
-
-class Busy(Exception):  # noqa: N818 - named by what to do
-    """Try again.
-
-    Attributes:
-        after_s: Seconds the server asks to wait, or None.
-        final: What it means when it does not pass; None while the server as a whole is busy or away.
-    """
-
-    def __init__(self, after_s: float | None = None, final: Refused | None = None) -> None:
-        super().__init__()
-        self.after_s = after_s
-        self.final = final
 
 
 class Coded(Exception):  # noqa: N818 - named by what happened

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import random
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from urllib.parse import urlsplit
 from xml.sax import SAXParseException
 
 import requests
-import tenacity
 import urllib3
 from exchangelib import DELEGATE, IMPERSONATION, UTC, Account, Build, Configuration, Q, Version
 from exchangelib.credentials import Credentials
@@ -33,7 +31,8 @@ from exchangelib.protocol import Protocol
 from exchangelib.restriction import Restriction
 from exchangelib.transport import BASIC, NOAUTH, NTLM
 
-from connectors.ews_answers import Broken, Busy, Coded, Http, of_code, of_http, of_item
+from connectors.asking import FAULTS, Busy, Refused, is_safe, until_answered
+from connectors.ews_answers import Broken, Coded, Http, of_code, of_http, of_item
 from connectors.ews_services import (
     CREATED,
     MIME,
@@ -51,16 +50,13 @@ from connectors.ews_services import (
     Policy,
 )
 from connectors.governor import Governor
-from connectors.microsoft import Refused, Tokens
-from records.errors import AccessError, DaylightError, Retryable
+from connectors.microsoft import Tokens
+from records.errors import AccessError, DaylightError
 from records.vocabulary import Reason
 
 PAGE = 500
 """Items a page; servers give no more than 1,000 by default
 (https://learn.microsoft.com/exchange/client-developer/exchange-web-services/ews-throttling-in-exchange)."""
-
-FAULTS = 4
-"""Tries of a request that fails by itself, while others do not."""
 
 _IN_MEMORY = 8 << 20
 _FIRST_WAIT_S = 0.2
@@ -309,26 +305,13 @@ class Exchange:
 
     def ask(self, call: Callable[[], T]) -> T:
         """Ask until it is answered, as long as the connection's patience lasts."""
-        patience_s = self._login.patience_s
-
-        def enough(state: tenacity.RetryCallState) -> bool:
-            if _busy(state).final is not None and state.attempt_number >= FAULTS:
-                return True
-            return (state.seconds_since_start or 0.0) + state.upcoming_sleep >= patience_s
-
-        trying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(Busy), wait=_wait_s, stop=enough, reraise=True
+        return until_answered(
+            lambda: self._once(call),
+            self._login.patience_s,
+            self._login.where,
+            who="the server is",
+            first_wait_s=_FIRST_WAIT_S,
         )
-        try:
-            return trying(lambda: self._once(call))
-        except Busy as busy:
-            if busy.final is not None:
-                raise busy.final from None
-            raise Retryable(
-                f"{self._login.where}: the server is busy or away for longer than {patience_s:g} s; run "
-                "again later, what is collected is kept",
-                retry_after_s=busy.after_s,
-            ) from None
 
     def _once(self, call: Callable[[], T]) -> T:
         self._sign()
@@ -392,19 +375,6 @@ def _never_reached(error: BaseException | None) -> bool:
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
 
 
-def _busy(state: tenacity.RetryCallState) -> Busy:
-    error = state.outcome.exception() if state.outcome else None
-    return error if isinstance(error, Busy) else Busy()
-
-
-def _wait_s(state: tenacity.RetryCallState) -> float:
-    """Wait as the server asks, else twice as long each time, with some jitter."""
-    after_s = _busy(state).after_s
-    if after_s is not None:
-        return after_s
-    return min(30.0, _FIRST_WAIT_S * 2.0 ** (state.attempt_number - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
-
-
 def endpoint(host: str) -> str:
     """Return the address of the service at a host, or the address as it is given.
 
@@ -413,7 +383,6 @@ def endpoint(host: str) -> str:
     """
     address = host if "://" in host else f"https://{host}"
     parts = urlsplit(address)
-    loopback = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"}
-    if not (parts.scheme == "https" or loopback) or not parts.hostname:
+    if not is_safe(address) or not parts.hostname:
         raise ValueError(parts.scheme)
     return address if parts.path.strip("/") else f"{address.rstrip('/')}/EWS/Exchange.asmx"

@@ -35,8 +35,8 @@ from exchangelib.util import (
     is_xml,
 )
 
+from connectors.asking import retry_after_s
 from connectors.ews_answers import Broken, Coded, Http
-from connectors.microsoft import retry_after_s
 
 _TIMEOUT_S = 120
 _VERSION_CODES = frozenset({

@@ -25,9 +25,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 from urllib.parse import urlsplit
 
+from connectors.asking import PATIENCE_S, Denied, Refused
 from connectors.graph_mail import instant, message_time
 from connectors.mailhead import placed
-from connectors.microsoft import Denied, Refused, Tokens
+from connectors.microsoft import Tokens
 from connectors.service import ServiceConnector
 from records.errors import AccessError, DaylightError, ItemError, SettingsError
 from records.models import (
@@ -398,7 +399,7 @@ class ExchangeEws(ServiceConnector):
                 secret=connection.secret,
                 basic=self._one_of("auth", ("ntlm", "basic")) == "basic",
                 delegate=self._one_of("access", ("impersonation", "delegate")) == "delegate",
-                patience_s=self._number("patience_s", 300.0),
+                patience_s=self._number("patience_s", PATIENCE_S),
                 at_once=int(self._number("requests_at_once", _AT_ONCE)),
             )
         )

@@ -274,6 +274,11 @@ class PackageConnector(FileConnector):
         if missing:
             raise SettingsError(f"{source}: needs `path`, or `connection` and options {', '.join(missing)}")
 
+    def _asked(self) -> set[str]:
+        """Return the holders that the option ``accounts`` names, in lower case; empty for all."""
+        stated = self._context.options.get("accounts", "").split(",")
+        return {one.strip().casefold() for one in stated} - {""}
+
     def _list(self, is_part: Callable[[str], bool]) -> Package:
         still_there(self._path)
         check_access(self._context.source_id, self._path)

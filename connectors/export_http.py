@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from connectors.asking import PATIENCE_S, Busy, new_client, retry_after_s, until_answered
 from connectors.export_api import Interrupted
-from connectors.microsoft import retry_after_s
-from records.errors import Retryable
 
 if TYPE_CHECKING:
     import httpx
-    import tenacity
-
-PATIENCE_S = 300.0
 
 _RANGE = re.compile(r"bytes (\d+)-")
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,60}")
@@ -25,7 +20,6 @@ _PASSING = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceed
 """Codes of a 403 of Google that passes (https://developers.google.com/workspace/vault/limits)."""
 
 T = TypeVar("T")
-_TIMEOUT_S = 120.0
 
 
 class Refusal(Exception):  # noqa: N818 - what it means, each service says itself
@@ -40,14 +34,6 @@ class Refusal(Exception):  # noqa: N818 - what it means, each service says itsel
         super().__init__(f"http_{status}")
         self.status = status
         self.code = code
-
-
-class _Busy(Exception):  # noqa: N818 - never leaves this file
-    """Try again, after so many seconds where the service says so."""
-
-    def __init__(self, after_s: float | None = None) -> None:
-        super().__init__()
-        self.after_s = after_s
 
 
 class ExportHttp:
@@ -98,7 +84,7 @@ class ExportHttp:
                 if not isinstance(found, dict):
                     raise ValueError
             except (_transport_error(), ValueError):
-                raise self._unknown() if once else _Busy from None
+                raise self._unknown() if once else Busy from None
             finally:
                 response.close()
             return dict(response.headers), found
@@ -157,9 +143,9 @@ class ExportHttp:
                     break
                 response.close()  # a token that is refused was not acted on
             except (httpx.ConnectError, httpx.ConnectTimeout):
-                raise _Busy from None
+                raise Busy from None
             except httpx.TransportError:
-                raise self._unknown() if once else _Busy from None
+                raise self._unknown() if once else Busy from None
         if response.status_code < 300:
             return response
         try:
@@ -175,9 +161,9 @@ class ExportHttp:
         except _transport_error():
             code = ""
         if status in {429, 503} or code in _PASSING:
-            return _Busy(retry_after_s(response.headers))
+            return Busy(retry_after_s(response.headers))
         if status >= 500:
-            return self._unknown() if once else _Busy()
+            return self._unknown() if once else Busy()
         return Refusal(status, code)
 
     def _unknown(self) -> Interrupted:
@@ -187,31 +173,13 @@ class ExportHttp:
 
     def _tried(self, once: Callable[[], T]) -> T:
         """Try until it is answered, as long as the patience lasts."""
-        import tenacity
-
-        trying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Busy),
-            wait=_wait_s,
-            stop=lambda state: (state.seconds_since_start or 0.0) + state.upcoming_sleep >= self._patience_s,
-            reraise=True,
+        return until_answered(
+            once, self._patience_s, self._where, then="fetch again later, what came is kept", jitter=0.0
         )
-        try:
-            return trying(once)
-        except _Busy as busy:
-            raise Retryable(
-                f"{self._where}: the service is busy or away for longer than {self._patience_s:g} s; fetch "
-                "again later, what came is kept",
-                retry_after_s=busy.after_s,
-            ) from None
 
     def _client(self) -> httpx.Client:
-        import httpx
-
         if not self._opened:
-            for name in ("httpx", "httpcore"):  # their lines hold addresses, some of which open a download
-                logging.getLogger(name).setLevel(logging.ERROR)
-            timeout = httpx.Timeout(_TIMEOUT_S, connect=20.0)
-            self._opened.append(httpx.Client(timeout=timeout, follow_redirects=False))
+            self._opened.append(new_client())
         return self._opened[0]
 
 
@@ -219,13 +187,6 @@ def _transport_error() -> type[Exception]:
     import httpx
 
     return httpx.TransportError
-
-
-def _wait_s(state: tenacity.RetryCallState) -> float:
-    """Wait as the service asks, else twice as long each time."""
-    error = state.outcome.exception() if state.outcome else None
-    after_s = error.after_s if isinstance(error, _Busy) else None
-    return after_s if after_s is not None else min(30.0, 0.2 * 2.0 ** (state.attempt_number - 1))
 
 
 def _code(data: bytes) -> str:

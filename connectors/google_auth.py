@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import random
 import re
 import tempfile
 import weakref
@@ -21,19 +20,25 @@ from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
 
+from connectors.asking import (
+    PATIENCE_S,
+    Busy,
+    Denied,
+    Refused,
+    check_address,
+    heard,
+    new_client,
+    retry_after_s,
+    seconds,
+    until_answered,
+)
 from connectors.governor import Governor
-from connectors.microsoft import Denied, Refused, retry_after_s
-from records.errors import AccessError, ItemError, Retryable, SettingsError
+from records.errors import AccessError, ItemError, SettingsError
 from records.models import Connection
 from records.vocabulary import Reason
 
 if TYPE_CHECKING:
     import httpx
-    import tenacity
-
-PATIENCE_S = 300.0
-FAULTS = 4
-"""Tries of a request that fails by itself (500, cut off), while others do not."""
 
 _APIS = {"gmail": ("v1", ""), "drive": ("v3", "drive/v3/"), "chat": ("v1", "")}
 """Version, and the path that the service's discovery document puts before all others."""
@@ -43,7 +48,6 @@ _BLOCK = 256 << 10
 _TIMEOUT_S = 120.0
 _REDIRECTS = 5
 _HOLD_OFF_S = 0.5
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,80}")
 _RANGE = re.compile(r"bytes (\d+)-")
 _RATE = frozenset({
@@ -63,20 +67,6 @@ _ITEM_CODES: dict[str, tuple[Reason, str]] = {
 }
 
 T = TypeVar("T")
-
-
-class _Busy(Exception):  # noqa: N818 - never leaves this file
-    """Try again.
-
-    Attributes:
-        after_s: Seconds the service asks to wait, or None.
-        final: What it means when it does not pass; None while the service as a whole is busy or away.
-    """
-
-    def __init__(self, after_s: float | None = None, final: Refused | None = None) -> None:
-        super().__init__()
-        self.after_s = after_s
-        self.final = final
 
 
 class Google:
@@ -114,7 +104,7 @@ class Google:
         self._governor = governor
         self._host = connection.host.rstrip("/")
         if self._host:
-            self._check_address(self._host)
+            check_address(self._host, self._where)
         self._patience_s = seconds(connection, "patience_s", PATIENCE_S, self._where)
         self._opened: list[Any] = []
         weakref.finalize(self, _close, self._opened)
@@ -202,35 +192,9 @@ class Google:
 
     def _tried(self, once: Callable[[], T]) -> T:
         """Try until it is answered, as long as the connection's patience lasts."""
-        import httpx
-        import tenacity
-
-        def attempt() -> T:
-            try:
-                return once()
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                raise _Busy from error
-            except (httpx.TransportError, httpx.DecodingError) as error:
-                raise _Busy(final=Refused(Reason.UNREADABLE, "cut_off", 0)) from error
-
-        def enough(state: tenacity.RetryCallState) -> bool:
-            if _busy(state).final is not None and state.attempt_number >= FAULTS:
-                return True
-            return (state.seconds_since_start or 0.0) + state.upcoming_sleep >= self._patience_s
-
-        trying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Busy), wait=_wait_s, stop=enough, reraise=True
+        return until_answered(
+            lambda: heard(once), self._patience_s, self._where, who="Google is", longest_wait_s=32.0
         )
-        try:
-            return trying(attempt)
-        except _Busy as busy:
-            if busy.final is not None:
-                raise busy.final from None
-            raise Retryable(
-                f"{self._where}: Google is busy or away for longer than {self._patience_s:g} s; run again "
-                "later, what is collected is kept",
-                retry_after_s=busy.after_s,
-            ) from None
 
     @contextmanager
     def _answered(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[httpx.Response]:
@@ -254,7 +218,7 @@ class Google:
         if not self._is_googles(url):
             raise Refused(Reason.REFUSED_BY_SOURCE, "link_to_another_host", 200)
         for _ in range(_REDIRECTS):
-            self._check_address(url)
+            check_address(url, self._where)
             client = self._client()
             request = client.build_request("GET", url, headers=headers)
             if self._is_googles(url):
@@ -272,20 +236,9 @@ class Google:
             return (parts.scheme, parts.netloc) == urlsplit(self._host)[:2]
         return parts.scheme == "https" and (parts.hostname or "").endswith((".googleapis.com", ".google.com"))
 
-    def _check_address(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            return
-        raise SettingsError(f"{self._where}: an address of the service is no https address")
-
     def _client(self) -> httpx.Client:
-        import httpx
-
         if not self._opened:
-            for name in ("httpx", "httpcore"):  # their lines hold addresses
-                logging.getLogger(name).setLevel(logging.ERROR)
-            timeout = httpx.Timeout(_TIMEOUT_S, connect=20.0)
-            self._opened.append(httpx.Client(timeout=timeout, verify=_trusted()))
+            self._opened.append(new_client())
         client: httpx.Client = self._opened[0]
         return client
 
@@ -300,9 +253,9 @@ class Google:
         if status in _AWAY or (status == 403 and _RATE.intersection(codes)):
             if self._governor is not None:
                 self._governor.hold_off(min(after_s or _HOLD_OFF_S, self._patience_s))
-            raise _Busy(after_s)
+            raise Busy(after_s)
         if status in _FAULTY:
-            raise _Busy(after_s, Refused(Reason.UNREADABLE, f"http_{status}", status, code))
+            raise Busy(after_s, Refused(Reason.UNREADABLE, f"http_{status}", status, code))
         for one in codes:
             if one in _REMEDIES:
                 raise Denied(f"{self._where}: {self._remedy(_REMEDIES[one])} ({one})", one)
@@ -344,10 +297,10 @@ class Google:
                 credentials.refresh(google_auth_httplib2.Request(http))
             except google.auth.exceptions.RefreshError as error:
                 if error.retryable:
-                    raise _Busy from None
+                    raise Busy from None
                 raise self._no_token(error) from None
             except (google.auth.exceptions.TransportError, httplib2.HttpLib2Error, OSError):
-                raise _Busy from None
+                raise Busy from None
             finally:
                 http.close()
         return str(credentials.token)
@@ -462,36 +415,12 @@ def _key(stated: str) -> Any:
     )
 
 
-@cache
-def _trusted() -> Any:
-    """Return the certificates to trust, which take long to read."""
-    import httpx
-
-    return httpx.create_ssl_context()
-
-
 def not_given(source_id: str, place: str, error: Refused) -> AccessError:
     """Return what to say when a place of an account is not there."""
     return AccessError(
         f"source {source_id}: Google does not give `{place}` ({error.code or error.detail}); check the "
         "account, or leave that place out in `places`"
     )
-
-
-def seconds(connection: Connection, name: str, default: float, where: str) -> float:
-    """Return a number that the connection's ``extra`` may hold.
-
-    Raises:
-        SettingsError: It is no number above zero.
-    """
-    stated = connection.extra.get(name, "")
-    try:
-        found = float(stated) if stated else default
-    except ValueError:
-        found = -1.0
-    if not 0 < found < float("inf"):
-        raise SettingsError(f"{where}: `{name}` in extra is no number above zero")
-    return found
 
 
 def _close(opened: list[Any]) -> None:
@@ -506,7 +435,7 @@ def _object(response: httpx.Response) -> Mapping[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise _Busy(final=Refused(Reason.UNREADABLE, "half_answer", response.status_code))
+        raise Busy(final=Refused(Reason.UNREADABLE, "half_answer", response.status_code))
     return found
 
 
@@ -527,16 +456,3 @@ def _sum(file: BinaryIO, name: str) -> str:
         digest.update(block)
     file.seek(0)
     return digest.hexdigest()
-
-
-def _busy(state: tenacity.RetryCallState) -> _Busy:
-    error = state.outcome.exception() if state.outcome else None
-    return error if isinstance(error, _Busy) else _Busy()
-
-
-def _wait_s(state: tenacity.RetryCallState) -> float:
-    """Wait as the service asks, else twice as long each time, with some jitter, as Google's pages advise."""
-    after_s = _busy(state).after_s
-    if after_s is not None:
-        return after_s
-    return min(32.0, 0.2 * 2.0 ** (state.attempt_number - 1)) * random.uniform(0.75, 1.25)  # noqa: S311

@@ -19,10 +19,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, BinaryIO, ClassVar
 from zoneinfo import ZoneInfo
 
+from connectors.asking import Refused
 from connectors.google_auth import Google, not_given
 from connectors.google_drive import Drive, Held, instant
 from connectors.google_takeout import CHAT_TYPE
-from connectors.microsoft import Refused
 from records import canonical
 from records.errors import CursorExpired, ItemError, SettingsError
 from records.models import (

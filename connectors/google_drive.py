@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, BinaryIO, ClassVar
 
+from connectors.asking import Refused
 from connectors.google_auth import Google, not_given
 from connectors.mailhead import placed
-from connectors.microsoft import Refused
 from records import canonical
 from records.errors import AccessError, CursorExpired, ItemError, SettingsError
 from records.models import (

@@ -25,10 +25,10 @@ from datetime import date, datetime, time, timedelta
 from typing import BinaryIO, ClassVar
 from zoneinfo import ZoneInfo
 
-from connectors.google_auth import Google, not_given, seconds
+from connectors.asking import Refused, seconds
+from connectors.google_auth import Google, not_given
 from connectors.governor import Governor
 from connectors.mailhead import MAIL_TYPE, placed
-from connectors.microsoft import Refused
 from records import canonical
 from records.errors import CursorExpired, ItemError, SettingsError
 from records.models import (

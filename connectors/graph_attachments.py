@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, ClassVar, NamedTuple
 from urllib.parse import quote
 
+from connectors.asking import Denied, Refused
 from connectors.graph_calendar import calendars, event_time, events
 from connectors.graph_mail import (
     IMMUTABLE,
@@ -25,7 +26,7 @@ from connectors.graph_mail import (
     listed,
     message_time,
 )
-from connectors.microsoft import Denied, Refused, Service, user_path
+from connectors.microsoft import Service, user_path
 from records.errors import CursorExpired, ItemError
 from records.models import (
     ExcludedItem,

@@ -15,8 +15,9 @@ from typing import Any, BinaryIO, ClassVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from connectors.asking import Refused
 from connectors.graph_mail import IMMUTABLE, PAGE, Held, instant
-from connectors.microsoft import Refused, Service, not_given, user_path
+from connectors.microsoft import Service, not_given, user_path
 from records.errors import CursorExpired, ItemError
 from records.models import (
     NO_MOMENT,

@@ -24,8 +24,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, ClassVar, NamedTuple
 from urllib.parse import quote
 
+from connectors.asking import Refused
 from connectors.mailhead import placed
-from connectors.microsoft import Refused, Service, not_given, user_path
+from connectors.microsoft import Service, not_given, user_path
 from records.errors import CursorExpired, ItemError, SettingsError
 from records.models import (
     NO_MOMENT,

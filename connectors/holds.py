@@ -18,9 +18,10 @@ from datetime import date, timedelta
 from typing import Any, ClassVar, Protocol
 from urllib.parse import quote
 
+from connectors.asking import PATIENCE_S, Refused, seconds
 from connectors.export_api import Interrupted
-from connectors.export_http import PATIENCE_S, ExportHttp, Refusal
-from connectors.microsoft import Refused, Service, Tokens
+from connectors.export_http import ExportHttp, Refusal
+from connectors.microsoft import Service, Tokens
 from connectors.purview_api import CASES, RIGHT
 from connectors.vault_api import EDISCOVERY, VaultExports
 from records.errors import AccessError, Retryable, SettingsError
@@ -247,7 +248,7 @@ class PurviewHolds:
         self._case_id = quote(connection.extra.get("hold_case", ""), safe="")
         self._service = Service(context.source_id, connection, right=RIGHT)
         self._tokens = Tokens(context.source_id, connection, f"{self._service.base}/.default")
-        patience_s = float(connection.extra.get("patience_s") or PATIENCE_S)
+        patience_s = seconds(connection, "patience_s", PATIENCE_S, self._where)
         self._http = ExportHttp(self._where, lambda renew: self._tokens.get(renew=renew), patience_s)
 
     def find(self, name: str) -> Placed | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import random
 import re
 import tempfile
 import threading
@@ -19,77 +18,40 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from urllib.parse import quote, urljoin, urlsplit
 
+from connectors.asking import (
+    PATIENCE_S,
+    Busy,
+    Denied,
+    Refused,
+    check_address,
+    heard,
+    new_client,
+    retry_after_s,
+    seconds,
+    until_answered,
+)
 from connectors.governor import Governor
-from records.errors import AccessError, ItemError, Retryable, SettingsError
+from records.errors import AccessError, SettingsError
 from records.models import Connection
 from records.vocabulary import Reason
 
 if TYPE_CHECKING:
     import httpx
-    import tenacity
 
 GRAPH = "https://graph.microsoft.com"
 LOGIN = "https://login.microsoftonline.com"
 """Where the worldwide service is; a connection may name another cloud
 (https://learn.microsoft.com/graph/deployments)."""
 
-PATIENCE_S = 300.0
-FAULTS = 4
-"""Tries of a request that fails by itself (500, cut off), while others do not."""
-
 _IN_MEMORY = 8 << 20
 _BLOCK = 256 << 10
 _REDIRECTS = 5
-_TIMEOUT_S = 120.0
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,80}")
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 T = TypeVar("T")
-
-
-class Denied(AccessError):  # noqa: N818 - named by what happened
-    """The service refuses an account or a place altogether; the message says what to do.
-
-    Attributes:
-        code: The service's own code, or ``http_403``.
-    """
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class Refused(ItemError):  # noqa: N818 - named by what happened
-    """The service refuses one request.
-
-    Attributes:
-        status: HTTP status.
-        code: The service's own code; empty when it gives none.
-    """
-
-    def __init__(self, reason: Reason, detail: str, status: int, code: str = "") -> None:
-        super().__init__(reason, detail)
-        self.status = status
-        self.code = code
-
-
-class _Busy(Exception):  # noqa: N818 - never leaves this file
-    """Try again.
-
-    Attributes:
-        after_s: Seconds the service asks to wait, or None.
-        final: What it means when it does not pass; None while the service as a whole is busy or away.
-    """
-
-    def __init__(self, after_s: float | None = None, final: Refused | None = None) -> None:
-        super().__init__()
-        self.after_s = after_s
-        self.final = final
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +135,11 @@ class Service:
         """
         self._where = f"source {source_id}: connection {connection.id}"
         self.base = (connection.host or base).rstrip("/")
-        _check_address(self.base, self._where)
+        check_address(self.base, self._where)
         self._tokens = Tokens(source_id, connection, scope or f"{self.base}/.default")
         self._governor = governor
         self._right = right
-        self._patience_s = _seconds(connection, "patience_s", PATIENCE_S, self._where)
+        self._patience_s = seconds(connection, "patience_s", PATIENCE_S, self._where)
         self._opened = _Opened()
 
     def for_right(self, right: str) -> Service:
@@ -283,43 +245,9 @@ class Service:
 
     def _tried(self, once: Callable[[], T]) -> T:
         """Try until it is answered, as long as the connection's patience lasts."""
-        import httpx
-        import tenacity
-
-        def attempt() -> T:
-            try:
-                return once()
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                raise _Busy from error
-            except (httpx.TransportError, httpx.DecodingError) as error:
-                raise _Busy(final=Refused(Reason.UNREADABLE, "cut_off", 0)) from error
-
-        interrupted = self._opened.interrupted
-
-        def enough(state: tenacity.RetryCallState) -> bool:
-            if interrupted.is_set():
-                return True
-            if _busy(state).final is not None and state.attempt_number >= FAULTS:
-                return True
-            return (state.seconds_since_start or 0.0) + state.upcoming_sleep >= self._patience_s
-
-        trying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Busy),
-            wait=_wait_s,
-            stop=enough,
-            sleep=tenacity.sleep_using_event(interrupted),
-            reraise=True,
+        return until_answered(
+            lambda: heard(once), self._patience_s, self._where, interrupted=self._opened.interrupted
         )
-        try:
-            return trying(attempt)
-        except _Busy as busy:
-            if busy.final is not None:
-                raise busy.final from None
-            raise Retryable(
-                f"{self._where}: the service is busy or away for longer than {self._patience_s:g} s; run "
-                "again later, what is collected is kept",
-                retry_after_s=busy.after_s,
-            ) from None
 
     @contextmanager
     def _answered(
@@ -370,7 +298,7 @@ class Service:
                 return response
             address = urljoin(str(response.url), response.headers["location"])
             response.close()
-            _check_address(address, self._where)
+            check_address(address, self._where)
             client = self._opened.client()
             response = client.send(client.build_request("GET", address), stream=True)
         response.close()
@@ -385,9 +313,9 @@ class Service:
         if status in _AWAY:
             if self._governor is not None and after_s is not None:
                 self._governor.hold_off(min(after_s, self._patience_s))
-            raise _Busy(after_s)
+            raise Busy(after_s)
         if status in _FAULTY:
-            raise _Busy(after_s, Refused(Reason.UNREADABLE, f"http_{status}", status, code))
+            raise Busy(after_s, Refused(Reason.UNREADABLE, f"http_{status}", status, code))
         remedy = self._remedy(status, code)
         if remedy:
             raise Denied(f"{self._where}: {remedy}", code or f"http_{status}")
@@ -570,7 +498,7 @@ class _TokenHttp:
     """What msal sends its requests with; msal asks whoever gives it this to wait and to try again."""
 
     def __init__(self, where: str, authority: str, refusal: Callable[[list[str]], AccessError]) -> None:
-        _check_address(authority, where)
+        check_address(authority, where)
         self._plain = authority.startswith("http://")
         # msal takes no other than https, even for a service on this machine
         self.authority = authority.rstrip("/").replace("http://", "https://", 1)
@@ -596,7 +524,7 @@ class _TokenHttp:
         known = {key: about[key] for key in ("params", "data", "headers") if about.get(key) is not None}
         response = self._opened.client().request(method, url, **known)
         if response.status_code == 429 or response.status_code >= 500:
-            raise _Busy(retry_after_s(response.headers))
+            raise Busy(retry_after_s(response.headers))
         return response
 
 
@@ -613,37 +541,6 @@ def not_given(source_id: str, place: str, error: Refused) -> AccessError:
     )
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return how long a service asks to wait (RFC 9110 section 10.2.3); None when it does not say.
-
-    A time of day is measured from the answer's own ``Date``, since the two clocks may differ.
-    """
-    stated = headers.get("retry-after", "").strip()
-    try:
-        return max(0.0, float(stated))
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(stated)
-        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
-        return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):
-        return None
-
-
-def _busy(state: tenacity.RetryCallState) -> _Busy:
-    error = state.outcome.exception() if state.outcome else None
-    return error if isinstance(error, _Busy) else _Busy()
-
-
-def _wait_s(state: tenacity.RetryCallState) -> float:
-    """Wait as the service asks, else twice as long each time, with some jitter."""
-    after_s = _busy(state).after_s
-    if after_s is not None:
-        return after_s
-    return min(30.0, 0.2 * 2.0 ** (state.attempt_number - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
-
-
 def _object(response: httpx.Response) -> Mapping[str, Any]:
     raw = response.read()
     if not raw.strip():
@@ -651,7 +548,7 @@ def _object(response: httpx.Response) -> Mapping[str, Any]:
     try:
         found = json.loads(raw)
     except ValueError:
-        raise _Busy(final=Refused(Reason.UNREADABLE, "half_answer", response.status_code)) from None
+        raise Busy(final=Refused(Reason.UNREADABLE, "half_answer", response.status_code)) from None
     return found if isinstance(found, dict) else {"value": found}
 
 
@@ -678,12 +575,8 @@ def _code(response: httpx.Response) -> str:
 
 
 def _client() -> httpx.Client:
-    import httpx
-
-    # Their lines hold addresses, and with them accounts; msal's hold what was asked for.
-    for name in ("httpx", "httpcore", "msal"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    return httpx.Client(timeout=httpx.Timeout(_TIMEOUT_S, connect=20.0), follow_redirects=False)
+    logging.getLogger("msal").setLevel(logging.ERROR)  # its lines hold what was asked for
+    return new_client()
 
 
 def _origin(address: str) -> tuple[str, str, int | None]:
@@ -693,19 +586,3 @@ def _origin(address: str) -> tuple[str, str, int | None]:
         (parts.hostname or "").lower(),
         parts.port or {"https": 443, "http": 80}.get(parts.scheme),
     )
-
-
-def _check_address(address: str, where: str) -> None:
-    """Raise SettingsError for an address that would show a secret on the way."""
-    parts = urlsplit(address)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        return
-    raise SettingsError(f"{where}: an address of the service is no https address")
-
-
-def _seconds(connection: Connection, name: str, default: float, where: str) -> float:
-    stated = connection.extra.get(name, "")
-    try:
-        return float(stated) if stated else default
-    except ValueError:
-        raise SettingsError(f"{where}: `{name}` in extra is no number") from None

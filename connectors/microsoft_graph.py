@@ -14,61 +14,29 @@ from connectors.governor import Governor
 from connectors.graph_attachments import Attachments
 from connectors.graph_calendar import Calendars
 from connectors.graph_mail import Mail, Recoverable
-from connectors.microsoft import Denied, Refused, Service
-from connectors.service import ServiceConnector
-from records.errors import AccessError, SettingsError
-from records.models import Expected, FoundItem, Part, Scope, SourceContext, Unreached, Window, Yielded
-from records.vocabulary import Reach
+from connectors.microsoft import Service
+from connectors.places import PlaceReader, PlacesConnector
+from records.errors import SettingsError
+from records.models import FoundItem, Part, SourceContext, Window, Yielded
 
 _REQUESTS, _PERIOD_S, _AT_ONCE = 10_000, 600.0, 4
 """What Outlook's part of Graph allows an application on one mailbox
 (https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits)."""
 
 
-class Reader(Protocol):
-    """One place of an account. Keys of its scopes begin with the place's name and a stroke.
+class Reader(PlaceReader, Protocol):
+    """One place of an account.
 
     ``open`` is given the items of ``items``, and is called from several threads.
 
     Attributes:
-        place: Name of the place, as the request file writes it.
-        label: As people read it.
         right: The application permission it needs.
-        covers: Lines for the connector's own.
-        does_not_cover: Lines for the connector's own.
-        options: Further settings that a request file may give, each with its meaning.
     """
 
-    place: ClassVar[str]
-    label: ClassVar[str]
     right: ClassVar[str]
-    covers: ClassVar[tuple[str, ...]]
-    does_not_cover: ClassVar[tuple[str, ...]]
-    options: ClassVar[Mapping[str, str]]
 
     def __init__(self, service: Service, context: SourceContext) -> None:
         """Keep what is needed; nothing is asked yet."""
-
-    def check(self) -> None:
-        """Prove access without reading content; raises AccessError."""
-
-    def scopes(self) -> Iterator[Scope]:
-        """As in ``connectors.protocol``, and so the others."""
-
-    def unreached(self) -> Iterator[Unreached]:
-        """List what belongs to the place and Graph does not lead to."""
-
-    def count(self, scope: Scope) -> Expected:
-        """Return the service's own figure."""
-
-    def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
-        """Cut a scope."""
-
-    def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
-        """Yield what a part holds."""
-
-    def open(self, item: FoundItem) -> BinaryIO:
-        """Return native bytes."""
 
 
 READERS: dict[str, type[Reader]] = {
@@ -83,7 +51,7 @@ READERS: dict[str, type[Reader]] = {
 """Every place there is, in the order it is read in."""
 
 
-class MicrosoftGraph(ServiceConnector):
+class MicrosoftGraph(PlacesConnector[Reader]):
     """One account of Microsoft 365."""
 
     name: ClassVar[str] = "microsoft_graph"
@@ -95,76 +63,11 @@ class MicrosoftGraph(ServiceConnector):
     tested_on: ClassVar[tuple[str, ...]] = (
         "a fake of Graph that follows Microsoft's published reference; no tenant has been reached yet",
     )
+    readers: ClassVar[Mapping[str, type[Reader]]] = READERS
     places: ClassVar[tuple[str, ...]] = tuple(READERS)
     options: ClassVar[Mapping[str, str]] = {
         name: meaning for kind in READERS.values() for name, meaning in kind.options.items()
     }
-
-    def __init__(self, context: SourceContext) -> None:
-        """Keep the context; ask nothing yet."""
-        super().__init__(context)
-        self._readers: dict[str, Reader] = {}
-        self._refused: dict[str, str] | None = None
-
-    def check(self) -> None:
-        """Prove access to each place that is to be read.
-
-        A place that the request file does not name may be refused, and is then listed as such; mail, where
-        it is read, may not.
-
-        Raises:
-            AccessError: Tenant, application, account or permission are refused; the message says what to do.
-            SettingsError: The connection lacks something.
-            Retryable: The service is busy or away.
-        """
-        for place in self._wanted():
-            try:
-                self._reader(place).check()
-            except AccessError:
-                if self._must(place):
-                    raise
-
-    def scopes(self) -> Iterator[Scope]:
-        """List the places of the account: mail folders, calendars and so on."""
-        refused: dict[str, str] = {}
-        for place in self._wanted():
-            try:
-                yield from list(self._reader(place).scopes())
-            except (Denied, Refused) as error:
-                if self._must(place):
-                    raise
-                refused[place] = error.code or "refused"
-        self._refused = refused
-
-    def unreached(self) -> Iterator[Unreached]:
-        """List what is not read: not asked for, refused, or not to be had by this route."""
-        if self._refused is None:
-            for _ in self.scopes():
-                pass
-        refused = self._refused or {}
-        for place, kind in READERS.items():
-            if not self._wants(place):
-                yield Unreached(place, kind.label, "place", Reach.NOT_ASKED)
-            elif place in refused:
-                yield Unreached(place, kind.label, "place", Reach.REFUSED, refused[place])
-            else:
-                yield from self._reader(place).unreached()
-
-    def count(self, scope: Scope) -> Expected:
-        """Return the service's own figure of a scope.
-
-        Raises:
-            ItemError: The scope is gone.
-        """
-        return self._of(scope).count(scope)
-
-    def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
-        """Cut a scope where its reader can.
-
-        Raises:
-            ItemError: The scope is gone.
-        """
-        return self._of(scope).parts(scope, max_items, max_bytes)
 
     def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
         """Yield what a part holds; see its reader.
@@ -188,23 +91,8 @@ class MicrosoftGraph(ServiceConnector):
         handle: Coming = item.handle
         return handle.open()
 
-    def _wanted(self) -> list[str]:
-        return [place for place in READERS if self._wants(place)]
-
-    def _must(self, place: str) -> bool:
-        """Tell whether a refusal of a place stops the source."""
-        return place in self._context.places or place == Mail.place or len(self._wanted()) == 1
-
-    def _of(self, scope: Scope) -> Reader:
-        return self._reader(scope.key.partition("/")[0])
-
-    def _reader(self, place: str) -> Reader:
-        if place not in self._readers:
-            kind = READERS.get(place)
-            if kind is None:
-                raise SettingsError("a place was planned by another version; plan the run again")
-            self._readers[place] = kind(self._service, self._context)
-        return self._readers[place]
+    def _make(self, kind: type[Reader]) -> Reader:
+        return kind(self._service, self._context)
 
     @cached_property
     def _service(self) -> Service:

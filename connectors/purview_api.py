@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from connectors.asking import PATIENCE_S, Refused, seconds
 from connectors.export_api import Interrupted, RemoteExport, RemoteFile, State, file_names
-from connectors.export_http import PATIENCE_S, ExportHttp, Refusal
-from connectors.microsoft import Refused, Service, Tokens
+from connectors.export_http import ExportHttp, Refusal
+from connectors.microsoft import Service, Tokens
 from records.errors import AccessError, SettingsError
 from records.models import Connection, SourceContext, Window
 
@@ -66,7 +67,7 @@ class PurviewExports:
                 connection.extra.get("download_scope") or DOWNLOADS,
             )
         ]
-        patience_s = float(connection.extra.get("patience_s") or PATIENCE_S)
+        patience_s = seconds(connection, "patience_s", PATIENCE_S, self._where)
         self._asking, self._downloading = (
             ExportHttp(self._where, lambda renew, tokens=tokens: tokens.get(renew=renew), patience_s)  # type: ignore[misc]
             for tokens in self._tokens

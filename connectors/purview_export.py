@@ -266,8 +266,7 @@ class PurviewExport(PackageConnector):
                 )
 
     def _wanted(self, location: str) -> bool:
-        asked = {one.strip().casefold() for one in self._context.options.get("accounts", "").split(",")}
-        asked.discard("")
+        asked = self._asked()
         return not asked or location.removeprefix(PARTIAL).rpartition("/")[2].casefold() in asked
 
     def _files(self, export: _Export, place: str, key: str, window: Window, done: int) -> Iterator[Yielded]:

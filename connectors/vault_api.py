@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
+from connectors.asking import PATIENCE_S, seconds
 from connectors.export_api import RemoteExport, RemoteFile, State, file_names, holders
-from connectors.export_http import PATIENCE_S, ExportHttp, Refusal
+from connectors.export_http import ExportHttp, Refusal
 from records.errors import AccessError, Retryable, SettingsError
 from records.models import Connection, SourceContext, Window
 
@@ -57,7 +58,7 @@ class VaultExports:
         self._connection = connection
         self._made: dict[str, Any] = {}
         self._credentials: Any = None
-        patience_s = float(connection.extra.get("patience_s") or PATIENCE_S)
+        patience_s = seconds(connection, "patience_s", PATIENCE_S, self._where)
         self._http = ExportHttp(self._where, self._token, patience_s)
 
     def find(self, name: str) -> RemoteExport | None:

@@ -250,9 +250,7 @@ class VaultExport(PackageConnector):
                 )
 
     def _boxes(self, *, wanted: bool) -> list[_Box]:
-        asked = {one.strip().casefold() for one in self._context.options.get("accounts", "").split(",")} - {
-            ""
-        }
+        asked = self._asked()
         boxes = self._export().boxes
         return [
             box

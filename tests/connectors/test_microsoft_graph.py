@@ -19,9 +19,10 @@ from lxml import etree
 
 from connectors import graph_mail
 from connectors.ahead import drawn_ahead
+from connectors.asking import Refused, retry_after_s
 from connectors.governor import Governor
 from connectors.graph_calendar import icalendar_of
-from connectors.microsoft import Refused, Service, retry_after_s
+from connectors.microsoft import Service
 from connectors.microsoft_graph import MicrosoftGraph
 from extract.calendar import CalendarReader
 from extract.protocol import ExtractContext

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 300.0
 FAULTS = 4
-"""Tries of a request that fails by itself (500, cut off), while others do not."""
+"""Tries in a row of a request that fails by itself (500, cut off), while others do not."""
 
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 30.0
 _JITTER = 0.25
 _TIMEOUT_S = 120.0
 _CONNECT_S = 20.0
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 T = TypeVar("T")
 
@@ -55,11 +55,11 @@ class Refused(ItemError):  # noqa: N818 - named by what happened
     """The service refuses one request.
 
     Attributes:
-        status: HTTP status.
+        status: HTTP status; 0 for a refusal that has none.
         code: The service's own code; empty when it gives none.
     """
 
-    def __init__(self, reason: Reason, detail: str, status: int, code: str = "") -> None:
+    def __init__(self, reason: Reason, detail: str, status: int = 0, code: str = "") -> None:
         super().__init__(reason, detail)
         self.status = status
         self.code = code
@@ -112,6 +112,8 @@ def until_answered(
     """
     import tenacity
 
+    faults = 0  # in a row: while the service is away, nothing is known of the request
+
     def wait_s(state: tenacity.RetryCallState) -> float:
         after_s = _busy(state).after_s
         if after_s is not None:
@@ -120,9 +122,9 @@ def until_answered(
         return wait * random.uniform(1 - jitter, 1 + jitter)  # noqa: S311
 
     def enough(state: tenacity.RetryCallState) -> bool:
-        if interrupted is not None and interrupted.is_set():
-            return True
-        if _busy(state).final is not None and state.attempt_number >= FAULTS:
+        nonlocal faults
+        faults = faults + 1 if _busy(state).final is not None else 0
+        if faults >= FAULTS or (interrupted is not None and interrupted.is_set()):
             return True
         return (state.seconds_since_start or 0.0) + state.upcoming_sleep >= patience_s
 
@@ -203,11 +205,11 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 def is_safe(address: str) -> bool:
     """Tell whether a secret can be sent to an address: over https, or to this machine."""
     parts = urlsplit(address)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
 
 
 def check_address(address: str, where: str) -> None:
-    """Raise SettingsError for an address that would show a secret on the way."""
+    """Raise SettingsError for an address that would show a secret on the way; ``where`` names it."""
     if not is_safe(address):
         raise SettingsError(f"{where}: an address of the service is no https address")
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 
-from connectors import purview_export, vault_export, zips
+from connectors import purview_export, slack_export, vault_export, zips
 from connectors.bytesource import gunzipped, whole
 from connectors.exchange_ews import ExchangeEws
 from connectors.folders import open_head
 from connectors.google_takeout import TOP, GoogleTakeout
 from connectors.google_workspace import GoogleWorkspace
+from connectors.imap import Imap
 from connectors.loose_files import LooseFiles, walk
 from connectors.mail_files import MailFiles
 from connectors.mailhead import looks_like_mail
@@ -17,6 +19,7 @@ from connectors.mbox import starts_like_mbox
 from connectors.microsoft_graph import MicrosoftGraph
 from connectors.protocol import Connector
 from connectors.purview_export import PurviewExport
+from connectors.slack_export import SlackExport
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
 from connectors.vault_export import VaultExport
 from records.errors import ItemError, SettingsError
@@ -25,10 +28,12 @@ CONNECTORS: dict[str, type[Connector]] = {
     ExchangeEws.name: ExchangeEws,
     GoogleTakeout.name: GoogleTakeout,
     GoogleWorkspace.name: GoogleWorkspace,
+    Imap.name: Imap,
     LooseFiles.name: LooseFiles,
     MailFiles.name: MailFiles,
     MicrosoftGraph.name: MicrosoftGraph,
     PurviewExport.name: PurviewExport,
+    SlackExport.name: SlackExport,
     SmsBackupRestore.name: SmsBackupRestore,
     VaultExport.name: VaultExport,
 }
@@ -86,6 +91,8 @@ def _guess_zip(path: str) -> str:
         ):
             return GoogleTakeout.name
         names = {member.key for member in members}
+        if slack_export.is_export(names):
+            return SlackExport.name
         if names & {"[Content_Types].xml", "mimetype"}:
             return LooseFiles.name
         for member in members[:_LOOKED_AT]:
@@ -107,6 +114,8 @@ def _guess_folder(path: str) -> str:
         return VaultExport.name
     if purview_export.is_export(path):
         return PurviewExport.name
+    if slack_export.is_export({rel for rel, _ in islice(walk(path, "", ""), _LOOKED_AT)}):
+        return SlackExport.name
     guesses: dict[str, int] = {}
     for looked, (rel, entry) in enumerate(walk(path, "", "")):
         if looked == _LOOKED_AT:
@@ -119,7 +128,7 @@ def _guess_folder(path: str) -> str:
         except ItemError:
             name = LooseFiles.name
         guesses[name] = guesses.get(name, 0) + 1
-    for name in (GoogleTakeout.name, SmsBackupRestore.name):
+    for name in (GoogleTakeout.name, SlackExport.name, SmsBackupRestore.name):
         if name in guesses:
             return name
     mail = guesses.get(MailFiles.name, 0)

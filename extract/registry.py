@@ -8,6 +8,7 @@ from extract.google_chat import GoogleChatReader
 from extract.mail import MailReader
 from extract.plain import TextReader
 from extract.protocol import Extractor
+from extract.slack import SlackReader
 from extract.smime import CmsReader
 from extract.sms import SmsReader
 from extract.tika import TikaReader
@@ -17,6 +18,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     MailReader(),
     SmsReader(),
     GoogleChatReader(),
+    SlackReader(),
     CalendarReader(),
     ZipReader(),
     GzipReader(),

@@ -26,7 +26,8 @@ from records.catalogue import Catalogue
 from records.errors import ItemError
 from records.evidence import BlobRef, EvidenceStore
 from records.settings import Settings
-from review import page_data
+from review import conversation_page, page_data
+from review.conversations import KINDS
 from review.exemptions import load as load_exemptions
 from review.families import Member, terms_of
 from review.guard import Guard
@@ -152,6 +153,43 @@ class _Pages:
         page = place // MEMBERS_A_PAGE + 1
         address = f"/r/{quote(found.request_id)}/f/{family_id}"
         return RedirectResponse(f"{address}{f'?page={page}' if page > 1 else ''}#i-{item_id}", 303)
+
+    def conversation(self, request: Request) -> Response:
+        """Show the day of a conversation that a message is in, or another day of it."""
+        found = self._found(request)
+        item_id, query = request.path_params["item_id"], request.query_params
+        whole = conversation_page.conversation(self._catalogue, found, item_id)
+        place = whole.place_of(item_id) if whole is not None else None
+        if whole is None or place is None:
+            raise HTTPException(404, "This request has no such message of a conversation.")
+        asked = _number(query["day"]) - 1 if "day" in query else place
+        if asked >= len(whole.slices):
+            raise HTTPException(404, "The conversation has no such day.")
+        around = query.get("around", "all")
+        contexts = dict(conversation_page.CONTEXTS)
+        page = _number(query.get("page", "")) if "page" in query or asked != place else None
+        store = self._store(found.request_id)
+        try:
+            view = conversation_page.day_view(
+                self._catalogue, store, found, whole, asked, contexts.get(around), page, item_id
+            )
+        finally:
+            store.close()
+        self._audit("read", found.request_id, [member.item_id for member in view.members])
+        return self._page(
+            "conversation.html",
+            request=found,
+            whole=whole,
+            view=view,
+            item_id=item_id,
+            place=asked,
+            around=around if around in contexts else "all",
+            contexts=conversation_page.CONTEXTS,
+            before=whole.near(asked, -1),
+            after=whole.near(asked, 1),
+            hit_before=whole.near(asked, -1, with_hits=True),
+            hit_after=whole.near(asked, 1, with_hits=True),
+        )
 
     # -- files
 
@@ -281,6 +319,7 @@ def make_app(
         Route("/r/{request_id}/families", pages.families),
         Route("/r/{request_id}/f/{family_id}", pages.family),
         Route(item, pages.item),
+        Route(f"{item}/conversation", pages.conversation),
         Route(f"{item}/native", pages.native),
         Route(f"{item}/text", pages.text),
         Route("/static/daylight.css", _style),
@@ -309,6 +348,7 @@ def _environment() -> Environment:
     made.filters["bytes"] = _size
     made.filters["utc"] = lambda text: f"{canonical.utc_time(text):%Y-%m-%d %H:%M} UTC"
     made.globals["state_key"] = page_data.state_key
+    made.globals["conversation_kinds"] = KINDS
     made.globals["exemption_rules"] = load_exemptions()
     return made
 

@@ -22,6 +22,7 @@ from connectors.purview_export import PurviewExport
 from connectors.slack_export import SlackExport
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
 from connectors.vault_export import VaultExport
+from connectors.zoom_files import ZoomFiles, layout_of
 from records.errors import ItemError, SettingsError
 
 CONNECTORS: dict[str, type[Connector]] = {
@@ -36,6 +37,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     SlackExport.name: SlackExport,
     SmsBackupRestore.name: SmsBackupRestore,
     VaultExport.name: VaultExport,
+    ZoomFiles.name: ZoomFiles,
 }
 """Every connector there is."""
 
@@ -79,6 +81,8 @@ def _guess_file(path: str) -> str:
             return MailFiles.name if starts_like_mbox(stream.read(_HEAD)) else LooseFiles.name
     if is_backup(head):
         return SmsBackupRestore.name
+    if layout_of(head) is not None:
+        return ZoomFiles.name
     named = path.lower().endswith((".mbox", ".mbx"))
     return MailFiles.name if named or starts_like_mbox(head) or looks_like_mail(head) else LooseFiles.name
 
@@ -99,6 +103,8 @@ def _guess_zip(path: str) -> str:
             head = zips.read_head(archive, member, _HEAD) if member.problem is None else b""
             if is_backup(head):
                 return SmsBackupRestore.name
+            if layout_of(head) is not None:
+                return ZoomFiles.name
             if starts_like_mbox(head) or looks_like_mail(head) or member.name.lower().endswith(".eml"):
                 return MailFiles.name
     return LooseFiles.name
@@ -128,7 +134,7 @@ def _guess_folder(path: str) -> str:
         except ItemError:
             name = LooseFiles.name
         guesses[name] = guesses.get(name, 0) + 1
-    for name in (GoogleTakeout.name, SlackExport.name, SmsBackupRestore.name):
+    for name in (GoogleTakeout.name, SlackExport.name, SmsBackupRestore.name, ZoomFiles.name):
         if name in guesses:
             return name
     mail = guesses.get(MailFiles.name, 0)

@@ -13,12 +13,15 @@ from extract.smime import CmsReader
 from extract.sms import SmsReader
 from extract.tika import TikaReader
 from extract.worker_main import choose as _choose
+from extract.zoom import TranscriptReader, ZoomChatReader
 
 EXTRACTORS: tuple[Extractor, ...] = (
     MailReader(),
     SmsReader(),
     GoogleChatReader(),
     SlackReader(),
+    ZoomChatReader(),
+    TranscriptReader(),
     CalendarReader(),
     ZipReader(),
     GzipReader(),

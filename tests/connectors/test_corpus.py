@@ -115,3 +115,11 @@ def test_enron(corpus: Path, name: str) -> None:
     if name == "mail_files":
         suffixes = Counter(v.kind.value for v in values)
         assert suffixes == {"email": 1_074, "file": 86}
+
+
+def test_zoom(corpus: Path) -> None:
+    assert guess(str(corpus / "formats" / "zoom" / "meeting001_chat.txt")) == "zoom_files"
+    got = read("zoom_files", corpus / "formats" / "zoom")
+    assert {key: len(values) for key, values in got.items()} == {"meeting001_chat.txt": 10, ".": 2}
+    assert [got["meeting001_chat.txt"][n].moment.text for n in (0, -1)] == ["00:21:14", "00:36:49"]
+    assert [value.media_type for value in got["."]] == [None, "text/vtt"]

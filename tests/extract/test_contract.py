@@ -48,6 +48,22 @@ SAMPLES: dict[str, list[Sample]] = {
             b'"Monday, March 2, 2026 at 5:15:00 PM UTC", "text": "Zyzzyva"}',
         )
     ],
+    "slack": [
+        (
+            None,
+            "application/x-slack-message+json",
+            b'{"type": "message", "user": "U1", "text": "Zyzzyva <@U2>", "ts": "1741112434.000100", '
+            b'"files": [{"id": "F1", "name": "a.pdf"}], "reactions": [{"name": "ok", "users": ["U2"]}]}',
+        )
+    ],
+    "zoom_chat": [
+        (None, "application/x-zoom-message", b"10:20:34\t From Ana to Everyone : Zyzzyva\n"),
+        (None, "application/x-zoom-message", b"00:21:14\tAna:\tZyzzyva\r\n"),
+    ],
+    "webvtt": [
+        ("a.vtt", "text/vtt", b"WEBVTT\n\n1\n00:00.000 --> 00:01.000\n<v Ana>Zyzzyva</v>\n"),
+        (None, None, b"\xef\xbb\xbfWEBVTT\r\n\r\n00:00.000 --> 00:01.000\r\nAna: Zyzzyva\r\n"),
+    ],
     "zip": [
         ("a.zip", "application/zip", samples.zip_of([("Zyzzyva.txt", MARKER * 50), ("b.pdf", b"%PDF")])),
         (None, None, samples.locked_zip([("a.txt", MARKER)])),

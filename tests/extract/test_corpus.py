@@ -170,3 +170,12 @@ def test_texts_of_the_backup_samples() -> None:
     assert [(c.media_type, len(c.data or b"")) for c in got.children if c.failure is None] == [
         ("image/png", 5)
     ]
+
+
+def test_a_transcript() -> None:
+    (result,) = read_all([FORMATS / "zoom" / "meeting001_transcript.vtt"])
+    lines = result.extraction.text.split("\n")
+    assert result.extractor_name == "webvtt"
+    assert (result.extraction.metadata["captions"], len(lines)) == ("300", 300)
+    assert lines[0].startswith("[00:00:04] Andrew Knight: ")
+    assert lines[-1].startswith("[00:55:2")

@@ -265,7 +265,7 @@ def test_a_day_is_read_with_hits_marked_and_gaps_counted(page) -> None:
     assert "".join(marks[kind] for kind, _ in read) == "........H...........H.....|...."
     assert read[0][1] == "12:00:00 -08:00 Lee Okafor &lt;lee@example.org&gt; &lt;b&gt;words&lt;/b&gt; 0"
     assert read[8][1].endswith("hit: bus route edited &lt;b&gt;words&lt;/b&gt; 8")
-    assert read[26] == ("gap", "3 messages not shown: corrupt 3")
+    assert read[26] == ("gap", "3 messages not shown: 3 corrupt")
     assert "Wednesday, 2026-03-04" in answer.text
     assert "33 messages, 2 hits" in answer.text
     assert len(entries(desk, "read")) == 30
@@ -274,11 +274,11 @@ def test_a_day_is_read_with_hits_marked_and_gaps_counted(page) -> None:
 def test_context_is_as_much_as_is_asked_for(page) -> None:
     client, _, ids = page
     read = lines(client.get(f"{BASE}/i/{ids['m8']}/conversation?around=5").text)
-    assert read[0] == ("gap", "3 messages not shown: further from a hit than asked for 3")
+    assert read[0] == ("gap", "3 messages not shown: 3 further from a hit than asked for")
     assert [kind for kind, _ in read[1:12]] == [*["context"] * 5, "hit", *["context"] * 5]
     alone = lines(client.get(f"{BASE}/i/{ids['m8']}/conversation?around=0").text)
     assert [kind for kind, _ in alone] == ["gap", "hit", "gap", "hit", "gap"]
-    assert alone[4][1] == "12 messages not shown: further from a hit than asked for 9, corrupt 3"
+    assert alone[4][1] == "12 messages not shown: 9 further from a hit than asked for, 3 corrupt"
 
 
 def test_days_lead_to_each_other(page) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -56,13 +56,24 @@ def place_command(
     proof: Annotated[str, typer.Option("--proof", help="For a memo: how and when it was handed over.")] = "",
 ) -> None:
     """Place proposed holds at their services, and record memos that were handed over."""
-    from desk.preserving import FAILED, place
+    from desk.preserving import place
 
-    done = place(opened(context), request_id, hold_ids, by=by, proof=proof)
-    show_lines(done)
-    failed = [one["hold_id"] for one in done if one["state"] == FAILED]
-    if failed:
-        raise Incomplete(f"the service could not apply {', '.join(failed)}; look there, then place it again")
+    _shown(place(opened(context), request_id, hold_ids, by=by, proof=proof), "place")
+
+
+@app.command("check")
+def check_command(
+    context: typer.Context,
+    request_id: RequestId,
+    by: Who,
+    hold_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="HOLD...", help="Hold ids; none for all that were placed.")
+    ] = None,
+) -> None:
+    """Look at holds at their services, and record what differs; one that is gone there is `lost`."""
+    from desk.preserving import check
+
+    _shown(check(opened(context), request_id, hold_ids or [], by=by), "place")
 
 
 @app.command("acknowledge")
@@ -87,10 +98,26 @@ def release_command(
     from desk.preserving import release
 
     done = release(opened(context), request_id, hold_ids, by=by, why=why)
-    show_lines(done)
     for one in done:
-        if one["before_suggested"]:
+        if one["before_suggested"] and "error" not in one:
             say(f"{one['hold_id']}: released before {one['suggested_release_on']} (RCW 42.56.550(6)).")
+    _shown(done, "release")
+
+
+def _shown(done: list[dict[str, Any]], again: str) -> None:
+    """Print what became of each hold; what holds nothing, or could not be asked, makes it incomplete."""
+    from desk.preserving import FAILED, LOST
+
+    show_lines(done)
+    refused = [one["hold_id"] for one in done if "error" in one]
+    void = [one["hold_id"] for one in done if one.get("state") in {FAILED, LOST}]
+    problems = [f"{one['hold_id']}: {one['error']}" for one in done if "error" in one]
+    if void:
+        problems.append(f"nothing is held by {', '.join(void)}; look at the service, then place again")
+    if refused:
+        problems.append(f"when that is mended, `{again}` {', '.join(refused)} again")
+    if problems:
+        raise Incomplete("; ".join(problems))
 
 
 @litigation_app.command("list")

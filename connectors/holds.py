@@ -2,7 +2,8 @@
 
 A connection allows it when its ``extra`` names where holds go: ``hold_matter`` (a matter of Vault) or
 ``hold_case`` (an eDiscovery case of Purview). A hold is looked for by its name before one is placed, so that
-a try that was cut off never gives two.
+a try that was cut off never gives two. The matter or case of a hold that is placed is kept with it: the
+connection may name another one later.
 
 - https://developers.google.com/workspace/vault/guides/holds and the service's discovery document
 - https://learn.microsoft.com/graph/api/security-ediscoverycase-post-legalholds, ``…-list-legalholds`` and
@@ -37,7 +38,8 @@ class Placed:
 
     Attributes:
         id: The service's own.
-        state: ``in_force``; ``pending`` while the service still spreads it; ``error``.
+        state: ``in_force``; ``pending`` while the service still spreads it; ``error``; ``off`` when somebody
+            switched it off there.
         at: When the service says that it was placed, as the service writes it; empty where it does not say.
     """
 
@@ -55,7 +57,13 @@ class OtherHold:
 
 
 class HoldService(Protocol):
-    """One service that places holds."""
+    """One matter or case in which holds are placed.
+
+    Attributes:
+        container: Its id.
+    """
+
+    container: str
 
     def find(self, name: str) -> Placed | None:
         """Return the hold of this name, or None."""
@@ -68,8 +76,12 @@ class HoldService(Protocol):
             Retryable: It is busy or away, or nobody knows whether it was placed: ``find`` tells.
         """
 
-    def release(self, hold_id: str) -> None:
-        """Release a hold; one that is gone already is released."""
+    def release(self, hold_id: str) -> bool:
+        """Release a hold; return whether it was there.
+
+        Raises:
+            AccessError: The service refuses, or the matter or case itself cannot be seen: nobody knows.
+        """
 
     def others(self, account: str, hold_id: str) -> tuple[OtherHold, ...]:
         """Return other holds on the account, as far as this connection may see them."""
@@ -101,17 +113,22 @@ def corpora(connection: Connection) -> tuple[str, ...]:
     return tuple(dict.fromkeys(stated))
 
 
-def hold_service(context: SourceContext, connection: Connection) -> HoldService:
+def hold_service(context: SourceContext, connection: Connection, container: str = "") -> HoldService:
     """Return the service that a connection places holds at.
+
+    Args:
+        context: The source.
+        connection: Of the source.
+        container: The matter or case in which a hold was placed; empty for the one that is named now.
 
     Raises:
         SettingsError: It places none.
     """
     route = route_of(connection)
     if route == VAULT:
-        return VaultHolds(context, connection)
+        return VaultHolds(context, connection, container)
     if route == PURVIEW:
-        return PurviewHolds(context, connection)
+        return PurviewHolds(context, connection, container)
     raise SettingsError(
         f"connection {connection.id} places no holds: `hold_matter` or `hold_case` is not in its extra"
     )
@@ -130,6 +147,11 @@ class VaultHolds(VaultExports):
     """The holds of one matter."""
 
     scopes: ClassVar[tuple[str, ...]] = (EDISCOVERY,)
+
+    def __init__(self, context: SourceContext, connection: Connection, container: str = "") -> None:
+        """Keep what is needed; nothing is asked yet. ``container``: another matter than is named now."""
+        super().__init__(context, connection)
+        self.container = container or connection.extra.get("hold_matter", "")
 
     def find(self, name: str) -> Placed | None:  # type: ignore[override]  # holds, not exports
         """Return the hold of this name in the matter, or None."""
@@ -160,15 +182,29 @@ class VaultHolds(VaultExports):
             raise Retryable(
                 f"{self._where}: cut off while a hold was placed; place it again, it is found by its name"
             ) from None
+        except _NoMatter as error:  # the matter was listed just now, so it is the account that is not there
+            raise AccessError(
+                f"{self._where}: Vault knows no such account; correct `account` of the source ({error.said})"
+            ) from None
 
-    def release(self, hold_id: str) -> None:
-        """Release a hold; one that is gone already is released."""
+    def release(self, hold_id: str) -> bool:
+        """Release a hold; return whether it was there.
+
+        Vault answers 404 for a matter that is not there as well, so the matter is then listed.
+        """
         request = self._client("vault").matters().holds().delete(matterId=self._matter(), holdId=hold_id)
         try:
             self._http.ask(request.method, request.uri)
         except Refusal as refusal:
             if refusal.status != 404:
                 raise self._refusal(refusal) from None
+            return self._gone(hold_id)
+        return True
+
+    def _gone(self, hold_id: str) -> bool:
+        if any(one.get("holdId") == hold_id for one in self._holds(self._matter())):
+            raise AccessError(f"{self._where}: Vault lists the hold and does not find it; release it there")
+        return False
 
     def others(self, account: str, hold_id: str) -> tuple[OtherHold, ...]:
         """Return other holds on the account in open matters that the administrator may see."""
@@ -196,12 +232,17 @@ class VaultHolds(VaultExports):
             request = holds.list_next(request, answer)
 
     def _matter(self) -> str:
-        return self._connection.extra.get("hold_matter", "")
+        return self.container
 
     def _refusal(self, refusal: Refusal) -> AccessError:
         said = refusal.code or f"http_{refusal.status}"
         if refusal.status == 404:
-            return AccessError(f"{self._where}: no such matter; check `hold_matter` in extra ({said})")
+            return _NoMatter(f"{self._where}: no such matter; check `hold_matter` in extra ({said})", said)
+        if refusal.code in {"FAILED_PRECONDITION", "failedPrecondition"}:
+            return AccessError(
+                f"{self._where}: the matter is closed or deleted; reopen it in Vault, or name another as "
+                f"`hold_matter` in extra ({said})"
+            )
         if refusal.code == "INVALID_ARGUMENT" or refusal.status == 400:
             return AccessError(f"{self._where}: Vault takes no such hold; check the account ({said})")
         return AccessError(
@@ -210,11 +251,20 @@ class VaultHolds(VaultExports):
         )
 
 
+class _NoMatter(AccessError):  # noqa: N818 - named by what happened
+    """Vault answers 404."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+
+
 def _days(window: Window) -> dict[str, Any]:
+    """Return the days, with no bound where the calendar has no day for it."""
     query = {}
-    if window.first is not None:
+    if window.first is not None and window.first - date.min >= _MARGIN:
         query["startTime"] = _midnight(window.first - _MARGIN)
-    if window.last is not None:
+    if window.last is not None and date.max - window.last >= 2 * _MARGIN:
         query["endTime"] = _midnight(window.last + 2 * _MARGIN)  # the end of the day after
     return query
 
@@ -242,10 +292,11 @@ _STATES = {"success": "in_force", "error": "error"}
 class PurviewHolds:
     """The legal holds of one eDiscovery case: mailbox and OneDrive of an account, all that is in them."""
 
-    def __init__(self, context: SourceContext, connection: Connection) -> None:
-        """Keep what is needed; nothing is asked yet."""
+    def __init__(self, context: SourceContext, connection: Connection, container: str = "") -> None:
+        """Keep what is needed; nothing is asked yet. ``container``: another case than is named now."""
         self._where = f"source {context.source_id}: connection {connection.id}"
-        self._case_id = quote(connection.extra.get("hold_case", ""), safe="")
+        self.container = container or connection.extra.get("hold_case", "")
+        self._case_id = quote(self.container, safe="")
         self._service = Service(context.source_id, connection, right=RIGHT)
         self._tokens = Tokens(context.source_id, connection, f"{self._service.base}/.default")
         patience_s = seconds(connection, "patience_s", PATIENCE_S, self._where)
@@ -278,14 +329,23 @@ class PurviewHolds:
             ) from None
         return _purview(made)
 
-    def release(self, hold_id: str) -> None:
-        """Release a hold; one that is gone already is released."""
-        address = f"{self._service.base}{self._case(self._case_id)}/legalHolds/{quote(hold_id, safe='')}"
+    def release(self, hold_id: str) -> bool:
+        """Release a hold; return whether it was there.
+
+        Graph answers 404 for a case that is not there as well, so its holds are then listed.
+        """
+        holds = f"{self._case(self._case_id)}/legalHolds"
         try:
-            self._http.ask("DELETE", address)
+            self._http.ask("DELETE", f"{self._service.base}{holds}/{quote(hold_id, safe='')}")
         except Refusal as refusal:
             if refusal.status != 404:
                 raise self._refusal(refusal.status, refusal.code) from None
+            if any(one.get("id") == hold_id for one in self._listed(holds)):
+                raise AccessError(
+                    f"{self._where}: Purview lists the hold and does not find it; release it there"
+                ) from None
+            return False
+        return True
 
     def others(self, account: str, hold_id: str) -> tuple[OtherHold, ...]:
         """Return other holds on the account in cases that are not closed."""
@@ -333,6 +393,8 @@ class PurviewHolds:
 
 def _purview(body: Mapping[str, Any]) -> Placed:
     state = _STATES.get(str(body.get("status", "")).lower(), "pending")
+    if body.get("isEnabled") is False:
+        state = "off"
     return Placed(
         str(body.get("id", "")),
         "error" if body.get("errors") else state,

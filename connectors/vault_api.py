@@ -188,7 +188,8 @@ class VaultExports:
         """Say what to do when Google gives no token; its words hold the account."""
         said = " ".join(map(str, error.args))
         code = next((code for code in _NO_TOKEN if code and code in said), "")
-        return AccessError(f"{self._where}: {_NO_TOKEN[code]}" + (f" ({code})" if code else ""))
+        what = _NO_TOKEN[code].format(scopes=" and ".join(self.scopes))
+        return AccessError(f"{self._where}: {what}" + (f" ({code})" if code else ""))
 
     def _client(self, service: str) -> Any:
         """Return a client of the library, from the description that it carries itself; it sends nothing."""
@@ -236,8 +237,7 @@ class VaultExports:
 _NO_TOKEN = {
     "": "no token is given; check the key of the service account, and `subject`",
     "unauthorized_client": "the service account may not act for `subject` with these scopes; in the admin "
-    "console under Security, API controls, Domain-wide delegation, add its client id with "
-    f"{EDISCOVERY} and {STORAGE}",
+    "console under Security, API controls, Domain-wide delegation, add its client id with {scopes}",
     "invalid_grant": "`subject` is no account of this domain, or this machine's clock is wrong",
     "invalid_client": "the service account or its key was deleted; make a new key",
 }

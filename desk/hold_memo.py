@@ -42,7 +42,7 @@ def memo_text(request_id: str, hold: Hold, person: Custodian) -> str:
     lines = [
         f"HOLD ON RECORDS: request {request_id}, hold {hold.hold_id}",
         "",
-        f"To: {person.name}",
+        f"To: {_name(person)}",
         f"Days: {_days(hold)}",
         "",
         *_wrapped(_opening(request_id)),
@@ -65,7 +65,7 @@ def memo_document(request_id: str, hold: Hold, person: Custodian) -> dict[str, A
         "mark": f"Hold {hold.hold_id}",
         "contents": False,
         "opening": [
-            {"kind": "facts", "rows": [["To", person.name], ["Days", _days(hold)]]},
+            {"kind": "facts", "rows": [["To", _name(person)], ["Days", _days(hold)]]},
             {"kind": "text", "text": _opening(request_id)},
         ],
         "sections": [
@@ -96,6 +96,10 @@ def _opening(request_id: str) -> str:
 
 def _days(hold: Hold) -> str:
     return f"{hold.scope['from'] or 'from the beginning'} to {hold.scope['to'] or 'now'}"
+
+
+def _name(person: Custodian) -> str:
+    return person.name.strip() or person.id
 
 
 def _section(heading: str, *blocks: dict[str, Any]) -> dict[str, Any]:

@@ -2,15 +2,20 @@
 
 A record that exists when a request arrives may not be destroyed until the request is resolved (RCW
 42.56.100). Holds are proposed when a request is opened, amended or run, and are placed only when a person
-confirms. Each step is a further row with who, when and what proves it; nothing is written over. Closing a
-request releases nothing: the public records officer does, and is refused while another request or litigation
-covers the same.
+confirms. Each step is a further row with who, when and what proves it; nothing is written over. A service is
+asked only after a row says that it will be, so that no hold is placed of which the ledger knows nothing.
+Closing a request releases nothing: the public records officer does, and is refused while another request or
+litigation covers the same.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-from collections.abc import Iterator, Sequence
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,23 +23,34 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from connectors.holds import HoldService, corpora, hold_service, route_of
+from connectors.holds import HoldService, Placed, corpora, hold_service, route_of
 from desk.connections import connection_of
 from desk.hold_memo import memo_document, memo_text
-from desk.home import Home, OpenRequest
-from desk.request import Custodian, Request, Source
+from desk.home import Home
+from desk.request import Custodian, Request
 from records import audit, canonical
 from records import tables as t
 from records.canonical import utc_time
-from records.errors import AccessError, Retryable, SettingsError, UsageError
+from records.errors import (
+    AccessError,
+    AlreadyRunning,
+    DaylightError,
+    Retryable,
+    SettingsError,
+    UsageError,
+)
 from records.models import Connection, Window
 from records.rows import lock_tables
 
 MEMO = "memo"
-PROPOSED, PLACED, ACKNOWLEDGED = "proposed", "placed", "acknowledged"
-FAILED, RELEASED, WITHDRAWN = "failed", "released", "withdrawn"
+PROPOSED, ASKED, PLACED, ACKNOWLEDGED = "proposed", "asked", "placed", "acknowledged"
+REFUSED, FAILED, LOST, RELEASED, WITHDRAWN = "refused", "failed", "lost", "released", "withdrawn"
 IN_FORCE = frozenset({PLACED, ACKNOWLEDGED})
 """States in which something is held."""
+AT_SERVICE = frozenset({ASKED, PLACED, FAILED, LOST})
+"""States of a hold at a service in which it may be there, so that releasing it looks there."""
+_DIGITS = 9
+"""Most of the number of a litigation hold, which a catalogue keeps in 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +65,10 @@ class Hold:
         route: ``vault``, ``purview`` or ``memo``.
         scope: What is held: ``account``, ``corpus``, ``from``, ``to`` (days; None for no bound), ``sources``.
         version: Of the request, when it was proposed.
-        state: ``proposed``, ``placed``, ``acknowledged``, ``failed`` (the service took it and could not apply
-            it), ``released`` or ``withdrawn``.
+        state: ``proposed``; ``asked`` (the service was asked, and no answer is recorded: it may be held);
+            ``refused`` (by the service); ``placed``; ``acknowledged``; ``failed`` (the service took it and
+            could not apply it, or it was switched off there); ``lost`` (the service has it no more);
+            ``released``; ``withdrawn``.
         events: All that was done, oldest first: ``event, at, by, why, proof``.
     """
 
@@ -69,6 +87,16 @@ class Hold:
         """Whether something is held by it."""
         return self.state in IN_FORCE
 
+    @property
+    def releasable(self) -> bool:
+        """Whether there is, or may be, something to release."""
+        return self.in_force or (self.route != MEMO and self.state in AT_SERVICE)
+
+    def last(self, name: str) -> str:
+        """Return what the newest step that proves something of this name says; empty for none."""
+        stated = (event["proof"][name] for event in reversed(self.events) if event["proof"].get(name))
+        return str(next(stated, ""))
+
 
 # -- proposing
 
@@ -83,22 +111,16 @@ def propose(home: Home, request_id: str, *, by: str) -> list[str]:
         The ids that were proposed now.
     """
     found = home.request(request_id)
-    wanted = list(_wanted(found.body))
-    known = holds(home, request_id)
-    keys = {_key(one.custodian, one.source, one.route, one.scope) for one in known if one.state != WITHDRAWN}
-    new = [one for one in wanted if _key(*one) not in keys and not _covered(one, known)]
-    still = {_key(*one) for one in wanted}
-    stale = [
-        one
-        for one in known
-        if one.state == PROPOSED and _key(one.custodian, one.source, one.route, one.scope) not in still
-    ]
+    wanted, unread = _wanted(found.body)
+    with home.catalogue.read() as connection:
+        new, stale = _differing(read_holds(connection, request_id), wanted, unread)
     if not new and not stale:
         return []
     now = canonical.now_text()
     h = t.holds.c
     with home.catalogue.write() as connection:
-        lock_tables(connection, t.holds)
+        lock_tables(connection, t.holds, t.hold_events)
+        new, stale = _differing(read_holds(connection, request_id), wanted, unread)  # nobody else writes now
         count = connection.execute(sa.select(sa.func.count()).where(h.request_id == request_id)).scalar_one()
         made = []
         for number, (custodian, source, route, scope) in enumerate(new, count + 1):
@@ -118,7 +140,9 @@ def propose(home: Home, request_id: str, *, by: str) -> list[str]:
                 },
             )
         for one in stale:
-            _event(connection, one, WITHDRAWN, {}, by="daylight", why="the request was amended")
+            amended = one.version < found.version
+            why = "the request was amended" if amended else "its connection places another hold now, or none"
+            _event(connection, one, WITHDRAWN, {}, by="daylight", why=why)
         if made:
             audit.append(
                 connection,
@@ -134,36 +158,50 @@ def propose(home: Home, request_id: str, *, by: str) -> list[str]:
 _Wanted = tuple[str, str, str, dict[str, Any]]
 
 
-def _wanted(body: Request) -> Iterator[_Wanted]:
-    """Yield custodian, source, route and scope of each hold that a request needs."""
+def _wanted(body: Request) -> tuple[list[_Wanted], set[str]]:
+    """Return custodian, source, route and scope of each hold that a request needs.
+
+    And the sources whose connection cannot be read, so that nobody knows what it places: on this machine, or
+    for now. `daylight doctor` says so.
+    """
     window = body.window_days()
     days = {"from": _day(window.first), "to": _day(window.last)}
+    out: list[_Wanted] = []
+    unread: set[str] = set()
     for source in body.sources:
-        connection = _connection(source)
-        if connection is None:
+        try:
+            places = _places(connection_of(source))
+        except SettingsError:
+            unread.add(source.id)
             continue
         account = body.context(source).account
-        for corpus in _corpora(connection) if account else ():
+        for route, corpus in places if account else ():
             scope = {"account": account, "corpus": corpus, **days}
-            yield source.custodian, source.id, route_of(connection), scope
+            out.append((source.custodian, source.id, route, scope))
     for custodian in body.custodians:
         mine = [source.id for source in body.sources if source.custodian == custodian.id]
-        yield custodian.id, "", MEMO, {"sources": mine, **days}
+        out.append((custodian.id, "", MEMO, {"sources": mine, **days}))
+    return out, unread
 
 
-def _connection(source: Source) -> Connection | None:
-    try:
-        found = connection_of(source)
-    except SettingsError:
-        return None
-    return found if found is not None and route_of(found) else None
+def _places(connection: Connection | None) -> list[tuple[str, str]]:
+    route = "" if connection is None else route_of(connection)
+    return [(route, corpus) for corpus in corpora(connection)] if connection is not None and route else []
 
 
-def _corpora(connection: Connection) -> tuple[str, ...]:
-    try:
-        return corpora(connection)
-    except SettingsError:  # `daylight doctor` says so; a hold on the wrong service would be worse than a memo
-        return ()
+def _differing(
+    known: Sequence[Hold], wanted: Sequence[_Wanted], unread: set[str]
+) -> tuple[list[_Wanted], list[Hold]]:
+    """Return what is to be proposed, and the proposals that fit no more."""
+    keys = {_key(one.custodian, one.source, one.route, one.scope) for one in known if one.state != WITHDRAWN}
+    still = {_key(*one) for one in wanted}
+    return [one for one in wanted if _key(*one) not in keys and not _covered(one, known)], [
+        one
+        for one in known
+        if one.state in {PROPOSED, REFUSED}
+        and one.source not in unread
+        and _key(one.custodian, one.source, one.route, one.scope) not in still
+    ]
 
 
 def _day(day: date | None) -> str | None:
@@ -224,7 +262,9 @@ def read_holds(connection: sa.Connection, request_id: str) -> list[Hold]:
             }
         )
     out = []
-    for row in connection.execute(sa.select(t.holds).where(h.request_id == request_id).order_by(h.hold_id)):
+    for row in connection.execute(
+        sa.select(t.holds).where(h.request_id == request_id).order_by(sa.func.length(h.hold_id), h.hold_id)
+    ):
         done = [
             {"event": PROPOSED, "at": row.at, "by": row.by, "why": "", "proof": {}},
             *events.get(row.hold_id, ()),
@@ -252,6 +292,7 @@ def listed(home: Home, request_id: str) -> Iterator[dict[str, Any]]:
         UsageError: There is no such request.
     """
     suggested = suggested_release(home, request_id)
+    covers = _Covers(home, request_id)
     for one in holds(home, request_id):
         yield {
             "hold_id": one.hold_id,
@@ -261,7 +302,7 @@ def listed(home: Home, request_id: str) -> Iterator[dict[str, Any]]:
             "source": one.source,
             "scope": one.scope,
             "version": one.version,
-            "also_covered_by": covering(home, one),
+            "also_covered_by": covers.of(one),
             "suggested_release_on": suggested,
             "events": list(one.events),
         }
@@ -288,62 +329,119 @@ def suggested_release(home: Home, request_id: str) -> str | None:
 def covering(home: Home, hold: Hold) -> list[dict[str, str]]:
     """Return the other requests, holds and litigation that cover the person and some of the days of a hold.
 
-    People are the same when they share an address or a number, or have the same name.
+    People are the same when they share an address or a number, or have the same name; what is held of one
+    account is the same whoever is its custodian. A request counts while it is not closed, by its newest
+    version; its holds count while they are in force, whatever its newest version says.
     """
-    person = _person(home, hold)
-    r, v = t.requests.c, t.request_versions.c
-    out: list[dict[str, str]] = []
-    with home.catalogue.read() as connection:
-        others = connection.execute(
-            sa.select(r.request_id, r.state, v.body)
-            .join_from(
-                t.requests, t.request_versions, (v.request_id == r.request_id) & (v.version == r.version)
-            )
-            .where(r.request_id != hold.request_id)
-            .order_by(r.request_id)
-        ).all()
-        for row in others:
-            body = Request.model_validate_json(row.body)
-            same = {one.id for one in body.custodians if same_person(one, person)}
-            window = body.window_days()
-            if row.state != "closed":
-                if same and _overlap(hold.scope, {"from": _day(window.first), "to": _day(window.last)}):
-                    out.append({"by": "request", "id": row.request_id})
-                continue
-            out += [
-                {"by": "hold", "id": f"{row.request_id} {other.hold_id}"}
-                for other in read_holds(connection, row.request_id)
-                if other.custodian in same and other.in_force and _overlap(hold.scope, other.scope)
-            ]
-        for matter in _litigation(connection):
-            people = canonical.loads(matter.people)
-            named = not people or _names(person) & set(people)
-            if matter.ended_at is None and named and _overlap(hold.scope, matter._mapping):
-                out.append({"by": "litigation", "id": f"l{matter.hold_no:03d}"})
-    return out
+    return _Covers(home, hold.request_id).of(hold)
 
 
-def same_person(one: Custodian, other: Custodian) -> bool:
-    """Tell whether two custodians of different requests are one person."""
-    return bool(_names(one) & _names(other))
+@dataclass(frozen=True, slots=True)
+class _Cover:
+    """Something that keeps a scope: whose (None: everybody), and which days."""
+
+    by: str
+    id: str
+    request_id: str
+    names: frozenset[str] | None
+    scope: dict[str, Any]
+
+
+class _Covers:
+    """What covers scopes of one request; the catalogue is read once."""
+
+    def __init__(self, home: Home, request_id: str) -> None:
+        v, r = t.request_versions.c, t.requests.c
+        bodies: dict[str, list[Request]] = {}
+        with home.catalogue.read() as connection:
+            open_ones = set(connection.scalars(sa.select(r.request_id).where(r.state != "closed")))
+            for row in connection.execute(
+                sa.select(v.request_id, v.body).order_by(v.request_id, v.version.desc())
+            ):
+                bodies.setdefault(row.request_id, []).append(Request.model_validate_json(row.body))
+            others = sorted(set(bodies) - {request_id})
+            held = {one: read_holds(connection, one) for one in others}
+            matters = _litigation(connection)
+        self._mine = bodies.get(request_id, [])
+        self._litigation = [one for one in matters if one.ended_at is None]
+        self._others: list[_Cover] = []
+        for other in others:
+            if other in open_ones:
+                self._others += _of_request(other, bodies[other][0])
+            for hold in held[other]:
+                if hold.in_force or hold.state == ASKED:
+                    names = _held_names(hold, bodies[other])
+                    self._others.append(_Cover("hold", f"{other} {hold.hold_id}", other, names, hold.scope))
+
+    def of(self, hold: Hold) -> list[dict[str, str]]:
+        """Return what covers a hold."""
+        names = _held_names(hold, self._mine)
+        out: dict[tuple[str, str], dict[str, str]] = {}
+        for one in self._others:
+            same = one.names is None or names & one.names
+            named = ("request", one.request_id) in out  # by the request itself, which is open
+            if same and not named and _overlap(hold.scope, one.scope):
+                out[one.by, one.id] = {"by": one.by, "id": one.id}
+        nicknames = names | {_plain(one) for one in _custodian(hold, self._mine).aliases if one.strip()}
+        for matter in self._litigation:
+            people = {_plain(one) for one in canonical.loads(matter.people)}
+            if (not people or nicknames & people) and _overlap(hold.scope, matter._mapping):
+                number = f"l{matter.hold_no:03d}"
+                out["litigation", number] = {"by": "litigation", "id": number}
+        return list(out.values())
+
+
+def _of_request(request_id: str, body: Request) -> Iterator[_Cover]:
+    """Yield what an open request asks for: of each custodian, and of each account."""
+    window = body.window_days()
+    days = {"from": _day(window.first), "to": _day(window.last)}
+    for custodian in body.custodians:
+        accounts = [body.context(one).account for one in body.sources if one.custodian == custodian.id]
+        names = _names(custodian) | {_plain(one) for one in accounts if one.strip()}
+        yield _Cover("request", request_id, request_id, frozenset(names), days)
+
+
+def _held_names(hold: Hold, bodies: Sequence[Request]) -> frozenset[str]:
+    account = str(hold.scope.get("account", ""))
+    return frozenset(_names(_custodian(hold, bodies)) | ({_plain(account)} if account.strip() else set()))
+
+
+def _custodian(hold: Hold, bodies: Iterable[Request]) -> Custodian:
+    """Return the custodian of a hold, as the newest version that names them does.
+
+    Args:
+        hold: The hold.
+        bodies: Versions of its request, newest first.
+    """
+    for body in bodies:
+        for one in body.custodians:
+            if one.id == hold.custodian:
+                return one
+    raise UsageError(f"request {hold.request_id} names no custodian {hold.custodian}")
 
 
 def _names(person: Custodian) -> set[str]:
-    stated = (*person.emails, *person.numbers, person.name)
-    return {" ".join(one.split()).casefold() for one in stated if one.strip()}
+    return {_plain(one) for one in (*person.emails, *person.numbers, person.name) if one.strip()}
+
+
+def _plain(text: str) -> str:
+    """Return an address, a number or a name in the form in which two of them are compared.
+
+    Numbers by their last ten digits: people write +1, brackets, points and blanks as they like.
+    """
+    digits = re.sub(r"\D", "", text)
+    if len(digits) >= 10 and not re.search(r"[^\d\s()+./-]", text):
+        return digits[-10:]
+    return " ".join(text.split()).casefold()
 
 
 def _person(home: Home, hold: Hold) -> Custodian:
-    """Return the custodian of a hold, as the newest version that names them does."""
     v = t.request_versions.c
     with home.catalogue.read() as connection:
-        for body in connection.scalars(
+        bodies = connection.scalars(
             sa.select(v.body).where(v.request_id == hold.request_id).order_by(v.version.desc())
-        ):
-            for one in Request.model_validate_json(body).custodians:
-                if one.id == hold.custodian:
-                    return one
-    raise UsageError(f"request {hold.request_id} names no custodian {hold.custodian}")
+        )
+        return _custodian(hold, map(Request.model_validate_json, bodies))
 
 
 def _overlap(one: Any, other: Any) -> bool:
@@ -368,65 +466,140 @@ def place(
     Args:
         home: Open.
         request_id: The request.
-        hold_ids: Which; one that is placed already is looked at again at its service.
+        hold_ids: Which; one that is placed already is looked at again, and placed again where it was lost.
         by: Who confirms.
         proof: For a memo: how and when it was handed over.
 
     Returns:
-        What was placed: id, route, state at the service, other holds on the account there.
+        One object a hold: id, route, state, what proves it, ``also_covered_by``, other holds on the account
+        at the service; ``error`` where the service refuses or is away, which costs only that hold.
 
     Raises:
-        AccessError: A service refuses; those before it are placed.
-        Retryable: A service is away.
+        AlreadyRunning: Somebody else places or releases holds of the request.
         UsageError: There is no such hold, it is released, or a memo has no proof.
     """
     _say_who(by)
-    found = home.request(request_id)
-    chosen = _chosen(home, request_id, hold_ids)
-    for one in chosen:
-        if one.state in {RELEASED, WITHDRAWN}:
-            raise UsageError(f"hold {one.hold_id} is {one.state}; it is not placed again")
-        if one.route == MEMO and one.state != PROPOSED:
-            raise UsageError(f"hold {one.hold_id}: the memo was handed over already")
-        if one.route == MEMO and not proof.strip():
-            raise UsageError(
-                f"hold {one.hold_id} is a memo: say how and when it was handed over (--proof); "
-                f"`daylight holds memo {request_id}` writes it"
-            )
-    return [_place(home, found, one, by, proof) for one in chosen]
+    with _alone(home, request_id):
+        chosen = _chosen(home, request_id, hold_ids)
+        for one in chosen:
+            _refuse_to_place(one, proof)
+        covers = _Covers(home, request_id)
+        return [
+            _each(one, lambda one: _place(home, one, by, proof)) | {"also_covered_by": covers.of(one)}
+            for one in chosen
+        ]
 
 
-def _place(home: Home, found: OpenRequest, one: Hold, by: str, proof: str) -> dict[str, Any]:
+def _refuse_to_place(one: Hold, proof: str) -> None:
+    if one.state in {RELEASED, WITHDRAWN}:
+        raise UsageError(f"hold {one.hold_id} is {one.state}; it is not placed again")
+    if one.route == MEMO and one.state != PROPOSED:
+        raise UsageError(f"hold {one.hold_id}: the memo was handed over already")
+    if one.route == MEMO and not proof.strip():
+        raise UsageError(
+            f"hold {one.hold_id} is a memo: say how and when it was handed over (--proof); "
+            f"`daylight holds memo {one.request_id}` writes it"
+        )
+
+
+def _each(one: Hold, act: Callable[[Hold], dict[str, Any]]) -> dict[str, Any]:
+    """Do something with one hold; what its service refuses costs only that one."""
+    about = {"hold_id": one.hold_id, "route": one.route}
+    try:
+        return about | act(one)
+    except DaylightError as error:
+        return about | {"error": str(error)}
+
+
+def _place(home: Home, one: Hold, by: str, proof: str) -> dict[str, Any]:
     if one.route == MEMO:
-        text = memo_text(found.request_id, one, _person(home, one))
+        text = memo_text(one.request_id, one, _person(home, one))
         handed = {"handed_over": proof, "memo_sha256": hashlib.sha256(text.encode("utf-8")).hexdigest()}
         _keep(home, one, PLACED, handed, by=by)
-        return {"hold_id": one.hold_id, "route": MEMO, "state": PLACED, **handed}
-    name = hold_name(one)
+        return {"state": PLACED, **handed}
     service, window = _service(home, one)
+    name = hold_name(one)
     try:
-        placed = service.find(name) or service.place(name, one.scope["account"], window, one.scope["corpus"])
-        try:
-            others = [
-                f"{other.container}/{other.id}" for other in service.others(one.scope["account"], placed.id)
-            ]
-            others_known = True
-        except (AccessError, Retryable):  # it is placed all the same, and that is to be kept
-            others, others_known = [], False
+        placed = service.find(name)
+        if placed is None and one.state in {PLACED, FAILED}:
+            _keep(home, one, LOST, {"service_id": one.last("service_id")}, by=by)
+        if placed is None or one.state in {PROPOSED, REFUSED, LOST}:
+            about = {"service_name": name, "service_container": service.container}
+            _keep(home, one, ASKED, about, by=by)
+        if placed is None:
+            try:
+                placed = service.place(name, one.scope["account"], window, one.scope["corpus"])
+            except AccessError as error:
+                _keep(home, one, REFUSED, {}, by=by, why=str(error))
+                raise
+        return _found(home, one, service, placed, by=by)
     finally:
         service.close()
+
+
+def check(home: Home, request_id: str, hold_ids: Sequence[str] = (), *, by: str) -> list[dict[str, Any]]:
+    """Look at holds where they are placed, and record what differs from what is known; places nothing.
+
+    Args:
+        home: Open.
+        request_id: The request.
+        hold_ids: Which; none for all that are, or may be, at a service.
+        by: Who looks.
+
+    Returns:
+        As ``place``. One that the service has no more is ``lost``: ``place`` places it again.
+
+    Raises:
+        AlreadyRunning: Somebody else places or releases holds of the request.
+        UsageError: There is no such hold, or it was not placed at a service.
+    """
+    _say_who(by)
+    with _alone(home, request_id):
+        chosen = _chosen(home, request_id, hold_ids or [one.hold_id for one in holds(home, request_id)])
+        there = [one for one in chosen if one.route != MEMO and one.state in AT_SERVICE]
+        if hold_ids and len(there) < len(chosen):
+            missing = ", ".join(one.hold_id for one in chosen if one not in there)
+            raise UsageError(f"not placed at a service, so there is nothing to look at: {missing}")
+        return [_each(one, lambda one: _look(home, one, by)) for one in there]
+
+
+def _look(home: Home, one: Hold, by: str) -> dict[str, Any]:
+    service, _ = _service(home, one)
+    try:
+        placed = service.find(hold_name(one))
+        if placed is not None:
+            return _found(home, one, service, placed, by=by)
+    finally:
+        service.close()
+    if one.state in {PLACED, FAILED}:
+        _keep(home, one, LOST, {"service_id": one.last("service_id")}, by=by)
+    return {"state": LOST if one.state != ASKED else ASKED, "service_id": one.last("service_id")}
+
+
+def _found(home: Home, one: Hold, service: HoldService, placed: Placed, *, by: str) -> dict[str, Any]:
+    """Keep what a service says of a hold, where that is news; return it."""
     proven: dict[str, Any] = {
         "service_id": placed.id,
-        "service_name": name,
+        "service_name": hold_name(one),
+        "service_container": service.container,
         "service_state": placed.state,
         "service_at": placed.at,
-        "other_holds_there": others,
-        "others_known": others_known,
+        **_others(service, one, placed),
     }
-    event = FAILED if placed.state == "error" else PLACED
-    if one.events[-1]["proof"].get("service_state") != placed.state:
+    event = FAILED if placed.state in {"error", "off"} else PLACED
+    known = (one.state, one.last("service_id"), one.last("service_state"))
+    if known != (event, placed.id, placed.state):
         _keep(home, one, event, proven, by=by)
-    return {"hold_id": one.hold_id, "route": one.route, "state": event, **proven}
+    return {"state": event, **proven}
+
+
+def _others(service: HoldService, one: Hold, placed: Placed) -> dict[str, Any]:
+    """Return other holds on the account there; that they cannot be seen takes nothing from the hold."""
+    try:
+        others = service.others(one.scope["account"], placed.id)
+    except (AccessError, Retryable):
+        return {"other_holds_there": [], "others_known": False}
+    return {"other_holds_there": [f"{other.container}/{other.id}" for other in others], "others_known": True}
 
 
 def acknowledge(home: Home, request_id: str, hold_id: str, *, by: str, proof: str) -> dict[str, Any]:
@@ -436,12 +609,15 @@ def acknowledge(home: Home, request_id: str, hold_id: str, *, by: str, proof: st
         UsageError: It is no memo, was not handed over, or nobody says how it was confirmed.
     """
     _say_who(by)
-    (one,) = _chosen(home, request_id, [hold_id])
-    if one.route != MEMO or not one.in_force:
-        raise UsageError(f"hold {hold_id} is no memo that was handed over")
     if not proof.strip():
         raise UsageError("say how the custodian confirmed it (--proof)")
-    _keep(home, one, ACKNOWLEDGED, {"confirmed": proof}, by=by)
+    with _alone(home, request_id):
+        (one,) = _chosen(home, request_id, [hold_id])
+        if one.state == ACKNOWLEDGED:
+            raise UsageError(f"hold {hold_id} was confirmed already")
+        if one.route != MEMO or not one.in_force:
+            raise UsageError(f"hold {hold_id} is no memo that was handed over")
+        _keep(home, one, ACKNOWLEDGED, {"confirmed": proof}, by=by)
     return {"hold_id": hold_id, "state": ACKNOWLEDGED}
 
 
@@ -457,9 +633,14 @@ def release(
         by: The public records officer.
         why: Why they are released now; it stands in the record of the search.
 
+    Returns:
+        One object a hold: id, route, state, whether it was still at the service, the suggested day; ``error``
+        where the service refuses or is away, which costs only that hold.
+
     Raises:
-        AccessError: A service refuses; those before it are released.
-        UsageError: The request is open, something else covers the scope, or it is not in force.
+        AlreadyRunning: Somebody else places or releases holds of the request.
+        UsageError: The request is open, something else covers the scope, or there is nothing to release;
+            nothing is released then.
     """
     _say_who(by)
     if not why.strip():
@@ -469,44 +650,79 @@ def release(
             f"request {request_id} is not closed: what it asks for is kept until it is resolved "
             "(RCW 42.56.100)"
         )
-    chosen = _chosen(home, request_id, hold_ids)
-    for one in chosen:
-        if not one.in_force:
-            raise UsageError(f"hold {one.hold_id} is {one.state}; there is nothing to release")
-        others = covering(home, one)
-        if others:
-            what = ", ".join(f"{other['by']} {other['id']}" for other in others)
-            raise UsageError(f"hold {one.hold_id} is not released: its scope is covered by {what}")
-    suggested = suggested_release(home, request_id)
-    return [_release(home, one, by, why, suggested) for one in chosen]
+    with _alone(home, request_id):
+        chosen = _chosen(home, request_id, hold_ids)
+        covers = _Covers(home, request_id)
+        for one in chosen:
+            if not one.releasable:
+                raise UsageError(f"hold {one.hold_id} is {one.state}; there is nothing to release")
+            if others := covers.of(one):
+                what = ", ".join(f"{other['by']} {other['id']}" for other in others)
+                raise UsageError(f"hold {one.hold_id} is not released: its scope is covered by {what}")
+        suggested = suggested_release(home, request_id)
+        today = utc_time(canonical.now_text()).astimezone(home.request(request_id).body.zone).date()
+        early = suggested is not None and today.isoformat() < suggested
+        return [
+            _each(one, lambda one: _release(home, one, by, why))
+            | {"suggested_release_on": suggested, "before_suggested": early}
+            for one in chosen
+        ]
 
 
-def _release(home: Home, one: Hold, by: str, why: str, suggested: str | None) -> dict[str, Any]:
-    proven: dict[str, Any] = {}
-    if one.route != MEMO:
-        proven["service_id"] = next(
-            event["proof"]["service_id"] for event in reversed(one.events) if "service_id" in event["proof"]
-        )
-        service, _ = _service(home, one)
-        try:
-            service.release(proven["service_id"])
-        finally:
-            service.close()
+def _release(home: Home, one: Hold, by: str, why: str) -> dict[str, Any]:
+    proven: dict[str, Any] = {} if one.route == MEMO else _released_there(home, one)
     _keep(home, one, RELEASED, proven, by=by, why=why)
-    today = utc_time(canonical.now_text()).astimezone(home.request(one.request_id).body.zone).date()
-    early = suggested is not None and today.isoformat() < suggested
-    return {
-        "hold_id": one.hold_id,
-        "state": RELEASED,
-        "suggested_release_on": suggested,
-        "before_suggested": early,
-        **proven,
-    }
+    return {"state": RELEASED, **proven}
+
+
+def _released_there(home: Home, one: Hold) -> dict[str, Any]:
+    """Release a hold at its service: what was recorded, and whatever else bears its name there."""
+    service, _ = _service(home, one)
+    there: dict[str, bool] = {}
+    try:
+        recorded = one.last("service_id")
+        if recorded:
+            there[recorded] = service.release(recorded)
+        while (more := service.find(hold_name(one))) is not None and more.id not in there:
+            there[more.id] = service.release(more.id)
+    finally:
+        service.close()
+    return {"service_id": ", ".join(there), "was_there": any(there.values())}
+
+
+@contextmanager
+def _alone(home: Home, request_id: str) -> Iterator[None]:
+    """Keep others from placing and releasing holds of a request meanwhile; ends with the process.
+
+    Raises:
+        AlreadyRunning: Somebody does.
+        UsageError: There is no such request.
+    """
+    home.request(request_id)
+    folder = home.settings.request_folder(request_id)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder / "holds.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunning(
+                f"holds of request {request_id} are being placed or released by another process; list them "
+                "again when it is done"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def hold_name(hold: Hold) -> str:
-    """Return the name of a hold at its service: by it one that was placed is found again."""
-    return f"daylight-{hold.request_id}-{hold.hold_id}"
+    """Return the name of a hold at its service: by it one that was placed is found again.
+
+    Two installations may share a matter and both have a request 2026-0001, so the name ends with what tells
+    them apart: account, service and when it was proposed.
+    """
+    what = canonical.dumps([hold.events[0]["at"], hold.scope.get("account"), hold.scope.get("corpus")])
+    return f"daylight-{hold.request_id}-{hold.hold_id}-{hashlib.sha256(what.encode('utf-8')).hexdigest()[:8]}"
 
 
 def _service(home: Home, one: Hold) -> tuple[HoldService, Window]:
@@ -518,7 +734,8 @@ def _service(home: Home, one: Hold) -> tuple[HoldService, Window]:
         raise SettingsError(f"connection {connection.id}: no longer places holds by {one.route}")
     scope = one.scope
     first, last = (None if scope[end] is None else date.fromisoformat(scope[end]) for end in ("from", "to"))
-    return hold_service(body.context(source, connection), connection), Window(first, last, body.zone)
+    service = hold_service(body.context(source, connection), connection, one.last("service_container"))
+    return service, Window(first, last, body.zone)
 
 
 def _chosen(home: Home, request_id: str, hold_ids: Sequence[str]) -> list[Hold]:
@@ -538,6 +755,15 @@ def _say_who(by: str) -> None:
 
 def _keep(home: Home, hold: Hold, event: str, proof: dict[str, Any], *, by: str, why: str = "") -> None:
     with home.catalogue.write() as connection:
+        lock_tables(connection, t.hold_events)
+        newest = connection.scalar(
+            sa.select(t.hold_events.c.event)
+            .where(t.hold_events.c.request_id == hold.request_id, t.hold_events.c.hold_id == hold.hold_id)
+            .order_by(t.hold_events.c.seq.desc())
+            .limit(1)
+        )
+        if newest in {RELEASED, WITHDRAWN}:  # by somebody else, since it was read
+            raise UsageError(f"hold {hold.hold_id} was {newest} meanwhile; list them again")
         _event(connection, hold, event, proof, by=by, why=why)
         audit.append(
             connection,
@@ -638,7 +864,9 @@ def add_litigation(
         raise UsageError("say which matter it is, and by whose order (--why)")
     if first is not None and last is not None and first > last:
         raise UsageError("the first day is later than the last")
-    named = sorted({" ".join(one.split()).casefold() for one in people if one.strip()})
+    named = sorted({" ".join(one.split()) for one in people})
+    if "" in named:
+        raise UsageError("a blank name names nobody; leave --person out for everybody")
     with home.catalogue.write() as connection:
         lock_tables(connection, t.litigation_holds)
         newest = connection.execute(sa.select(sa.func.max(t.litigation_holds.c.hold_no))).scalar()
@@ -675,7 +903,7 @@ def end_litigation(home: Home, number: str, *, by: str, why: str) -> dict[str, A
     m = t.litigation_holds.c
     with home.catalogue.write() as connection:
         ended = 0
-        if digits.isascii() and digits.isdigit():
+        if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS:
             ended = connection.execute(
                 t.litigation_holds.update()
                 .where(m.hold_no == int(digits), m.ended_at.is_(None))

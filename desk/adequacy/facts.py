@@ -250,7 +250,7 @@ class HoldEvent:
     """One step of a hold.
 
     Attributes:
-        event: ``proposed``, ``placed``, ``acknowledged``, ``failed``, ``released`` or ``withdrawn``.
+        event: One of the states of ``desk.preserving.Hold``.
         proof: What shows it, as ``name: value`` in words; empty for none.
     """
 

@@ -418,6 +418,13 @@ def _top_ups(it: dict[str, Any], at: Time) -> Iterable[Block | None]:
 _ROUTES = {"vault": "Google Vault", "purview": "Microsoft Purview", "memo": "Memo to the custodian"}
 
 
+_STEPS = {
+    "proposed": "Proposed by", "asked": "Asked for at the service by", "refused": "Refused to",
+    "placed": "Placed by", "acknowledged": "Confirmation recorded by", "failed": "Found not applied by",
+    "lost": "Found missing by", "released": "Released by", "withdrawn": "Withdrawn by",
+}  # fmt: skip
+
+
 def _holds(it: dict[str, Any], at: Time) -> Iterable[Block | None]:
     """Say which holds were proposed, placed and released, each step with what shows it."""
     yield table(
@@ -429,7 +436,7 @@ def _holds(it: dict[str, Any], at: Time) -> Iterable[Block | None]:
                 _joined([one["source"], one["account"], one["corpus"]]) or "all that the custodian has",
                 f"{one['window_from'] or 'from the beginning'} to {one['window_to'] or 'now'}",
                 _joined(
-                    f"{event['event'].capitalize()} by {event['by']}, {at(event['at'])}"
+                    f"{_STEPS[event['event']]} {event['by']}, {at(event['at'])}"
                     + (f" ({event['proof']})" if event["proof"] else "")
                     + (f": {event['why']}" if event["why"] else "")
                     for event in one["events"]

@@ -122,9 +122,49 @@ def test_a_hold_is_found_on_a_later_page(vault):
 def test_a_hold_is_released_once(vault):
     service, _, client = vault
     placed = client.place(NAME, ACCOUNT, DAYS, "MAIL")
-    client.release(placed.id)
+    assert client.release(placed.id) is True
     assert service.holds[MATTER] == {}
-    client.release(placed.id)  # it is gone: nothing is left to release
+    assert client.release(placed.id) is False  # it is gone: nothing is left to release
+
+
+def test_a_matter_that_is_not_there_is_no_hold_that_is_gone(vault, key):
+    """Both are a 404: the hold may well be in force where this connection looks no more."""
+    service, served, client = vault
+    placed = client.place(NAME, ACCOUNT, DAYS, "MAIL")
+    elsewhere = hold_service(CONTEXT, service.connection(served, key), "nowhere")
+    with pytest.raises(AccessError, match="no such matter"):
+        elsewhere.release(placed.id)
+    elsewhere.close()
+    there = hold_service(CONTEXT, service.connection(served, key, hold_matter="nowhere"), MATTER)
+    assert (there.container, there.find(NAME)) == (MATTER, placed)
+    assert there.release(placed.id) is True
+    there.close()
+
+
+def test_days_at_the_ends_of_the_calendar_are_no_bound(vault):
+    service, _, client = vault
+    client.place(NAME, ACCOUNT, Window(date.min, date.max, ZONE), "MAIL")
+    assert service.bodies[0]["query"] == {"mailQuery": {}}
+
+
+def test_a_matter_that_was_closed_and_an_account_that_is_not_there(vault):
+    service, _, client = vault
+    service.closed.add(MATTER)
+    with pytest.raises(AccessError, match=r"the matter is closed or deleted; reopen it in Vault"):
+        client.place(NAME, ACCOUNT, DAYS, "MAIL")
+    service.closed.clear()
+    service.unknown.add(ACCOUNT)
+    with pytest.raises(AccessError, match="knows no such account; correct `account`") as caught:
+        client.place(NAME, ACCOUNT, DAYS, "MAIL")
+    assert ACCOUNT not in str(caught.value)
+
+
+def test_no_more_is_asked_to_be_granted_than_holds_need(vault):
+    service, _, client = vault
+    service.delegated = False
+    with pytest.raises(AccessError) as caught:
+        client.find(NAME)
+    assert f"add its client id with {EDISCOVERY} (unauthorized_client)" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["vault", "purview"])
@@ -175,9 +215,23 @@ def test_a_hold_of_purview_is_on_all_of_an_account(purview):
     assert client.find(NAME) == Placed("policy-1", "in_force", "2026-11-30T10:00:00Z")
     service.holds[CASE]["policy-1"]["errors"] = ["x"]
     assert client.find(NAME).state == "error"
-    client.release("policy-1")
-    client.release("policy-1")
+    service.holds[CASE]["policy-1"] |= {"errors": [], "isEnabled": False}
+    assert client.find(NAME).state == "off"
+    assert client.release("policy-1") is True
+    assert client.release("policy-1") is False
     assert service.holds[CASE] == {}
+
+
+def test_a_case_that_is_not_there_is_no_hold_that_is_gone(purview):
+    service, served, client = purview
+    placed = client.place(NAME, ACCOUNT, DAYS, "")
+    elsewhere = hold_service(CONTEXT, service.connection(served), "nowhere")
+    with pytest.raises(AccessError, match="no such case"):
+        elsewhere.release(placed.id)
+    elsewhere.close()
+    there = hold_service(CONTEXT, service.connection(served, hold_case="nowhere"), CASE)
+    assert there.release(placed.id) is True
+    there.close()
 
 
 def test_other_legal_holds_of_cases_that_are_not_closed(purview):

@@ -37,6 +37,7 @@ class VaultHoldService(VaultService):
         holds: By matter and id.
         closed: Matters that are not open.
         may_hold: The administrator has the privilege Manage Holds.
+        unknown: Addresses in the domain that no account has.
     """
 
     holds: dict[str, dict[str, dict[str, Any]]] = field(
@@ -44,6 +45,7 @@ class VaultHoldService(VaultService):
     )
     closed: set[str] = field(default_factory=set)
     may_hold: bool = True
+    unknown: set[str] = field(default_factory=set)
 
     def serve(self) -> Served:
         """Serve it on loopback."""
@@ -90,6 +92,10 @@ class VaultHoldService(VaultService):
         self.bodies.append(body)
         if not body["accounts"][0]["email"].endswith("@example.org"):
             return _google(400, "INVALID_ARGUMENT", "badRequest")
+        if body["accounts"][0]["email"] in self.unknown:
+            return _google(404, "NOT_FOUND", "notFound")
+        if request.path_params["of"] in self.closed:
+            return _google(400, "FAILED_PRECONDITION", "failedPrecondition")
         holds = self.holds[request.path_params["of"]]
         hold_id = f"hold-{len(holds) + 1}"
         accounts = [{**one, "accountId": "1", "holdTime": "2026-11-30T10:00:00Z"} for one in body["accounts"]]

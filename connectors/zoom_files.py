@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from connectors.base import FileConnector, check_access, still_there
 from connectors.bytesource import HELD, Handle
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import PackageFile, list_package
+from connectors.export_files import INSIDE, PackageFile, list_package
 from connectors.folders import is_apple_double, is_system_name
 from connectors.mailhead import file_item, placed
 from records import canonical
@@ -199,8 +199,8 @@ def _size(file: PackageFile) -> int:
 
 
 def _meeting(key: str) -> str:
-    """Return what people know a meeting by: the folder's name, else the file's."""
-    folder, _, name = key.replace("!", "/").rpartition("/")
+    """Return what people know a meeting by: the folder's name, else the file's; never that of a zip."""
+    folder, _, name = key.rpartition(INSIDE)[2].rpartition("/")
     return folder.rpartition("/")[2] or name
 
 

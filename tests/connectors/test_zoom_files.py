@@ -63,6 +63,16 @@ def test_messages_of_a_saved_chat_have_the_day_of_their_folder(tmp_path: Path) -
     ]
 
 
+def test_a_meeting_is_known_by_its_folder_or_by_the_file(tmp_path: Path) -> None:
+    source = ZoomFiles(context(meetings(tmp_path / "s").path))
+    assert {one.label for one in source.scopes()} == {
+        LOCAL,
+        "2025-03-04 22.00.00 Late",
+        f"{CLOUD_NAME}newChat.txt",
+        ".",
+    }
+
+
 def test_a_newer_chat_says_its_day_and_a_cloud_chat_counts_from_the_start(tmp_path: Path) -> None:
     source = ZoomFiles(context(meetings(tmp_path / "s").path))
     dated = moments(source, "2025-03-04 22.00.00 Late/meeting_saved_new_chat.txt")

@@ -10,7 +10,7 @@ import os
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO, ClassVar
 
@@ -109,6 +109,27 @@ class PackageFile:
                 return stream.read(size)
         except ItemError:
             return b""
+
+
+class OpenZips(ExitStack):
+    """Zips that stay open while a scope is read: one's directory is not read again for each member."""
+
+    def __init__(self) -> None:
+        """Open nothing yet."""
+        super().__init__()
+        self._archives: dict[str, zipfile.ZipFile] = {}
+
+    def of(self, file: PackageFile) -> zipfile.ZipFile | None:
+        """Return the open zip that a file is in, or None for a file on disk.
+
+        Raises:
+            ItemError: The zip does not open any more.
+        """
+        if file.member is None:
+            return None
+        if file.path not in self._archives:
+            self._archives[file.path] = self.enter_context(zips.opened(file.path))
+        return self._archives[file.path]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from connectors.purview_export import PurviewExport
 from connectors.slack_export import SlackExport
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
 from connectors.vault_export import VaultExport
+from connectors.whatsapp import WhatsApp, looks_like_chat
 from connectors.zoom_files import ZoomFiles, layout_of
 from records.errors import ItemError, SettingsError
 
@@ -37,12 +38,15 @@ CONNECTORS: dict[str, type[Connector]] = {
     SlackExport.name: SlackExport,
     SmsBackupRestore.name: SmsBackupRestore,
     VaultExport.name: VaultExport,
+    WhatsApp.name: WhatsApp,
     ZoomFiles.name: ZoomFiles,
 }
 """Every connector there is."""
 
 _HEAD = 64 << 10
 _LOOKED_AT = 2_000
+_TELLING = (GoogleTakeout.name, SlackExport.name, SmsBackupRestore.name, WhatsApp.name, ZoomFiles.name)
+"""One file of theirs says what a folder is."""
 
 
 def connector(name: str) -> type[Connector]:
@@ -83,6 +87,8 @@ def _guess_file(path: str) -> str:
         return SmsBackupRestore.name
     if layout_of(head) is not None:
         return ZoomFiles.name
+    if looks_like_chat(head):
+        return WhatsApp.name
     named = path.lower().endswith((".mbox", ".mbx"))
     return MailFiles.name if named or starts_like_mbox(head) or looks_like_mail(head) else LooseFiles.name
 
@@ -105,6 +111,8 @@ def _guess_zip(path: str) -> str:
                 return SmsBackupRestore.name
             if layout_of(head) is not None:
                 return ZoomFiles.name
+            if looks_like_chat(head):
+                return WhatsApp.name
             if starts_like_mbox(head) or looks_like_mail(head) or member.name.lower().endswith(".eml"):
                 return MailFiles.name
     return LooseFiles.name
@@ -134,7 +142,7 @@ def _guess_folder(path: str) -> str:
         except ItemError:
             name = LooseFiles.name
         guesses[name] = guesses.get(name, 0) + 1
-    for name in (GoogleTakeout.name, SlackExport.name, SmsBackupRestore.name, ZoomFiles.name):
+    for name in _TELLING:
         if name in guesses:
             return name
     mail = guesses.get(MailFiles.name, 0)

@@ -12,15 +12,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from connectors import zips
 from connectors.base import FileConnector, check_access, still_there
 from connectors.bytesource import HELD, Handle
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import INSIDE, Archive, PackageFile, list_package
+from connectors.export_files import INSIDE, Archive, OpenZips, PackageFile, list_package
 from connectors.folders import is_apple_double, is_system_name, storable
 from connectors.json_lists import listed_objects
 from connectors.mailhead import file_item, placed
@@ -126,7 +124,7 @@ class SlackExport(FileConnector):
             return Expected(len(export.files), "file list")
         conversation = export.conversation(scope.key)
         total = 0
-        with _Opened() as opened:
+        with OpenZips() as opened:
             for day in conversation.days:
                 found = _count_day(day, export, opened)
                 if found is None:
@@ -168,7 +166,7 @@ class SlackExport(FileConnector):
         export = self._export()
         export.raise_if_broken(part.scope.key)
         done = read_number(cursor)
-        with _Opened() as opened:
+        with OpenZips() as opened:
             if part.scope.key == FILES:
                 made = (_file(file, window, opened) for file in export.files)
             else:
@@ -267,22 +265,6 @@ class _Export:
     def raise_if_broken(self, key: str) -> None:
         if (error := self.broken.get(key)) is not None:
             raise ItemError(error.reason, error.detail)
-
-
-class _Opened(ExitStack):
-    """Zips that stay open while a scope is read: one's directory is not read again for each day."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._archives: dict[str, Any] = {}
-
-    def of(self, file: PackageFile) -> Any:
-        """Return the open zip that a file is in, or None for a file on disk."""
-        if file.member is None:
-            return None
-        if file.path not in self._archives:
-            self._archives[file.path] = self.enter_context(zips.opened(file.path))
-        return self._archives[file.path]
 
 
 def is_export(names: set[str]) -> bool:
@@ -443,7 +425,7 @@ def _days(part: Part, count: int) -> tuple[int, int]:
 
 
 def _day(
-    day: PackageFile, conversation: _Conversation, export: _Export, window: Window, opened: _Opened
+    day: PackageFile, conversation: _Conversation, export: _Export, window: Window, opened: OpenZips
 ) -> Iterator[Yielded]:
     """Yield the messages of a day file, each with the files it carries that are not in the export."""
     seen: dict[str, int] = {}
@@ -541,7 +523,7 @@ def _states(message: Mapping[str, Any]) -> tuple[WarningCode, ...]:
     )
 
 
-def _file(file: PackageFile, window: Window, opened: _Opened) -> Yielded:
+def _file(file: PackageFile, window: Window, opened: OpenZips) -> Yielded:
     """Return a file of the export that is no day file."""
     name = file.name
     try:
@@ -558,7 +540,7 @@ def _file(file: PackageFile, window: Window, opened: _Opened) -> Yielded:
     return file_item(file.key, "", size, window, handle, name=name, metadata=EMPTY, warnings=warnings)
 
 
-def _count_day(day: PackageFile, export: _Export, opened: _Opened) -> int | None:
+def _count_day(day: PackageFile, export: _Export, opened: OpenZips) -> int | None:
     """Count the messages of a day file, and files they carry that are not in the export; None: unknown."""
     try:
         if day.size() > _COUNT_BYTES:

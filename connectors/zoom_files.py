@@ -16,38 +16,24 @@ from enum import Enum
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from connectors.base import FileConnector, check_access, still_there
-from connectors.bytesource import HELD, Handle
-from connectors.cursors import number_cursor, read_number
-from connectors.export_files import INSIDE, PackageFile, list_package
-from connectors.folders import is_apple_double, is_system_name
-from connectors.mailhead import file_item, placed
+from connectors.chat_files import HEAD, ChatFiles
+from connectors.export_files import INSIDE, OpenZips, PackageFile
+from connectors.mailhead import placed
 from records import canonical
 from records.errors import ItemError
 from records.models import (
     NO_MOMENT,
     ExcludedItem,
-    Expected,
-    FailedItem,
     FoundItem,
     Moment,
-    Part,
-    Scope,
-    SourceContext,
     Window,
     Yielded,
 )
 from records.moments import local_moment
-from records.vocabulary import Basis, Kind, Reason, WarningCode
+from records.vocabulary import Basis, Kind, Reason
 
 MESSAGE_TYPE = "application/x-zoom-message"
 TRANSCRIPT_TYPE = "text/vtt"
-FILES = "."
-
-_HEAD = 4 << 10
-_CHAT_BYTES = 64 << 20
-"""A chat larger than this is none: it is taken as a file."""
-
 _CLOCK = rb"(?P<clock>\d\d:\d\d:\d\d)"
 _SAVED = re.compile(_CLOCK + rb"[ \t]+From[ \t]+(?P<rest>.+?[ \t]+to[ \t]+.+)", re.DOTALL)
 _DATED = re.compile(
@@ -76,7 +62,7 @@ def layout_of(head: bytes) -> Layout | None:
     return next((layout for layout, line in _LINES.items() if line.match(first)), None)
 
 
-class ZoomFiles(FileConnector):
+class ZoomFiles(ChatFiles):
     """A folder of meetings, or one file."""
 
     name: ClassVar[str] = "zoom_files"
@@ -94,108 +80,43 @@ class ZoomFiles(FileConnector):
     )
     tested_on: ClassVar[tuple[str, ...]] = ("generated files in the three layouts",)
 
-    def __init__(self, context: SourceContext) -> None:
-        """Keep the context; touch nothing yet."""
-        super().__init__(context)
-        self._listed: dict[str, PackageFile] | None = None
-        self._layouts: dict[str, Layout] = {}
-        self._broken: dict[str, ItemError] = {}
+    count_method: ClassVar[str] = "line scan"
 
-    def check(self) -> None:
-        """Prove access.
+    def _is_chat(self, head: bytes) -> bool:
+        return layout_of(head) is not None
 
-        Raises:
-            AccessError: Nothing at the path, or it may not be read.
-            SettingsError: No path was given.
-        """
-        check_access(self._context.source_id, self._path)
+    def _label(self, key: str) -> str:
+        return _meeting(key)
 
-    def scopes(self) -> Iterator[Scope]:
-        """List zips that do not open, then each chat, then the other files."""
-        files = self._files()
-        for key in sorted(self._broken):
-            yield Scope(key, key, "archive")
-        for key in sorted(self._layouts):
-            yield Scope(key, _meeting(key), "conversation")
-        if len(files) > len(self._layouts):
-            yield Scope(FILES, FILES, "folder")
+    def _counted(self, file: PackageFile, data: bytes) -> int:
+        """Count the lines that begin a message."""
+        del file
+        begins = _LINES[_layout(data)]
+        return sum(begins.match(line) is not None for line in data.removeprefix(_BOM).splitlines())
 
-    def count(self, scope: Scope) -> Expected:
-        """Count the lines of a chat that begin a message, and files by their list.
+    def _messages(self, file: PackageFile, data: bytes, window: Window) -> Iterator[Yielded]:
+        return _messages(file, data, _layout(data), window, self._context.time_zone)
 
-        Raises:
-            ItemError: The scope cannot be opened at all.
-        """
-        file = self._chat(scope.key)
-        if file is None:
-            return Expected(len(self._files()) - len(self._layouts), "file list")
-        with file.stream() as stream:
-            lines = stream.read().removeprefix(_BOM).splitlines()
-        begins = _LINES[self._layouts[scope.key]]
-        return Expected(sum(begins.match(line) is not None for line in lines), "line scan")
+    def _about(self, file: PackageFile) -> dict[str, str]:
+        start = _clock_of(file.key).start
+        return {"group_name": _meeting(file.key)} | (
+            {"started_at": canonical.utc_text(start)} if start else {}
+        )
 
-    def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
-        """Return one part: a chat is small.
-
-        Raises:
-            ItemError: The scope cannot be opened at all.
-        """
-        del max_items, max_bytes
-        self._chat(scope.key)
-        yield Part(scope)
-
-    def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
-        """Yield the messages of a chat in its order, or the other files by path.
-
-        Raises:
-            ItemError: The scope cannot be opened at all.
-        """
-        file = self._chat(part.scope.key)
-        made: Iterator[Yielded]
-        if file is None:
-            rest = (one for key, one in sorted(self._files().items()) if key not in self._layouts)
-            made = (_file(one, window) for one in rest)
-        else:
-            made = _messages(file, self._layouts[part.scope.key], window, self._context.time_zone)
-        done = read_number(cursor)
-        for number, value in enumerate(made, 1):
-            if number > done:
-                yield replace(value, cursor=number_cursor(number))
-
-    def _chat(self, key: str) -> PackageFile | None:
-        """Return the chat of a scope; None for the scope of the other files."""
-        files = self._files()
-        if (error := self._broken.get(key)) is not None:
-            raise ItemError(error.reason, error.detail)
-        if key == FILES:
-            return None
-        if key not in self._layouts:
-            raise ItemError(Reason.UNREADABLE, "scope_gone")
-        return files[key]
-
-    def _files(self) -> dict[str, PackageFile]:
-        still_there(self._path)
-        if self._listed is None:
-            package = list_package(self._path, lambda name: name.lower().endswith(".zip"))
-            found = dict(package.loose)
-            for archive in package.archives.values():
-                try:
-                    found |= {file.key: file for file in archive.files()}
-                except ItemError as error:
-                    self._broken[archive.key] = error
-            for key, file in found.items():
-                layout = layout_of(file.head(_HEAD)) if key.lower().endswith(".txt") else None
-                if layout is not None and _size(file) <= _CHAT_BYTES:
-                    self._layouts[key] = layout
-            self._listed = found
-        return self._listed
+    def _file(self, file: PackageFile, window: Window, opened: OpenZips) -> Yielded:
+        value = super()._file(file, window, opened)
+        if not isinstance(value, FoundItem) or not file.name.lower().endswith(".vtt"):
+            return value
+        begins = file.head(16, opened.of(file)).removeprefix(_BOM).startswith(b"WEBVTT")
+        return replace(value, media_type=TRANSCRIPT_TYPE) if begins else value
 
 
-def _size(file: PackageFile) -> int:
-    try:
-        return file.size()
-    except ItemError:
-        return 0
+def _layout(data: bytes) -> Layout:
+    """Return how a chat is written; raises ItemError when it is none any more."""
+    found = layout_of(data[:HEAD])
+    if found is None:
+        raise ItemError(Reason.UNREADABLE, "scope_gone")
+    return found
 
 
 def _meeting(key: str) -> str:
@@ -232,12 +153,12 @@ def _clock_of(key: str) -> _Clock:
     return _Clock(day, start)
 
 
-def _messages(file: PackageFile, layout: Layout, window: Window, zone: ZoneInfo) -> Iterator[Yielded]:
+def _messages(
+    file: PackageFile, data: bytes, layout: Layout, window: Window, zone: ZoneInfo
+) -> Iterator[Yielded]:
     clock, seen = _clock_of(file.key), dict[str, int]()
     about = {"group": file.key, "group_name": _meeting(file.key), "layout": layout.value}
     days, before = 0, ""
-    with file.stream() as stream:
-        data = stream.read()
     for message in _cut(data, layout):
         found = _LINES[layout].match(message)
         stated = found["clock"].decode("ascii") if found else ""
@@ -300,22 +221,3 @@ def _moment(layout: Layout, day: str, stated: str, clock: _Clock, days: int, zon
     if on is None:
         return Moment(None, text, Basis.NONE)
     return local_moment(datetime.combine(on + timedelta(days=days), at), text, zone)
-
-
-def _file(file: PackageFile, window: Window) -> Yielded:
-    name = file.name
-    try:
-        size = file.size()
-        with file.stream() as stream:
-            head = stream.read(HELD + 1)
-    except ItemError as error:
-        return FailedItem(file.key, Kind.FILE, "", error.reason, error.detail, name)
-    if is_system_name(name) or is_apple_double(name, head) or "__MACOSX" in file.inner.split("/"):
-        return ExcludedItem(file.key, Kind.FILE, "", Reason.EXPORT_SCAFFOLDING, "system_file", name)
-    handle: Handle = head if len(head) <= HELD else file.stream
-    warnings = (WarningCode.NAME_CHANGED,) if file.member is not None and file.member.odd_name else ()
-    start = _clock_of(file.key).start
-    about = {"group_name": _meeting(file.key)} | ({"started_at": canonical.utc_text(start)} if start else {})
-    found = file_item(file.key, "", size, window, handle, name=name, metadata=about, warnings=warnings)
-    is_transcript = name.lower().endswith(".vtt") and head.removeprefix(_BOM).startswith(b"WEBVTT")
-    return replace(found, media_type=TRANSCRIPT_TYPE) if is_transcript else found

@@ -12,6 +12,7 @@ from extract.slack import SlackReader
 from extract.smime import CmsReader
 from extract.sms import SmsReader
 from extract.tika import TikaReader
+from extract.whatsapp import WhatsAppReader
 from extract.worker_main import choose as _choose
 from extract.zoom import TranscriptReader, ZoomChatReader
 
@@ -20,6 +21,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     SmsReader(),
     GoogleChatReader(),
     SlackReader(),
+    WhatsAppReader(),
     ZoomChatReader(),
     TranscriptReader(),
     CalendarReader(),

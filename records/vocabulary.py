@@ -79,6 +79,7 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     UNREADABLE = "unreadable"
     NOT_IN_EXPORT = "not_in_export"
+    OMITTED_BY_USER = "omitted_by_user"  # the export was made without it
     UNSAFE_NAME = "unsafe_name"
     OUTSIDE_WINDOW = "outside_window"
     REFUSED_BY_SOURCE = "refused_by_source"
@@ -113,6 +114,7 @@ class WarningCode(StrEnum):
     NOT_DOWNLOADED = "not_downloaded"
     DUPLICATE_ENTRY = "duplicate_entry"
     MISSING_PART = "missing_part"
+    OUT_OF_ORDER = "out_of_order"  # earlier than what stands before it: perhaps pasted, or the clock was set
     EDITED = (
         "edited"  # what is kept is the last form; earlier words are in its facts where the source has them
     )

@@ -337,6 +337,7 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "slack export": ("slack_export", elsewhere("built_slack", "standard")),
     "slack export unpacked": ("slack_export", elsewhere("built_slack", "unpacked")),
     "slack enterprise": ("slack_export", elsewhere("built_slack", "enterprise")),
+    "whatsapp chats": ("whatsapp", elsewhere("built_whatsapp", "chats")),
     "zoom meetings": ("zoom_files", elsewhere("built_zoom", "meetings")),
     "vault export": ("vault_export", packages("vault")),
     "vault export of old": ("vault_export", packages("vault_of_old")),

@@ -123,3 +123,32 @@ def test_zoom(corpus: Path) -> None:
     assert {key: len(values) for key, values in got.items()} == {"meeting001_chat.txt": 10, ".": 2}
     assert [got["meeting001_chat.txt"][n].moment.text for n in (0, -1)] == ["00:21:14", "00:36:49"]
     assert [value.media_type for value in got["."]] == [None, "text/vtt"]
+
+
+def test_whatsapp(corpus: Path) -> None:
+    for folder in ("whatsapp", "synthetic/whatsapp"):
+        assert guess(str(corpus / "formats" / folder)) == "whatsapp"
+    got = read("whatsapp", corpus / "formats" / "whatsapp")
+    for name in ("chatminer_test_ddmmyy_24hrs.txt", "chatminer_test_mmddyyyy_12hrs.txt"):
+        found = got[name]
+        assert len(found) == 9
+        assert sum(one.metadata.get("system") == "true" for one in found) == 2
+        assert times(found)[0] == "2019-01-01T19:25:00+00:00"
+        assert times(found)[-1] == "2021-12-31T06:01:00+00:00"
+        assert {found[n].metadata["author"] for n in (0, -1)} == {"John Doe"}
+        assert found[0].metadata["date_order_by"] == "a number above 12"
+    got = read("whatsapp", corpus / "formats" / "synthetic" / "whatsapp")
+    trip = got["WhatsApp Chat - Field Trip Leads.zip!_chat.txt"]
+    entries = [one for one in trip if isinstance(one, FoundItem)]
+    assert len(entries) == 9
+    assert sum(one.metadata.get("system") == "true" for one in entries) == 3
+    assert sum("attachments" in one.metadata for one in entries) == 1
+    warned = Counter(code.value for one in entries for code in one.warnings)
+    assert warned == {"assumed_zone": 9, "edited": 1, "deleted": 1, "missing_part": 1}
+    assert len(trip) == 10
+    lee = got["WhatsApp Chat with Lee Okafor.txt"]
+    assert [getattr(one, "reason", None) for one in lee] == [
+        None, None, "not_in_export", None, None, "omitted_by_user", None,
+    ]  # fmt: skip
+    assert lee[0].metadata["system"] == "true"
+    assert lee[-1].size_bytes == 98

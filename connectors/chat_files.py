@@ -1,0 +1,193 @@
+"""Chats that lie as text files in a folder or in zips at its top, with what they carry beside them.
+
+What Zoom and WhatsApp leave has this in common: a file is one conversation, its messages are cut out of it by
+their exact bytes, and everything that is no chat is an item as a file. What a chat looks like, and what is
+cut out of it, each connector says.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar
+
+from connectors.base import FileConnector, still_there
+from connectors.bytesource import HELD, Handle
+from connectors.cursors import number_cursor, read_number
+from connectors.export_files import INSIDE, OpenZips, PackageFile, list_package
+from connectors.folders import is_apple_double, is_system_name
+from connectors.mailhead import file_item
+from records.errors import ItemError
+from records.models import (
+    EMPTY,
+    ExcludedItem,
+    Expected,
+    FailedItem,
+    Part,
+    Scope,
+    SourceContext,
+    Window,
+    Yielded,
+)
+from records.vocabulary import Kind, Reason, WarningCode
+
+FILES = "."
+HEAD = 4 << 10
+
+_CHAT_BYTES = 64 << 20
+"""A text larger than this is no chat that a program wrote: it is taken as a file."""
+
+
+class ChatFiles(FileConnector):
+    """Base of connectors of such folders; ``name`` and what else describes one is the connector's."""
+
+    count_method: ClassVar[str]
+
+    def __init__(self, context: SourceContext) -> None:
+        """Keep the context; touch nothing yet."""
+        super().__init__(context)
+        self._listed: dict[str, PackageFile] | None = None
+        self._chats: dict[str, PackageFile] = {}
+        self._broken: dict[str, ItemError] = {}
+
+    @abstractmethod
+    def _is_chat(self, head: bytes) -> bool:
+        """Say whether a text file that begins so is a chat."""
+
+    @abstractmethod
+    def _label(self, key: str) -> str:
+        """Return what people know a chat by."""
+
+    @abstractmethod
+    def _counted(self, file: PackageFile, data: bytes) -> int:
+        """Count what a chat holds, by another route than ``_messages``."""
+
+    @abstractmethod
+    def _messages(self, file: PackageFile, data: bytes, window: Window) -> Iterator[Yielded]:
+        """Yield what a chat holds, in its order; cursors are set by the caller."""
+
+    def _about(self, file: PackageFile) -> dict[str, str]:
+        """Return facts of a file that is no chat."""
+        del file
+        return {}
+
+    def scopes(self) -> Iterator[Scope]:
+        """List zips that do not open, then each chat, then the other files."""
+        files = self._files()
+        for key in sorted(self._broken):
+            yield Scope(key, key, "archive")
+        for key in sorted(self._chats):
+            yield Scope(key, self._label(key), "conversation")
+        if len(files) > len(self._chats):
+            yield Scope(FILES, FILES, "folder")
+
+    def count(self, scope: Scope) -> Expected:
+        """Count a chat by reading it whole in another way, and files by their list.
+
+        Raises:
+            ItemError: The scope cannot be opened at all.
+        """
+        file = self._chat(scope.key)
+        if file is None:
+            return Expected(len(self._files()) - len(self._chats), "file list")
+        return Expected(self._counted(file, _whole(file)), self.count_method)
+
+    def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
+        """Return one part: a chat is small.
+
+        Raises:
+            ItemError: The scope cannot be opened at all.
+        """
+        del max_items, max_bytes
+        self._chat(scope.key)
+        yield Part(scope)
+
+    def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
+        """Yield the messages of a chat in its order, or the other files by path.
+
+        Raises:
+            ItemError: The scope cannot be opened at all.
+        """
+        file = self._chat(part.scope.key)
+        done = read_number(cursor)
+        with OpenZips() as opened:
+            made = (
+                self._others(window, opened) if file is None else self._messages(file, _whole(file), window)
+            )
+            for number, value in enumerate(made, 1):
+                if number > done:
+                    yield replace(value, cursor=number_cursor(number))
+
+    def _chat(self, key: str) -> PackageFile | None:
+        """Return the chat of a scope; None for the scope of the other files."""
+        self._files()
+        if (error := self._broken.get(key)) is not None:
+            raise ItemError(error.reason, error.detail)
+        if key == FILES:
+            return None
+        if key not in self._chats:
+            raise ItemError(Reason.UNREADABLE, "scope_gone")
+        return self._chats[key]
+
+    def _beside(self, chat: PackageFile) -> dict[str, PackageFile]:
+        """Return the files in the same folder or zip as a chat, by name."""
+        place = _place(chat.key)
+        return {
+            file.name: file
+            for key, file in self._files().items()
+            if key not in self._chats and _place(key) == place
+        }
+
+    def _files(self) -> dict[str, PackageFile]:
+        still_there(self._path)
+        if self._listed is None:
+            package = list_package(self._path, lambda name: name.lower().endswith(".zip"))
+            found = dict(package.loose)
+            for archive in package.archives.values():
+                try:
+                    found |= {file.key: file for file in archive.files()}
+                except ItemError as error:
+                    self._broken[archive.key] = error
+            with OpenZips() as opened:
+                self._chats = {key: file for key, file in found.items() if self._reads(file, opened)}
+            self._listed = found
+        return self._listed
+
+    def _reads(self, file: PackageFile, opened: OpenZips) -> bool:
+        if not file.name.lower().endswith(".txt"):
+            return False
+        try:
+            return file.size() <= _CHAT_BYTES and self._is_chat(file.head(HEAD, opened.of(file)))
+        except ItemError:
+            return False
+
+    def _others(self, window: Window, opened: OpenZips) -> Iterator[Yielded]:
+        for key, file in sorted(self._files().items()):
+            if key not in self._chats:
+                yield self._file(file, window, opened)
+
+    def _file(self, file: PackageFile, window: Window, opened: OpenZips) -> Yielded:
+        name = file.name
+        try:
+            size = file.size()
+            with file.stream(opened.of(file)) as stream:
+                head = stream.read(HELD + 1)
+        except ItemError as error:
+            return FailedItem(file.key, Kind.FILE, "", error.reason, error.detail, name)
+        if is_system_name(name) or is_apple_double(name, head) or "__MACOSX" in file.inner.split("/"):
+            return ExcludedItem(file.key, Kind.FILE, "", Reason.EXPORT_SCAFFOLDING, "system_file", name)
+        handle: Handle = head if len(head) <= HELD else file.stream
+        warnings = (WarningCode.NAME_CHANGED,) if file.member is not None and file.member.odd_name else ()
+        about = self._about(file) or EMPTY
+        return file_item(file.key, "", size, window, handle, name=name, metadata=about, warnings=warnings)
+
+
+def _whole(file: PackageFile) -> bytes:
+    with file.stream() as stream:
+        return stream.read()
+
+
+def _place(key: str) -> str:
+    """Return the folder or zip that a file is in."""
+    return key[: max(key.rfind("/"), key.rfind(INSIDE)) + 1]

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from connectors.asking import Refused
 from connectors.google_auth import Google, not_given
-from connectors.mailhead import placed
+from connectors.mailhead import placed, span_placed
 from records import canonical
 from records.errors import AccessError, CursorExpired, ItemError, SettingsError
 from records.models import (
@@ -473,15 +473,8 @@ def instant(stated: object) -> Moment:
 
 
 def _outside(file: File, window: Window) -> tuple[bool, tuple[WarningCode, ...]]:
-    """Say whether all that is known of a file happened before the window, or all of it after."""
-    stated = (instant(file.get(name)) for name in ("createdTime", "modifiedTime", "sharedWithMeTime"))
-    times = [moment.at for moment in stated if moment.at is not None]
-    if not times:
-        return placed(NO_MOMENT, window, dated=True)
-    first, last = Moment(min(times), "", Basis.STATED), Moment(max(times), "", Basis.STATED)
-    too_late = placed(first, Window(None, window.last, window.zone), dated=True)[0]
-    too_early = placed(last, Window(window.first, None, window.zone), dated=True)[0]
-    return too_late or too_early, ()
+    names = ("createdTime", "modifiedTime", "sharedWithMeTime")
+    return span_placed([instant(file.get(name)) for name in names], window)
 
 
 def _blob(url: str, stated: File) -> Held:

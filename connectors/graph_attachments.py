@@ -218,15 +218,7 @@ class Attachments:
         """
         if "linked" not in item.handle.more:
             return self._events.download(f"{self._user}/{item.handle.path}/$value", IMMUTABLE)
-        address = self._address(item.handle.path)
-        try:
-            return self._files.download(f"/v1.0/shares/{share_of(address)}/driveItem/content")
-        except Denied as error:  # of this file alone: it may be anybody's
-            raise ItemError(Reason.REFUSED_BY_SOURCE, "linked_file") from error
-        except Refused as error:
-            if error.status in {404, 410}:
-                raise ItemError(Reason.EXPIRED_LINK, "linked_file") from error
-            raise
+        return linked_file(self._files, self._address(item.handle.path))
 
     def _address(self, path: str) -> str:
         """Return where a linked file is.
@@ -242,6 +234,23 @@ class Attachments:
         if not isinstance(address, str) or not address:
             raise ItemError(Reason.NOT_IN_EXPORT, "no_address")
         return address
+
+
+def linked_file(service: Service, address: str) -> BinaryIO:
+    """Return a file by its address, as it is now.
+
+    Raises:
+        ItemError: ``expired_link`` for one that is gone, ``refused_by_source`` for one that the application
+            may not read.
+    """
+    try:
+        return service.download(f"/v1.0/shares/{share_of(address)}/driveItem/content")
+    except Denied as error:  # of this file alone: it may be anybody's
+        raise ItemError(Reason.REFUSED_BY_SOURCE, "linked_file") from error
+    except Refused as error:
+        if error.status in {404, 410}:
+            raise ItemError(Reason.EXPIRED_LINK, "linked_file") from error
+        raise
 
 
 def share_of(address: str) -> str:

@@ -7,7 +7,7 @@ because this runs for every message of a mailbox before anything is stored.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from records.models import EMPTY, NO_MOMENT, ExcludedItem, FoundItem, Moment, Window
@@ -112,6 +112,22 @@ def placed(moment: Moment, window: Window, *, dated: bool) -> tuple[bool, tuple[
     if place is Place.IN_DOUBT and moment.at is not None:
         codes.append(WarningCode.NEAR_WINDOW_EDGE)
     return False, tuple(codes)
+
+
+def span_placed(times: Sequence[Moment], window: Window) -> tuple[bool, tuple[WarningCode, ...]]:
+    """Say whether all that is known of a file happened before the window, or all of it after.
+
+    Args:
+        times: When it was made, changed, shared; those that are not known do not count.
+        window: The request's days.
+    """
+    known = [moment.at for moment in times if moment.at is not None]
+    if not known:
+        return placed(NO_MOMENT, window, dated=True)
+    first, last = Moment(min(known), "", Basis.STATED), Moment(max(known), "", Basis.STATED)
+    too_late = placed(first, Window(None, window.last, window.zone), dated=True)[0]
+    too_early = placed(last, Window(window.first, None, window.zone), dated=True)[0]
+    return too_late or too_early, ()
 
 
 def mail_item(

@@ -51,6 +51,11 @@ _BLOCK = 256 << 10
 _REDIRECTS = 5
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,80}")
 
+_OF_MAILBOXES = (
+    ", and where access is limited to named mailboxes, put this one into that scope (a change takes up to "
+    "two hours)"
+)
+
 T = TypeVar("T")
 
 
@@ -138,14 +143,25 @@ class Service:
         check_address(self.base, self._where)
         self._tokens = Tokens(source_id, connection, scope or f"{self.base}/.default")
         self._governor = governor
-        self._right = right
+        self._right, self._advice = right, _OF_MAILBOXES
         self._patience_s = seconds(connection, "patience_s", PATIENCE_S, self._where)
         self._opened = _Opened()
 
-    def for_right(self, right: str) -> Service:
-        """Return the same service, that tells a refusal to lack another permission."""
+    def for_right(self, right: str, advice: str = "") -> Service:
+        """Return the same service, that tells a refusal to lack another permission.
+
+        Args:
+            right: The permission.
+            advice: What else may be missing; empty for what limits access to named mailboxes.
+        """
         other = copy.copy(self)
-        other._right = right
+        other._right, other._advice = right, advice or _OF_MAILBOXES
+        return other
+
+    def within(self, governor: Governor) -> Service:
+        """Return the same service, with its tokens and connections, within other limits."""
+        other = copy.copy(self)
+        other._governor = governor
         return other
 
     def close(self) -> None:
@@ -266,9 +282,16 @@ class Service:
                 response.close()
                 response = self._sent(method, address, self._tokens.get(renew=True), headers, body)
             try:
-                response = self._followed(response)
+                asked, response = response, self._followed(response)
                 if response.status_code >= 400:
                     response.read()
+                    if response is not asked and response.status_code in {401, 403}:
+                        # the address was allowed for a short time only: the next try is given another
+                        raise Busy(
+                            final=Refused(
+                                Reason.UNREADABLE, f"http_{response.status_code}", response.status_code
+                            )
+                        )
                     self._judge(response)
                 yield response
             finally:
@@ -340,6 +363,14 @@ class Service:
                 "the mailbox is over its quota, and the service answers no more; let its administrator raise "
                 "the quota, then run again"
             )
+        if status == 402:
+            # https://learn.microsoft.com/graph/teams-licenses#payment-related-errors
+            return (
+                "the service asks for a licence or a payment, which Microsoft ended for Teams on 25 August "
+                "2025; where the tenant's cloud still asks, give the account a licence with Microsoft "
+                "Communications DLP (such as A5 or E5), or link the application to an Azure subscription; "
+                "else export Teams (purview_export)"
+            )
         if status == 401:
             return (
                 "the service refuses a token it has just given; check that `host` and `authority` are of the "
@@ -347,10 +378,7 @@ class Service:
             )
         if status == 403:
             right = f"`{self._right}` (an application permission)" if self._right else "what it needs"
-            return (
-                f"refused; grant the application {right}, with admin consent, and where access is limited to "
-                "named mailboxes, put this one into that scope (a change takes up to two hours)"
-            )
+            return f"refused; grant the application {right}, with admin consent{self._advice}"
         return ""
 
 

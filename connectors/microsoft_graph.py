@@ -10,18 +10,15 @@ from functools import cached_property
 from typing import BinaryIO, ClassVar, Protocol
 
 from connectors.ahead import Coming, drawn_ahead
-from connectors.governor import Governor
 from connectors.graph_attachments import Attachments
 from connectors.graph_calendar import Calendars
+from connectors.graph_files import OneDrive, Shared, Sites, named
+from connectors.graph_limits import OUTLOOK, at_once, governor
 from connectors.graph_mail import Mail, Recoverable
 from connectors.microsoft import Service
 from connectors.places import PlaceReader, PlacesConnector
 from records.errors import SettingsError
 from records.models import FoundItem, Part, SourceContext, Window, Yielded
-
-_REQUESTS, _PERIOD_S, _AT_ONCE = 10_000, 600.0, 4
-"""What Outlook's part of Graph allows an application on one mailbox
-(https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits)."""
 
 
 class Reader(PlaceReader, Protocol):
@@ -46,9 +43,15 @@ READERS: dict[str, type[Reader]] = {
         Recoverable,
         Calendars,
         Attachments,
+        OneDrive,
+        Sites,
+        Shared,
     )
 }
 """Every place there is, in the order it is read in."""
+
+_SWITCHES = ("versions",)
+"""Options that are ``yes`` or ``no``."""
 
 
 class MicrosoftGraph(PlacesConnector[Reader]):
@@ -69,6 +72,24 @@ class MicrosoftGraph(PlacesConnector[Reader]):
         name: meaning for kind in READERS.values() for name, meaning in kind.options.items()
     }
 
+    def check_settings(self) -> None:
+        """Check places, options and account as the request file has them; asks no service.
+
+        Raises:
+            SettingsError: A key is missing, names something that this connector does not know, or has a
+                value it cannot have.
+        """
+        super().check_settings()
+        source, given = f"source {self._context.source_id}", self._context.options
+        for place in (Sites.place, Shared.place):
+            if named(self._context, place) and not self._wants(place):
+                raise SettingsError(
+                    f"{source}: options: `{place}` names addresses, and `places` leaves `{place}` out"
+                )
+        for option in _SWITCHES:
+            if given.get(option, "no") not in {"yes", "no"}:
+                raise SettingsError(f"{source}: options: `{option}` is neither `yes` nor `no`")
+
     def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
         """Yield what a part holds; see its reader.
 
@@ -80,7 +101,7 @@ class MicrosoftGraph(PlacesConnector[Reader]):
         """
         reader = self._of(part.scope)
         items = reader.items(part, window, cursor)
-        return drawn_ahead(items, reader.open, self._at_once, self._service.interrupt)
+        return drawn_ahead(items, reader.open, at_once(self._context), self._service.interrupt)
 
     def open(self, item: FoundItem) -> BinaryIO:
         """Return the native bytes, all of which have been received.
@@ -91,29 +112,14 @@ class MicrosoftGraph(PlacesConnector[Reader]):
         handle: Coming = item.handle
         return handle.open()
 
+    def _must(self, place: str) -> bool:
+        """Tell whether a refusal of a place stops the source: also where an option names what is in it."""
+        return super()._must(place) or bool(self._context.options.get(place))
+
     def _make(self, kind: type[Reader]) -> Reader:
         return kind(self._service, self._context)
 
     @cached_property
     def _service(self) -> Service:
         connection = self._connection
-        governor = Governor(
-            f"graph {connection.login} {self._context.account.lower()}",
-            at_once=self._at_once,
-            requests=self._whole("requests_per_10_minutes", _REQUESTS),
-            period_s=_PERIOD_S,
-        )
-        return Service(self._context.source_id, connection, governor=governor)
-
-    @property
-    def _at_once(self) -> int:
-        return max(1, self._whole("requests_at_once", _AT_ONCE))
-
-    def _whole(self, name: str, default: int) -> int:
-        stated = self._setting(name, str(default))
-        if not stated.isdigit():
-            raise SettingsError(
-                f"source {self._context.source_id}: connection {self._connection.id}: `{name}` in extra is "
-                "no whole number"
-            )
-        return int(stated)
+        return Service(self._context.source_id, connection, governor=governor(self._context, OUTLOOK))

@@ -7,20 +7,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from connectors.graph_limits import FILES, OUTLOOK, TEAMS
 from records.models import Connection, SourceContext
+from records.vocabulary import Reason
 from tests.connectors.builders import SECRET, ZONE, Built, mail
 from tests.servers.graph import Attachment, Calendar, Graph, connection_fields
+from tests.servers.graph_files import SITES, Files, Item, Site
 from tests.servers.mailstore import Mailbox
 from tests.servers.web import Served
 
 ACCOUNT = "ana@example.org"
+SITE = "https://district.sharepoint.example/sites/board"
+SHARED = "https://district.sharepoint.example/:w:/g/personal/lee/abc"
 CLOUD = f"https://district.sharepoint.example/personal/ana/Documents/{SECRET}.docx"
 
 
 def context_of(url: str, account: str = ACCOUNT, **about: Any) -> SourceContext:
     """Return what a connector is given for the fake at an address."""
     extra = about.pop("extra", {})
-    fields = connection_fields(url, **{"patience_s": "0.3", "requests_per_10_minutes": "0", **extra})
+    unlimited = dict.fromkeys((limit.setting for limit in (OUTLOOK, FILES, TEAMS)), "0")
+    fields = connection_fields(url, **{"patience_s": "0.3", **unlimited, **extra})
     connection = Connection("m365", fields["host"], fields["login"], fields["password"], fields["extra"])
     return SourceContext("s1", "c1", None, ZONE, connection=connection, account=account, **about)
 
@@ -137,11 +143,57 @@ def mailbox_of(graph: Graph) -> Mailbox:
     return box
 
 
+def with_files(graph: Graph) -> tuple[Files, dict[str, bytes], dict[str, Reason]]:
+    """Put a OneDrive, a site with one below and a shared folder into a tenant.
+
+    Returns:
+        What serves them, and what a correct reader must find: bytes and failures by native key.
+    """
+    graph.entra.rights.add(SITES)
+    files = Files(graph)
+    drive = files.drive("b!ana", of=ACCOUNT)
+    drive.folder("01D", f"{SECRET} plans")
+    drive.folder("01C", "deeper", "01D")
+    found = {}
+    for number in range(5):
+        # three of one second, in an order that is not that of their ids
+        created = "2025-03-04T18:20:34Z" if number < 3 else f"2025-03-0{number}T10:00:00Z"
+        parent = ("root", "01D", "01C")[number % 3]
+        data = f"{SECRET} file {number}".encode() * 60
+        drive.add(Item(f"01F{9 - number}", f"{SECRET} {number}.txt", data, parent, created))
+        found[f"01F{9 - number}"] = data
+    drive.add(Item("01N", f"{SECRET} notes", None, more={"package": {"type": "oneNote"}, "folder": {}}))
+    there = {"driveId": "b!lee", "driveType": "business"}
+    shortcut = {"id": "02A", "name": "theirs.txt", "size": 6, "file": {}, "parentReference": there}
+    drive.add(Item("01S", "theirs.txt", None, more={"remoteItem": shortcut}))
+    drive.add(Item("01T", "their folder", None, more={"remoteItem": {**shortcut, "folder": {}, "id": "02D"}}))
+    del drive.items["01T"].more["remoteItem"]["file"]
+    found["01S"] = b"theirs"
+    lee = files.drive("b!lee", of="lee@example.org")
+    lee.add(Item("02A", "theirs.txt", b"theirs"))
+    lee.folder("02D", f"{SECRET} shared")
+    lee.add(Item("02B", "in it.txt", b"in it", "02D"))
+    lee.folder("02E", "below", "02D")
+    lee.add(Item("02C", "below it.txt", b"below it", "02E"))
+    files.shared[SHARED] = ("b!lee", "02D")
+    found |= {"02B": b"in it", "02C": b"below it"}
+    host = SITE.removeprefix("https://").partition("/")[0]
+    board = Site(f"{host},1,2", SITE.removeprefix("https://"), "Board", ["b!board"], [f"{host},1,3"])
+    budget = Site(f"{host},1,3", f"{board.path}/budget", "Budget", ["b!budget"])
+    files.sites = {board.id: board, budget.id: budget}
+    for key, data in (("b!board", b"minutes"), ("b!budget", b"figures")):
+        files.drive(key, "Documents").add(Item(f"03{key[2:]}", f"{SECRET}.docx", data))
+        found[f"03{key[2:]}"] = data
+    failed = {"01N": Reason.UNSUPPORTED, "01T": Reason.UNSUPPORTED}
+    return files, found, failed
+
+
 def graph_account(root: Path) -> Built:
     """Serve the tenant; everything is to be found but the events' bytes, which are made by the connector."""
     from connectors.graph_calendar import icalendar_of
 
     graph = tenant()
+    files, of_drives, failed = with_files(graph)
     served = Served(graph.app())
     box = mailbox_of(graph)
     reached = {key: folder for key, folder in box.folders.items() if folder.root != "archive"}
@@ -151,10 +203,13 @@ def graph_account(root: Path) -> Built:
     found["EV3/AT3"], found["EV3/AT4"] = SECRET.encode(), mail(70)
     for calendar in graph.calendars[ACCOUNT]:
         found |= {one["id"]: icalendar_of(one) for one in calendar.events}
+    found |= of_drives
     mail_folders = ("F0000", "F0002", "F0003", "F0001", "F0004", "F0005")
+    in_drives = ("files/b!ana", "sites/b!board", "sites/b!budget", "shared/b!lee/02D")
     undated = {one.id for one in box.messages.values() if "undated" in one.faults}
     return Built(
         found=found,
+        failed=failed,
         scopes=(
             *(f"mail/{key}" for key in mail_folders),
             "recoverable/F0007",
@@ -162,10 +217,13 @@ def graph_account(root: Path) -> Built:
             "calendar/CAL2",
             "attachments/messages",
             "attachments/events",
+            *in_drives,
         ),
-        service=context_of(served.url),
-        uncounted=frozenset({"attachments/messages", "attachments/events"}),
+        service=context_of(served.url, options={"sites": SITE, "shared": SHARED}),
+        uncounted=frozenset({"attachments/messages", "attachments/events", *in_drives}),
         undated=frozenset({*undated, "EV2"}),
         vanish=served.close,
-        state=lambda: copy.deepcopy((graph.store, graph.calendars, graph.attached)),
+        state=lambda: copy.deepcopy(
+            (graph.store, graph.calendars, graph.attached, files.drives, files.sites, files.shared)
+        ),
     )

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from connectors.collect import collect_batch
 from connectors.plan import plan_source
 from connectors.protocol import Connector
+from connectors.relist import note_vanished
 from records import canonical
 from records import tables as t
 from records.attempts import claim
@@ -33,10 +34,12 @@ class Collected:
     Attributes:
         items: Rows of the table ``items`` by native key.
         scopes: Expected count, found items and failure by scope key.
+        outcomes: What became of each item in the last top-up, by native key.
     """
 
     items: dict[str, Any]
     scopes: dict[str, tuple[int | None, int, str | None, str | None]]
+    outcomes: dict[str, str]
 
     def facts(self, key: str) -> dict[str, str]:
         return canonical.loads(self.items[key].facts)["metadata"]
@@ -59,6 +62,7 @@ def collected(
     window: Window = ALWAYS,
     max_items: int = 10_000,
     kill_after: int | None = None,
+    round_no: int = 0,
 ) -> Collected:
     """Plan and collect everything that waits; a new home is made where there is none.
 
@@ -69,19 +73,25 @@ def collected(
         window: The request's days.
         max_items: Most items in a batch.
         kill_after: End with ``Killed`` after so many items were drawn.
+        round_no: Of a top-up, which lists every place again; 0 for the first collection.
     """
     home.mkdir(exist_ok=True)
     catalogue = new_catalogue(home)
     store = new_store(home, catalogue)
     try:
         source = kind(context)
-        plan_source(catalogue, REQUEST, source, context, max_items=max_items, max_bytes=1 << 28)
+        plan_source(
+            catalogue, REQUEST, source, context,
+            max_items=max_items, max_bytes=1 << 28, round_no=round_no, relist_from=round_no,
+        )  # fmt: skip
         drawn = _Counting(source, kill_after)
         for batch in _waiting(catalogue):
             attempt = claim(catalogue, REQUEST, batch, Step.COLLECT)
             assert attempt is not None
             collect_batch(attempt, store, drawn, context, window)
-        return _read(catalogue)
+        if round_no:
+            note_vanished(catalogue, REQUEST)
+        return _read(catalogue, round_no)
     finally:
         store.close()
         catalogue.close()
@@ -113,8 +123,8 @@ def _waiting(catalogue: Catalogue) -> list[str]:
         )
 
 
-def _read(catalogue: Catalogue) -> Collected:
-    i, s = t.items.c, t.scopes.c
+def _read(catalogue: Catalogue, round_no: int) -> Collected:
+    i, s, g = t.items.c, t.scopes.c, t.sightings.c
     with catalogue.read() as connection:
         items = {row.native_key: row for row in connection.execute(sa.select(t.items))}
         assert len(items) == connection.scalar(sa.select(sa.func.count()).select_from(t.items))
@@ -124,7 +134,9 @@ def _read(catalogue: Catalogue) -> Collected:
         )
         rows = connection.execute(sa.select(s.scope_key, s.expected, s.failure_reason, s.failure_detail))
         scopes = {row[0]: (row[1], found.get(row[0], 0), row[2], row[3]) for row in rows}
-    return Collected(items, scopes)
+        met = connection.execute(sa.select(g.native_key, g.outcome).where(g.round == round_no))
+        outcomes = {row.native_key: row.outcome for row in met}
+    return Collected(items, scopes, outcomes)
 
 
 def until_done(run: Callable[[], Collected]) -> Collected:

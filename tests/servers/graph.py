@@ -263,12 +263,16 @@ class Graph:
             return error(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
         return None
 
+    def happen(self, request: Request) -> None:
+        """Let happen what is to happen before this request is answered."""
+        line = f"{request.method} {request.url.path}?{request.url.query}"
+        for one in [one for one in self.happens if re.search(one[0], line)]:
+            self.happens.remove(one)
+            one[1]()
+
     def _guarded(self, answer: Callable[[Request, Mailbox], Response]) -> Callable[[Request], Any]:
         async def guarded(request: Request) -> Response:
-            line = f"{request.method} {request.url.path}?{request.url.query}"
-            for one in [one for one in self.happens if re.search(one[0], line)]:
-                self.happens.remove(one)
-                one[1]()
+            self.happen(request)
             address = request.path_params["user"].lower()
             wait_s = self.limits.wait_s(address)
             if wait_s is not None:

@@ -188,14 +188,15 @@ def _messages(
 def _cut(data: bytes, layout: Layout) -> Iterator[bytes]:
     """Cut a chat into messages: each from the line that begins it to the next such line."""
     begins = _LINES[layout]
-    message = b""
+    lines: list[bytes] = []
     for line in data.removeprefix(_BOM).splitlines(keepends=True):
-        if begins.match(line) and message.strip():
-            yield message
-            message = b""
-        message += line
-    if message.strip():
-        yield message
+        if begins.match(line) and any(lines):
+            yield b"".join(lines)
+            lines = []
+        if line.strip() or lines:
+            lines.append(line)
+    if lines:
+        yield b"".join(lines)
 
 
 def _hours(clock: str) -> int:

@@ -15,13 +15,13 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from email.header import decode_header
 from typing import Any, BinaryIO, ClassVar, cast
 
-from connectors import zips
+from connectors import google_voice, zips
 from connectors.base import FileConnector, check_access, still_there
 from connectors.bytesource import HELD, ByteSource, Handle, PlainSource, StreamSource, errno_code, whole
 from connectors.cursors import number_cursor, read_number
@@ -77,7 +77,8 @@ class GoogleTakeout(FileConnector):
         "an export as one zip, as split zips (all parts in one folder), or unpacked",
         "Gmail: mbox under any localised name, with labels and thread id",
         "Google Chat: every message, deleted ones too; attachments; groups and members as files",
-        "Drive, Voice, Calendar, Contacts and every other product: stored as files",
+        "Google Voice: every text, call and voicemail; media as files",
+        "Drive, Calendar, Contacts and every other product: stored as files",
         "missing parts of a split export and missing attachments: counted as failed",
     )
     does_not_cover: ClassVar[tuple[str, ...]] = (
@@ -136,13 +137,14 @@ class GoogleTakeout(FileConnector):
             return Expected(1, "part numbers")
         if scope.kind == "mbox":
             return _count_mbox(export.file(scope.key))
-        total = 0
-        for file in export.of(scope.key):
-            found = _count_chat(file, export) if file.is_chat else 1
+        total, files = 0, export.of(scope.key)
+        for file in files:
+            found = _count(file, export)
             if found is None:
                 return _UNKNOWN
             total += found
-        return Expected(total, "file list and json parse")
+        by = "clock scan" if any(file.is_voice for file in files) else "json parse"
+        return Expected(total, f"file list and {by}")
 
     def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
         """Cut an unpacked mbox at separators; everything else is one part.
@@ -192,11 +194,12 @@ class GoogleTakeout(FileConnector):
             if group is None:
                 groups = {file.folder: _group(export, file.folder)}
                 group = groups[file.folder]
-            made = (
-                self._chat(export, file, group, window, seen)
-                if file.is_chat
-                else _file_values(file, group, window)
-            )
+            if file.is_chat:
+                made = self._chat(export, file, group, window, seen)
+            elif file.is_voice:
+                made = _voice(export, file, window, seen)
+            else:
+                made = _file_values(file, group, window)
             for make in made:
                 number += 1
                 if number > done:
@@ -295,6 +298,7 @@ class _File:
     is_mbox: bool
     is_chat: bool
     problem: ItemError | None = None
+    is_voice: bool = False
 
     @property
     def name(self) -> str:
@@ -328,12 +332,14 @@ class _Export:
         missing: File names of parts that the numbering says are missing.
         broken: File names of zips that do not open, and why.
         keys: The same files by key.
+        stems: Keys by key without the extension, which Google Voice leaves out.
     """
 
     files: tuple[_File, ...]
     missing: tuple[str, ...]
     broken: Mapping[str, ItemError]
     keys: Mapping[str, _File]
+    stems: Mapping[str, str]
 
     def file(self, key: str) -> _File:
         found = self.keys.get(key)
@@ -350,6 +356,20 @@ class _Export:
     def raise_if_broken(self, key: str) -> None:
         if (error := self.broken.get(key)) is not None:
             raise ItemError(error.reason, error.detail)
+
+    def beside(self, folder: str) -> Callable[[str], str | None]:
+        """Return what finds a file of a folder by its name, with the extension or without one."""
+
+        def present(name: str) -> str | None:
+            for tried in dict.fromkeys((name, _NOT_ON_DISK.sub("_", name))):
+                key = storable(f"{folder}/{tried}")
+                if key in self.keys:
+                    return key
+                if (found := self.stems.get(key)) is not None:
+                    return found
+            return None
+
+        return present
 
 
 def _is_pattern(path: str) -> bool:
@@ -379,7 +399,9 @@ def _read_export(path: str) -> _Export:
             broken[storable(os.path.basename(archive))] = err
     files.extend(_loose(rel, full) for rel, full in loose)
     files = _unique(sorted(files, key=lambda file: file.key))
-    return _Export(tuple(files), _missing(archives), broken, {file.key: file for file in files})
+    keys = {file.key: file for file in files}
+    bare = {key.rpartition(".")[0]: key for key in reversed(keys) if "." in key.rpartition("/")[2]}
+    return _Export(tuple(files), _missing(archives), broken, keys, bare)
 
 
 def _with_siblings(path: str) -> list[str]:
@@ -435,22 +457,25 @@ def _members(path: str, prefix: str) -> Iterator[_File]:
     with zips.opened(path) as archive:
         for member in zips.members(archive):
             head = b""
-            if member.problem is None and (not named_otherwise(member.name) or _chat_name(member.key)):
+            looked_at = not named_otherwise(member.name) or _chat_name(member.key) or _voice_name(member.key)
+            if member.problem is None and looked_at:
                 head = zips.read_head(archive, member, _HEAD)
             mbox = bool(head) and not named_otherwise(member.name) and _is_mbox(member.name, head)
             chat = member.problem is None and _is_chat(member.key, head)
-            yield _File(prefix + member.key, path, member, mbox, chat, member.problem)
+            voice = member.problem is None and _is_voice(member.key, head, member.size)
+            yield _File(prefix + member.key, path, member, mbox, chat, member.problem, voice)
 
 
 def _loose(rel: str, full: str) -> _File:
     key = storable(rel)
     try:
-        head = open_head(full, _HEAD).head
+        opened = open_head(full, _HEAD)
     except ItemError as err:
         return _File(key, full, None, is_mbox=False, is_chat=False, problem=err)
-    name = key.rpartition("/")[2]
+    name, head = key.rpartition("/")[2], opened.head
     mbox = not named_otherwise(name) and _is_mbox(name, head)
-    return _File(key, full, None, mbox, _is_chat(key, head))
+    voice = _is_voice(key, head, opened.size)
+    return _File(key, full, None, mbox, _is_chat(key, head), is_voice=voice)
 
 
 def _is_mbox(name: str, head: bytes) -> bool:
@@ -466,6 +491,15 @@ def _is_chat(key: str, head: bytes) -> bool:
     return _chat_name(key) and ("Groups" in key.split("/")[-3:-2] or _MESSAGES.match(head) is not None)
 
 
+def _voice_name(key: str) -> bool:
+    return key.lower().endswith(".html")
+
+
+def _is_voice(key: str, head: bytes, size: int) -> bool:
+    """Say whether this holds texts or a call of Google Voice; its folder may have a localised name."""
+    return _voice_name(key) and size <= google_voice.MOST_BYTES and google_voice.is_voice(head)
+
+
 def _unique(files: list[_File]) -> list[_File]:
     """Give files of one name in several parts keys of their own."""
     seen: set[str] = set()
@@ -476,16 +510,41 @@ def _unique(files: list[_File]) -> list[_File]:
             number += 1
             key = f"{file.key}#{number}"
         seen.add(key)
-        unique.append(
-            file
-            if key == file.key
-            else _File(key, file.path, file.member, file.is_mbox, file.is_chat, file.problem)
-        )
+        unique.append(replace(file, key=key))
     return unique
 
 
 def _size(file: _File) -> int:
     return file.member.size if file.member is not None else os.stat(file.path).st_size
+
+
+def _voice(export: _Export, file: _File, window: Window, seen: SeenHashes) -> Iterator[_Made]:
+    """Yield what a file of Google Voice holds."""
+    try:
+        with file.stream() as stream:
+            data = stream.read()
+    except (OSError, ItemError) as err:
+        reason, detail = (err.reason, err.detail) if isinstance(err, ItemError) else (
+            Reason.UNREADABLE, errno_code(err)
+        )  # fmt: skip
+        yield _Made(FailedItem(file.key, Kind.FILE, "", reason, detail, file.name))
+        return
+    for value in google_voice.values(file.key, data, export.beside(file.folder), window, seen):
+        yield _Made(value)
+
+
+def _count(file: _File, export: _Export) -> int | None:
+    if file.is_chat:
+        return _count_chat(file, export)
+    return _count_voice(file, export) if file.is_voice else 1
+
+
+def _count_voice(file: _File, export: _Export) -> int | None:
+    try:
+        with file.stream() as stream:
+            return google_voice.counted(stream.read(), export.beside(file.folder))
+    except (OSError, ItemError):
+        return None
 
 
 def _file_values(file: _File, group: _Group, window: Window) -> Iterator[_Made]:

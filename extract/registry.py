@@ -5,6 +5,7 @@ from __future__ import annotations
 from extract.archives import GzipReader, ZipReader
 from extract.calendar import CalendarReader
 from extract.google_chat import GoogleChatReader
+from extract.google_voice import GoogleVoiceReader
 from extract.mail import MailReader
 from extract.plain import TextReader
 from extract.protocol import Extractor
@@ -20,6 +21,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     MailReader(),
     SmsReader(),
     GoogleChatReader(),
+    GoogleVoiceReader(),
     SlackReader(),
     WhatsAppReader(),
     ZoomChatReader(),

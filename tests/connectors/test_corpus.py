@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.registry import CONNECTORS, guess
-from records.models import FoundItem
+from records.models import FailedItem, FoundItem
 from tests.connectors.builders import context, everything
 
 pytestmark = pytest.mark.corpus
@@ -152,3 +152,26 @@ def test_whatsapp(corpus: Path) -> None:
     ]  # fmt: skip
     assert lee[0].metadata["system"] == "true"
     assert lee[-1].size_bytes == 98
+
+
+def test_google_voice(corpus: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "Takeout" / "Voice" / "Calls"
+    folder.mkdir(parents=True)
+    for file in sorted((corpus / "formats" / "google-voice").glob("*.html")):
+        (folder / file.name).write_bytes(file.read_bytes())
+    source = CONNECTORS["google_takeout"](context(str(tmp_path)))
+    (scope,) = source.scopes()
+    values, _ = everything(source, scope)
+    assert source.count(scope).count == len(values)
+    found = [one for one in values if isinstance(one, FoundItem)]
+    assert Counter(one.kind.value for one in found) == {"call": 3, "message": 15}
+    lost = [one.name for one in values if isinstance(one, FailedItem)]
+    assert Counter(name.partition(" - ")[0] for name in lost) == {
+        "+11025550122": 1, "Joe Smith": 6,
+    }  # fmt: skip
+    stated = {one.moment.text for one in found}
+    assert {
+        "2023-08-26T22:13:13.449-04:00", "2024-01-16T09:59:54.250-05:00", "2022-10-24T18:26:52.822-04:00",
+        "2024-01-19T00:19:34.863-05:00", "2021-04-20T15:42:39.731-04:00", "2023-08-26T21:57:07.196-04:00",
+        "2023-05-12T17:25:09.377-04:00",
+    } <= stated  # fmt: skip

@@ -369,3 +369,17 @@ def cms_signed(content: bytes | None) -> bytes:
 
 def cms_enveloped() -> bytes:
     return der(0x30, der(0x06, ENVELOPED_OID) + der(0xA0, der(0x30, der(0x02, b"\0") + b"\x31\x00")))
+
+
+VOICE_TEXT = (
+    b'<div class="message"><abbr class="dt" title="2026-03-02T09:15:00.000-08:00">Mar 2</abbr>:\n'
+    b'<cite class="sender vcard"><a class="tel" href="tel:+12065550101"><span class="fn">Lee Okafor</span>'
+    b"</a></cite>:\n<q>Zyzzyva<br>at &amp; nine</q>\n</div> "
+)
+VOICE_CALL = (
+    b'<?xml version="1.0" ?>\n<html><head><title>Voicemail from\nLee Okafor</title></head><body>'
+    b'<div class="haudio"><div class="contributor vcard">Voicemail from\n<a class="tel" '
+    b'href="tel:+12065550101"><span class="fn">Lee Okafor</span></a></div><abbr class="published" '
+    b'title="2026-03-02T09:15:00.000-08:00">Mar 2</abbr><span class="full-text">Zyzzyva calling</span>'
+    b'<abbr class="duration" title="PT1M30S">(00:01:30)</abbr></div></body></html>'
+)

@@ -48,6 +48,10 @@ SAMPLES: dict[str, list[Sample]] = {
             b'"Monday, March 2, 2026 at 5:15:00 PM UTC", "text": "Zyzzyva"}',
         )
     ],
+    "google_voice": [
+        (None, "application/x-google-voice+html", samples.VOICE_TEXT),
+        (None, "application/x-google-voice+html", samples.VOICE_CALL),
+    ],
     "slack": [
         (
             None,

@@ -15,8 +15,11 @@ from records.vocabulary import Reason
 class FileConnector:
     """Base of connectors whose source is a file or a folder; see ``connectors.protocol`` for the contract."""
 
+    name: ClassVar[str]
     places: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, str]] = {}
+    named_files: ClassVar[tuple[str, ...]] = ()
+    """Options that name a file beside the request file; the connector is given its text."""
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""
@@ -32,8 +35,23 @@ class FileConnector:
         return os.path.realpath(path) if os.path.isfile(path) and os.path.islink(path) else path
 
     def check_settings(self) -> None:
-        """Check the path; see ``check``."""
+        """Check path and options.
+
+        Raises:
+            AccessError: The path is missing or may not be read.
+            SettingsError: No path was given, or the request file names something that this does not know.
+        """
+        self._check_names()
         self.check()
+
+    def _check_names(self) -> None:
+        """Raise SettingsError for places, which files have none of, and for options that are not known."""
+        source = f"source {self._context.source_id}"
+        if self._context.places:
+            raise SettingsError(f"{source}: places: {self.name} has none to choose from; remove `places`")
+        if unknown := sorted(set(self._context.options) - set(self.options)):
+            known = ", ".join(sorted(self.options)) or "none"
+            raise SettingsError(f"{source}: options: {', '.join(unknown)} not known; known: {known}")
 
     def unreached(self) -> Iterator[Unreached]:
         """Return nothing: every file is in a scope."""

@@ -281,19 +281,16 @@ class PackageConnector(FileConnector):
             AccessError: The path is missing or unreadable.
             SettingsError: A key is missing, or names something that this connector does not know.
         """
-        source = f"source {self._context.source_id}"
-        if self._context.places:
-            raise SettingsError(f"{source}: places: a package has none to choose from; remove `places`")
-        unknown = sorted(set(self._context.options) - set(self.options))
-        if unknown:
-            known = ", ".join(sorted(self.options))
-            raise SettingsError(f"{source}: options: {', '.join(unknown)} not known; known: {known}")
+        self._check_names()
         if self._context.path:
             self.check()
             return
         missing = [name for name in self.needed if not self._context.options.get(name)]
         if missing:
-            raise SettingsError(f"{source}: needs `path`, or `connection` and options {', '.join(missing)}")
+            raise SettingsError(
+                f"source {self._context.source_id}: needs `path`, or `connection` and options "
+                f"{', '.join(missing)}"
+            )
 
     def _asked(self) -> set[str]:
         """Return the holders that the option ``accounts`` names, in lower case; empty for all."""

@@ -16,6 +16,7 @@ from connectors.loose_files import LooseFiles, walk
 from connectors.mail_files import MailFiles
 from connectors.mailhead import looks_like_mail
 from connectors.mbox import starts_like_mbox
+from connectors.message_table import MessageTable
 from connectors.microsoft_graph import MicrosoftGraph
 from connectors.protocol import Connector
 from connectors.purview_export import PurviewExport
@@ -33,6 +34,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     Imap.name: Imap,
     LooseFiles.name: LooseFiles,
     MailFiles.name: MailFiles,
+    MessageTable.name: MessageTable,
     MicrosoftGraph.name: MicrosoftGraph,
     PurviewExport.name: PurviewExport,
     SlackExport.name: SlackExport,

@@ -119,11 +119,10 @@ class WhatsApp(ChatFiles):
             SettingsError: No path, or an option that is not known.
         """
         super().check_settings()
-        source = f"source {self._context.source_id}"
-        if unknown := sorted(set(self._context.options) - set(self.options)):
-            raise SettingsError(f"{source}: options: {', '.join(unknown)} not known; known: date_order")
         if self._context.options.get("date_order", "dmy") not in ORDERS:
-            raise SettingsError(f"{source}: options: date_order is none of {', '.join(ORDERS)}")
+            raise SettingsError(
+                f"source {self._context.source_id}: options: date_order is none of {', '.join(ORDERS)}"
+            )
 
     def unreached(self) -> Iterator[Unreached]:
         """Tell chats that are as long as an export can be: what was before is not in it."""

@@ -88,6 +88,15 @@ def test_a_service_checks_its_settings_without_asking(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OF_FILES)
+def test_files_have_no_places_and_take_no_option_that_does_nothing(name: str, tmp_path: Path) -> None:
+    here = context(str(tmp_path))
+    with pytest.raises(SettingsError, match=r"^source s1: places: .* none to choose from; remove `places`$"):
+        CONNECTORS[name](replace(here, places=("mail",))).check_settings()
+    with pytest.raises(SettingsError, match=r"^source s1: options: colour not known; known: "):
+        CONNECTORS[name](replace(here, options={"colour": "red"})).check_settings()
+
+
+@pytest.mark.parametrize("name", OF_FILES)
 def test_missing_path_is_named_by_source_id(name: str, tmp_path: Path) -> None:
     with pytest.raises(
         AccessError, match=r"^source s1: nothing at its path; check `path` in the request file$"

@@ -1,0 +1,303 @@
+"""Tables of messages that an app or its vendor hands out, read by a column map that a person has confirmed.
+
+Each row is an item, by the exact bytes of its record. What the columns mean, the map says
+(``connectors.column_maps``); it is named by the source's option ``map`` and kept with the request.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from zoneinfo import ZoneInfo
+
+from connectors.base import FileConnector, still_there
+from connectors.bytesource import whole
+from connectors.cursors import number_cursor, read_number
+from connectors.export_files import PackageFile, list_package
+from connectors.export_tables import clean, read_table
+from connectors.folders import open_head
+from connectors.mailhead import placed
+from records import canonical
+from records.errors import ItemError, SettingsError
+from records.models import (
+    NO_MOMENT,
+    ExcludedItem,
+    Expected,
+    FoundItem,
+    Moment,
+    Part,
+    Scope,
+    Window,
+    Yielded,
+)
+from records.moments import local_moment
+from records.vocabulary import Basis, Kind, Reason, WarningCode
+
+if TYPE_CHECKING:
+    from connectors.column_maps import ColumnMap
+
+MESSAGE_TYPE = "application/x-message-table-row"
+
+_TABLES = (".csv", ".tsv", ".txt")
+_RECORD_BYTES = 16 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+class MessageTable(FileConnector):
+    """A table, or a folder of tables of one app."""
+
+    name: ClassVar[str] = "message_table"
+    version: ClassVar[str] = "1"
+    covers: ClassVar[tuple[str, ...]] = (
+        "CSV and TSV tables of messages with a header, of any size: each row",
+        "both texts of a message and its translation",
+        "rows with too few or too many cells: kept and marked",
+    )
+    does_not_cover: ClassVar[tuple[str, ...]] = (
+        "tables whose header is not that of the confirmed map: refused, and counted as a failed place",
+        "spreadsheets and UTF-16: save a copy as CSV in UTF-8, and hand over the original beside it",
+        "attachments: the table names them; they come as files of their own",
+        "files that are no table: put them into a source of their own",
+    )
+    tested_on: ClassVar[tuple[str, ...]] = ("generated tables; no vendor publishes a layout",)
+    options: ClassVar[Mapping[str, str]] = {"map": "the column map of the tables, a file beside the request"}
+    named_files: ClassVar[tuple[str, ...]] = ("map",)
+
+    def check_settings(self) -> None:
+        """Check path and map.
+
+        Raises:
+            AccessError: The path is missing or may not be read.
+            SettingsError: There is no map, it is wrong, or nobody has confirmed it.
+        """
+        super().check_settings()
+        _ = self._map
+
+    def scopes(self) -> Iterator[Scope]:
+        """List every file, by path: each is a table, or fails as one."""
+        for key, file in sorted(self._files().items()):
+            yield Scope(key, file.name, "table")
+
+    def count(self, scope: Scope) -> Expected:
+        """Count the rows by the standard library's CSV reader.
+
+        Raises:
+            ItemError: It is no table of the map.
+        """
+        file = self._table(scope.key)
+        with file.stream() as stream:
+            return Expected(sum(1 for _ in read_table(stream).rows), "csv parse")
+
+    def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
+        """Return one part: where a row ends is not known before it is read.
+
+        Raises:
+            ItemError: It is no table of the map.
+        """
+        del max_items, max_bytes
+        self._table(scope.key)
+        yield Part(scope)
+
+    def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
+        """Yield the rows of a table in order.
+
+        Raises:
+            ItemError: It is no table of the map, or broke off.
+        """
+        file, done = self._table(part.scope.key), read_number(cursor)
+        with file.stream() as stream:
+            records = _records(stream)
+            layout = _Layout.of(next(records, b""), self._map)
+            seen: dict[str, int] = {}
+            number = 0
+            for native in records:
+                value = self._row(native, layout, file, window, seen)
+                if value is None:
+                    continue
+                number += 1
+                if number > done:
+                    yield replace(value, cursor=number_cursor(number))
+
+    def _row(
+        self, native: bytes, layout: _Layout, file: PackageFile, window: Window, seen: dict[str, int]
+    ) -> Yielded | None:
+        cells = layout.cells(native)
+        if not any(cells):
+            return None
+        stated = clean(layout.value(cells, "message_id"))
+        key = stated[:400] or hashlib.sha256(native).hexdigest()
+        again = seen[key] = seen.get(key, -1) + 1
+        key = f"{key}:{again}" if again or not stated else key
+        moment = layout.moment(cells)
+        outside, codes = placed(moment, window, dated=True)
+        if outside:
+            return ExcludedItem(key, Kind.CHAT, "", Reason.OUTSIDE_WINDOW, "", None, moment)
+        about = layout.facts | {"at_text": moment.text, "at_basis": moment.basis.value}
+        about["group"] = layout.group(cells, file)
+        if moment.at is not None:
+            about["at"] = canonical.utc_text(moment.at)
+        warnings = (
+            *((WarningCode.HEADER_DEFECT,) if len(cells) != len(layout.header) else ()),
+            *((WarningCode.DELETED,) if _says_yes(layout.value(cells, "deleted")) else ()),
+            *((WarningCode.DUPLICATE_ENTRY,) if again and stated else ()),
+            *codes,
+        )
+        return FoundItem(key, Kind.CHAT, "", None, MESSAGE_TYPE, len(native), moment, about, warnings, native)
+
+    @cached_property
+    def _map(self) -> ColumnMap:
+        from connectors.column_maps import read_map
+
+        where = f"source {self._context.source_id}"
+        if not self._context.options.get("map"):
+            raise SettingsError(
+                f"{where}: needs `map` in options; `daylight columns FILE --app NAME` proposes one"
+            )
+        return read_map(self._context.options["map"], where)
+
+    def _files(self) -> dict[str, PackageFile]:
+        still_there(self._path)
+        package = list_package(self._path, lambda name: name.lower().endswith(".zip"))
+        found = dict(package.loose)
+        for archive in package.archives.values():
+            found[archive.key] = PackageFile(archive.key, archive.path)
+        return found
+
+    def _table(self, key: str) -> PackageFile:
+        """Return a table whose header is the map's.
+
+        Raises:
+            ItemError: It is gone; ``unsupported`` when it is no CSV, or has another header.
+        """
+        file = self._files().get(key)
+        if file is None:
+            raise ItemError(Reason.UNREADABLE, "scope_gone")
+        if not file.name.lower().endswith(_TABLES):
+            raise ItemError(Reason.UNSUPPORTED, "no_csv")
+        with file.stream() as stream:
+            if stream.read(2) in {b"\xff\xfe", b"\xfe\xff"}:
+                raise ItemError(Reason.UNSUPPORTED, "utf16")
+        with file.stream() as stream:
+            if _Layout.of(next(_records(stream), b""), self._map).header != self._map.header:
+                raise ItemError(Reason.UNSUPPORTED, "columns")
+        return file
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How the rows of one table are read.
+
+    Attributes:
+        header: Its columns.
+        places: Number of the column of each field that the map names.
+        delimiter: Between cells.
+        zone: Of times that state no offset.
+        formats: Forms of the time.
+        facts: What every row is told of.
+    """
+
+    header: tuple[str, ...]
+    places: Mapping[str, int]
+    delimiter: str
+    zone: ZoneInfo
+    formats: tuple[str, ...]
+    facts: dict[str, str]
+
+    @classmethod
+    def of(cls, first: bytes, columns: ColumnMap) -> _Layout:
+        """Read the record that holds the header."""
+        text = _decoded(first.removeprefix(_BOM))
+        delimiter = max(",;\t", key=text.count)
+        header = tuple(clean(cell) for cell in _cells(text, delimiter))
+        places = {name: header.index(column) for name, column in columns.columns.items() if column in header}
+        facts = {
+            "app": columns.app, "map": f"{columns.app} {columns.map_version}", "delimiter": delimiter,
+            "header": canonical.dumps(list(header)), "columns": canonical.dumps(dict(columns.columns)),
+        }  # fmt: skip
+        return cls(header, places, delimiter, ZoneInfo(columns.time_zone), columns.time_formats, facts)
+
+    def cells(self, native: bytes) -> list[str]:
+        """Return the cells of a record."""
+        return [clean(cell) for cell in _cells(_decoded(native), self.delimiter)]
+
+    def value(self, cells: list[str], field: str) -> str:
+        """Return what a field says; empty where there is none."""
+        place = self.places.get(field)
+        return cells[place] if place is not None and place < len(cells) else ""
+
+    def group(self, cells: list[str], file: PackageFile) -> str:
+        """Return the conversation: as the table says, else the people who take part."""
+        if thread := self.value(cells, "thread"):
+            return f"{self.facts['app']}:{thread}"
+        people = [self.value(cells, "sender"), *self.value(cells, "recipients").split(";")]
+        among = sorted({one.strip().casefold() for one in people} - {""})
+        return f"{self.facts['app']}:{'; '.join(among) or file.key}"
+
+    def moment(self, cells: list[str]) -> Moment:
+        """Return when it was sent."""
+        stated = " ".join(filter(None, (self.value(cells, "sent_on"), self.value(cells, "sent_at"))))
+        if not stated:
+            return NO_MOMENT
+        for form in self.formats:
+            try:
+                at = datetime.strptime(stated, form)  # noqa: DTZ007 - the map's zone is applied
+            except ValueError:
+                continue
+            if at.tzinfo is None:
+                return local_moment(at, stated, self.zone)
+            return Moment(at.astimezone(ZoneInfo("UTC")), stated, Basis.STATED)
+        return Moment(None, stated, Basis.NONE)
+
+
+def table_head(path: str, rows: int) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    """Return the columns of a table and its first rows, for a proposal.
+
+    Raises:
+        ItemError: It cannot be read, or is no table.
+    """
+    open_head(path, 0)
+    with whole(path) as stream:
+        table = read_table(stream)
+        return table.header, [row for _, row in zip(range(rows), table.rows, strict=False)]
+
+
+def _records(stream: BinaryIO) -> Iterator[bytes]:
+    """Cut a table into records: a line's end between quotes belongs to its cell (RFC 4180 section 2.6).
+
+    Raises:
+        ItemError: ``corrupt`` for a quote that is never closed, ``too_large`` for a record beyond 16 MB.
+    """
+    lines: list[bytes] = []
+    size, quotes = 0, 0
+    for line in io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream:
+        lines.append(line)
+        size += len(line)
+        quotes += line.count(b'"')
+        if quotes % 2 == 0:
+            yield b"".join(lines)
+            lines, size, quotes = [], 0, 0
+        elif size > _RECORD_BYTES:
+            raise ItemError(Reason.TOO_LARGE, "record")
+    if lines:
+        raise ItemError(Reason.TRUNCATED, "quote")
+
+
+def _cells(text: str, delimiter: str) -> list[str]:
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
+def _says_yes(stated: str) -> bool:
+    return stated.casefold() not in {"", "0", "no", "n", "false"}

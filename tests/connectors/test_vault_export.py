@@ -488,7 +488,7 @@ def test_a_name_inside_a_zip_never_becomes_a_path(tmp_path):
             {"options": {"matter": "m", "colour": "blue"}},
             "options: colour not known; known: accounts, corpus",
         ),
-        ({"places": ("inbox",)}, "a package has none to choose from"),
+        ({"places": ("inbox",)}, "has none to choose from"),
     ],
 )
 def test_settings_of_an_export_that_is_still_to_be_fetched(given, message):

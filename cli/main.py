@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from cli import exports, holds, leads, planning, sampling, topping_up, variants
 from cli.adequacy import adequacy_command
+from cli.columns import columns_command
 from cli.common import By, ItemId, RequestId, opened
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
 from records.errors import DaylightError, Incomplete
@@ -83,6 +84,7 @@ def open_command(
 
 
 app.command("amend")(topping_up.amend_command)
+app.command("columns")(columns_command)
 app.command("plan")(planning.plan_command)
 
 

@@ -19,7 +19,6 @@ class FileConnector:
     places: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, str]] = {}
     named_files: ClassVar[tuple[str, ...]] = ()
-    """Options that name a file beside the request file; the connector is given its text."""
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""

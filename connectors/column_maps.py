@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated
 from zoneinfo import available_timezones
@@ -144,7 +144,7 @@ def read_map(text: str, where: str) -> ColumnMap:
     return found
 
 
-def proposed(app: str, header: tuple[str, ...], samples: list[Mapping[str, str]], zone: str) -> str:
+def proposed(app: str, header: tuple[str, ...], samples: Sequence[Mapping[str, str]], zone: str) -> str:
     """Propose a map for a table, as TOML for a person to correct and confirm.
 
     Args:

@@ -33,6 +33,7 @@ class Connector(Protocol):
         tested_on: Products, versions and counts it was tested on.
         places: Parts of the source that a request file may choose from; empty for files.
         options: Names of further settings that a request file may give this source, each with its meaning.
+        named_files: Options that name a file beside the request file; the connector is given its text.
     """
 
     name: ClassVar[str]
@@ -42,6 +43,7 @@ class Connector(Protocol):
     tested_on: ClassVar[tuple[str, ...]]
     places: ClassVar[tuple[str, ...]]
     options: ClassVar[Mapping[str, str]]
+    named_files: ClassVar[tuple[str, ...]]
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""

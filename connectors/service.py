@@ -19,6 +19,7 @@ class ServiceConnector:
     places: ClassVar[tuple[str, ...]] = ()
     usual_places: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, str]] = {}
+    named_files: ClassVar[tuple[str, ...]] = ()
     needs_account: ClassVar[bool] = True
 
     def __init__(self, context: SourceContext) -> None:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from connectors.registry import CONNECTORS
 from records.errors import SettingsError
 from records.models import Connection, SourceContext, Window
 from records.roster import read_roster
@@ -238,10 +239,21 @@ def load_request(path: Path) -> RequestFile:
     terms = _beside(path, "terms", request.terms)
     roster = _beside(path, "roster", request.roster) if request.roster else ""
     read_roster(roster)
-    placed = tuple(
-        s.model_copy(update={"path": str(folder / s.path)}) if s.path else s for s in request.sources
-    )
+    placed = tuple(_placed(source, path, folder) for source in request.sources)
     return RequestFile(request.model_copy(update={"sources": placed}), terms, roster)
+
+
+def _placed(source: Source, path: Path, folder: Path) -> Source:
+    """Return a source with an absolute path, and with the text of each file that an option names."""
+    kind = CONNECTORS.get(source.connector)
+    options = dict(source.options)
+    for name in kind.named_files if kind is not None else ():
+        if options.get(name):
+            options[name] = _beside(path, f"source {source.id}: options: {name}", options[name])
+    changes: dict[str, Any] = {"options": options}
+    if source.path:
+        changes["path"] = str(folder / source.path)
+    return source.model_copy(update=changes)
 
 
 def _beside(path: Path, key: str, name: str) -> str:

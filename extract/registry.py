@@ -7,6 +7,7 @@ from extract.calendar import CalendarReader
 from extract.google_chat import GoogleChatReader
 from extract.google_voice import GoogleVoiceReader
 from extract.mail import MailReader
+from extract.message_table import MessageTableReader
 from extract.plain import TextReader
 from extract.protocol import Extractor
 from extract.slack import SlackReader
@@ -23,6 +24,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     GoogleChatReader(),
     GoogleVoiceReader(),
     SlackReader(),
+    MessageTableReader(),
     WhatsAppReader(),
     ZoomChatReader(),
     TranscriptReader(),

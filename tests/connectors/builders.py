@@ -15,8 +15,8 @@ import json
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -39,6 +39,7 @@ class Built:
         failed: Reason by native key.
         excluded: Reason by native key.
         scopes: Keys of all scopes, in order.
+        options: What the request file gives beside the path.
         service: For a service: what a connector is given.
         uncounted: Scopes that the service gives no count of.
         undated: For a service: keys of what a window never excludes.
@@ -51,6 +52,7 @@ class Built:
     failed: dict[str, Reason] = field(default_factory=dict)
     excluded: dict[str, Reason] = field(default_factory=dict)
     scopes: tuple[str, ...] = (".",)
+    options: Mapping[str, str] = field(default_factory=dict)
     service: SourceContext | None = None
     uncounted: frozenset[str] = frozenset()
     undated: frozenset[str] = frozenset()
@@ -59,7 +61,7 @@ class Built:
 
     @property
     def context(self) -> SourceContext:
-        return self.service or context(self.path)
+        return self.service or replace(context(self.path), options=self.options)
 
 
 def context(path: str | None) -> SourceContext:
@@ -337,6 +339,7 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "slack export": ("slack_export", elsewhere("built_slack", "standard")),
     "slack export unpacked": ("slack_export", elsewhere("built_slack", "unpacked")),
     "slack enterprise": ("slack_export", elsewhere("built_slack", "enterprise")),
+    "message tables": ("message_table", elsewhere("built_tables", "tables")),
     "whatsapp chats": ("whatsapp", elsewhere("built_whatsapp", "chats")),
     "zoom meetings": ("zoom_files", elsewhere("built_zoom", "meetings")),
     "vault export": ("vault_export", packages("vault")),

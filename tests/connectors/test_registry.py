@@ -27,7 +27,9 @@ OF_FILES = sorted(
 @pytest.mark.parametrize("name", OF_FILES)
 def test_guesses_every_fixture(name: str, tmp_path: Path) -> None:
     expected, build = FIXTURES[name]
-    assert guess(build(tmp_path / "source").path) == expected
+    built = build(tmp_path / "source")
+    # what a person has to say of a source cannot be guessed
+    assert guess(built.path) == ("loose_files" if built.options else expected)
 
 
 def _zip(**members: bytes) -> bytes:

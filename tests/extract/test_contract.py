@@ -60,6 +60,7 @@ SAMPLES: dict[str, list[Sample]] = {
             b'"files": [{"id": "F1", "name": "a.pdf"}], "reactions": [{"name": "ok", "users": ["U2"]}]}',
         )
     ],
+    "message_table": [(None, "application/x-message-table-row", b'3/4/25,Lee,"Zyzzyva\n at nine"\r\n')],
     "whatsapp": [(None, "application/x-whatsapp-message", b"3/4/25, 9:05 AM - Ana: Zyzzyva\n")],
     "zoom_chat": [
         (None, "application/x-zoom-message", b"10:20:34\t From Ana to Everyone : Zyzzyva\n"),

@@ -1,0 +1,118 @@
+"""Rows of tables of messages, read by the columns that a person has confirmed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import BinaryIO, ClassVar
+
+from extract import charsets
+from extract.protocol import ExtractContext
+from records.errors import ItemError
+from records.models import Address, Extraction, Fields, Moment
+from records.vocabulary import Basis, Kind, Reason, WarningCode
+
+MESSAGE_TYPE = "application/x-message-table-row"
+
+_PERSON = re.compile(r"(?P<name>[^<>]*?)\s*<(?P<address>[^<>]+)>")
+_BODIES = ("body", "body_translated")
+_FACTS = ("message_id", "thread", "attachments", "deleted")
+_MOST_CHARACTERS = 16 << 20
+
+
+class MessageTableReader:
+    """Reads one row."""
+
+    name: ClassVar[str] = "message_table"
+    version: ClassVar[str] = "1"
+
+    def score(
+        self,
+        media_type: str | None,
+        name: str | None,  # noqa: ARG002 - the protocol's arguments
+        head: bytes,  # noqa: ARG002
+    ) -> int | None:
+        """Accept what is labelled as a row."""
+        return 100 if media_type == MESSAGE_TYPE else None
+
+    def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
+        """Read the row. Columns that the map does not name are facts.
+
+        Raises:
+            ItemError: ``corrupt`` when it is no record of a table.
+        """
+        about = context.metadata
+        text, guessed = charsets.decode_file(stream.read())
+        row = _row(text, about)
+        columns = _strings(about.get("columns", ""))
+
+        def said(field: str) -> str:
+            return charsets.tidy(row.get(columns.get(field, ""), "")).strip()
+
+        bodies = [words for name in _BODIES if (words := said(name))]
+        unnamed = {name: value for name, value in row.items() if value and name not in columns.values()}
+        facts = unnamed | {
+            name: words
+            for name in ("message_id", "thread", "attachments", "deleted")
+            if (words := said(name))
+        }
+        recipients = tuple(map(_address, filter(None, map(str.strip, said("recipients").split(";")))))
+        sender = said("sender")
+        return Extraction(
+            text="\n".join(dict.fromkeys(bodies)),
+            kind=Kind.CHAT,
+            fields=Fields(
+                sender=_address(sender) if sender else None,
+                to=recipients,
+                moment=_moment(about),
+                thread_key=about.get("group", ""),
+            ),
+            metadata=facts,
+            warnings=(WarningCode.CHARSET_GUESSED,) if guessed else (),
+        )
+
+
+def _row(text: str, about: Mapping[str, str]) -> dict[str, str]:
+    """Return the cells by column; those beyond the header by their number."""
+    csv.field_size_limit(max(csv.field_size_limit(), _MOST_CHARACTERS))
+    delimiter = about.get("delimiter", ",")
+    if delimiter not in {",", ";", "\t"}:
+        raise ItemError(Reason.CORRUPT, "table_row")
+    try:
+        cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    except csv.Error:
+        raise ItemError(Reason.CORRUPT, "table_row") from None
+    try:
+        header = [str(name) for name in json.loads(about.get("header", "[]"))]
+    except (ValueError, TypeError):
+        header = []
+    names = [*header, *(f"column {number + 1}" for number in range(len(header), len(cells)))]
+    return {
+        charsets.without_surrogates(name): charsets.without_surrogates(cell.replace("\x00", ""))
+        for name, cell in zip(names, cells, strict=False)
+    }
+
+
+def _strings(stated: str) -> dict[str, str]:
+    try:
+        value = json.loads(stated) if stated else {}
+    except ValueError:
+        return {}
+    return {str(key): str(one) for key, one in value.items()} if isinstance(value, dict) else {}
+
+
+def _address(stated: str) -> Address:
+    found = _PERSON.fullmatch(stated)
+    if found is not None:
+        return Address(found["name"].strip(), found["address"].strip())
+    return Address("", stated) if "@" in stated or stated.startswith("+") else Address(stated, "")
+
+
+def _moment(about: Mapping[str, str]) -> Moment:
+    stated = about.get("at", "")
+    at = datetime.fromisoformat(stated) if stated else None
+    return Moment(at, about.get("at_text", ""), Basis(about.get("at_basis", Basis.NONE.value)))

@@ -17,6 +17,7 @@ from cli.adequacy import adequacy_command
 from cli.columns import columns_command
 from cli.common import By, ItemId, RequestId, opened
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
+from cli.screenshots import screenshots_command
 from records.errors import DaylightError, Incomplete
 from records.settings import load_settings
 
@@ -85,6 +86,7 @@ def open_command(
 
 app.command("amend")(topping_up.amend_command)
 app.command("columns")(columns_command)
+app.command("screenshots")(screenshots_command)
 app.command("plan")(planning.plan_command)
 
 

@@ -20,6 +20,7 @@ from connectors.message_table import MessageTable
 from connectors.microsoft_graph import MicrosoftGraph
 from connectors.protocol import Connector
 from connectors.purview_export import PurviewExport
+from connectors.screenshots import Screenshots
 from connectors.slack_export import SlackExport
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
 from connectors.vault_export import VaultExport
@@ -37,6 +38,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     MessageTable.name: MessageTable,
     MicrosoftGraph.name: MicrosoftGraph,
     PurviewExport.name: PurviewExport,
+    Screenshots.name: Screenshots,
     SlackExport.name: SlackExport,
     SmsBackupRestore.name: SmsBackupRestore,
     VaultExport.name: VaultExport,

@@ -83,7 +83,9 @@ def _row(text: str, about: Mapping[str, str]) -> dict[str, str]:
     if delimiter not in {",", ";", "\t"}:
         raise ItemError(Reason.CORRUPT, "table_row")
     try:
-        cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        # one that a bare carriage return breaks gives all its cells
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        cells = [cell for row in rows for cell in row]
     except csv.Error:
         raise ItemError(Reason.CORRUPT, "table_row") from None
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -172,6 +174,14 @@ def test_tables_that_are_cut_or_strange(
     assert done.scopes["t.csv"][2:] == failure
 
 
+def test_a_large_cell_is_read_though_nothing_was_counted_before(tmp_path: Path) -> None:
+    source = table(tmp_path, FIRST + b"03/05/2025 9:06 AM,Lee,R," + b"x" * 200_000 + b",,\r\n")
+    csv.field_size_limit(128 << 10)
+    (scope,) = source.scopes()
+    ((one),), _ = everything(source, scope)
+    assert isinstance(one, FoundItem)
+
+
 @pytest.mark.parametrize("kill_after", [1, 2, 3])
 def test_a_kill_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_after: int
@@ -209,9 +219,6 @@ def test_a_proposal_says_what_it_did_not_find() -> None:
 
 @given(st.lists(st.lists(st.text(max_size=12), min_size=1, max_size=4), max_size=6))
 def test_records_are_cut_as_the_csv_reader_cuts_them(cells: list[list[str]]) -> None:
-    import csv
-    import io
-
     out = io.StringIO(newline="")
     csv.writer(out).writerows(cells)
     data = out.getvalue().encode("utf-8", "surrogatepass")

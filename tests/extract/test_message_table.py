@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from datetime import UTC, datetime
@@ -50,6 +51,14 @@ def test_a_translation_that_is_the_same_is_read_once_and_extra_cells_are_kept() 
     made = read("3/4/25,Lee,Rosa,hi,hi,Alder,more,\r\n")
     assert made.text == "hi"
     assert made.metadata == {"School": "Alder", "column 7": "more"}
+
+
+def test_a_bare_carriage_return_loses_no_cell_and_a_cell_may_be_large() -> None:
+    made = read("3/4/25,Lee,Rosa,hi\rthere,ja,Alder\n")
+    assert made.text == "hi\nthere"
+    assert made.metadata == {"School": "ja", "column 7": "Alder"}
+    csv.field_size_limit(128 << 10)
+    assert len(read(f"3/4/25,Lee,Rosa,{'x' * 200_000},,\n").text) == 200_000
 
 
 def test_other_delimiters_and_charsets() -> None:

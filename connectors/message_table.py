@@ -289,7 +289,7 @@ def _records(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _cells(text: str, delimiter: str) -> list[str]:
-    """Return the cells of a record; one that a bare carriage return breaks gives all its cells, none is lost."""
+    """Return the cells of a record, all of them where a bare carriage return breaks it."""
     csv.field_size_limit(max(csv.field_size_limit(), _RECORD_BYTES))
     return [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) for cell in row]
 

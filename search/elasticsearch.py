@@ -31,8 +31,9 @@ import re
 import threading
 import time
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -82,6 +83,7 @@ is 0, so phrases and distances do not notice). The server refuses a string above
 _BULK_DOCUMENTS = 1_000
 _BULK_CHARACTERS = 8 << 20
 _WORDS_EACH = 2_000
+_PACKS_EACH = 50
 _PAGE = 10_000  # the server's largest page (index.max_result_window)
 _BUCKETS = 10_000
 _TEXTS_EACH = 200
@@ -91,7 +93,11 @@ _KEEP_ALIVE = "5m"
 _LAST = "\U0010ffff"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _AT_ONCE = 20  # queries of a list that are sent together; the server runs them side by side
+_AHEAD = 2  # such pieces that are asked before the answer to one is taken in
 _AT_ONCE_S = 2  # longest for one of them; then it is asked alone
+_FIRST_HITS = 100  # read with each count
+_SHARED = 25_000  # families, and contents, that hits share; two lists are below the server's 65,536 buckets
+_WORDS_WAITING = 100_000
 _LONG_LIST = 50  # queries from which on every document's row is read once, and hits come as numbers
 _MANY_PATTERNS = 10  # from which on all words of the index are read once
 _HIT_SORT = ("item_id", "family_id", "custodian", "source", "distinct_key")
@@ -162,6 +168,8 @@ class ElasticsearchEngine:
         self.load_alias = f"{self.alias}-load"
         self._clients: dict[int, Elasticsearch] = {}
         self._lock = threading.Lock()
+        self._answer: _Answer | None = None
+        self._words = _AllWords()
 
     # -- the index itself
 
@@ -172,7 +180,7 @@ class ElasticsearchEngine:
             UsageError: It was made with another token rule or layout.
         """
         with _translated():
-            if self._made_with() is None:
+            if self._made() is None:
                 with suppress(_AlreadyThere):
                     self._make(1)
 
@@ -199,6 +207,8 @@ class ElasticsearchEngine:
             with self._reader() as reader:
                 found = reader.total({"match_all": {}}) if reader else 0
                 loads = reader.loads if reader else ()
+                if reader and found == documents and not reader.joined():
+                    self._join_words(reader)
             if found != documents:
                 raise CheckFailed(
                     f"the index holds {found:,} documents and the ledger {documents:,}: "
@@ -208,10 +218,23 @@ class ElasticsearchEngine:
             self._client().indices.put_settings(index=index, settings=_settings()["serve"])
             older = [name for name in self._versions() if name != index]
             self._client().indices.update_aliases(
-                actions=[*({"remove_index": {"index": name}} for name in older), self._shown(index, loads)]
+                actions=[
+                    *({"remove_index": {"index": name}} for name in older),
+                    self._for_people(index, loads),
+                ]
             )
 
-    def _shown(self, index: str, loads: Iterable[str]) -> dict[str, Any]:
+    def _join_words(self, reader: _Reader) -> None:
+        """Put the words of all batches together, so that whoever asks for many reads each once."""
+        load = _joined_load(reader.loads)
+        packs = _packed(reader.words(""), load, {"batch": "", "generation": 0})
+        while piece := list(islice(packs, 2 * _PACKS_EACH)):
+            _bulk(self, piece)
+        _bulk(self, [{"index": {"_id": f"{load}:end"}}, {"doc_type": "words_end", "load": load}])
+        older = {"bool": {"filter": [{"prefix": {"load": _JOINED}}], "must_not": [{"term": {"load": load}}]}}
+        self._client().delete_by_query(index=self.load_alias, query=older, conflicts="proceed", refresh=True)
+
+    def _for_people(self, index: str, loads: Iterable[str]) -> dict[str, Any]:
         """The action that shows people the documents of these generations."""
         return {"add": {"index": index, "alias": self.alias, "filter": _live(loads)}}
 
@@ -221,7 +244,7 @@ class ElasticsearchEngine:
         if self._client().indices.exists_alias(name=self.alias, index=index):
             with self._reader() as reader:
                 loads = reader.loads if reader else ()
-            self._client().indices.update_aliases(actions=[self._shown(index, loads)])
+            self._client().indices.update_aliases(actions=[self._for_people(index, loads)])
 
     def drop(self) -> None:
         """Delete every version of the index and its aliases; see ``SearchEngine``."""
@@ -248,17 +271,24 @@ class ElasticsearchEngine:
         )
         return sorted(found.keys())
 
-    def _made_with(self) -> dict[str, Any] | None:
-        """Return what the index says of itself, or None when there is none."""
+    def _made(self) -> str | None:
+        """Return the id that the cluster gave the index, or None when there is none.
+
+        Raises:
+            UsageError: It was made with another token rule or layout.
+        """
         try:
-            found = self._client().indices.get_mapping(index=self.load_alias)
+            found = self._client().indices.get(
+                index=self.load_alias,
+                features="mappings,settings",
+                filter_path=["*.mappings._meta", "*.settings.index.uuid"],
+            )
         except NotFoundError:
             return None
-        (mapping,) = (entry["mappings"] for entry in found.values())
-        meta: dict[str, Any] = mapping.get("_meta", {})
-        if meta != _META:
+        (index,) = found.values()
+        if index.get("mappings", {}).get("_meta", {}) != _META:
             raise UsageError("the index was made with another token rule or layout: rebuild it with reindex")
-        return meta
+        return str(index["settings"]["index"]["uuid"])
 
     def _make(self, version: int) -> None:
         index = f"{self.alias}-v{version:06d}"
@@ -378,26 +408,40 @@ class ElasticsearchEngine:
     def count(self, query: q.Node) -> Counts:
         """Count exactly; see ``SearchEngine``."""
         with _translated(), self._reader() as reader:
-            if reader is None:
-                return Counts(0, 0, 0)
-            compiled = reader.compile(query)
-            documents = reader.total(compiled)
-            if documents <= _PAGE:
-                rows = list(reader.rows(compiled, ("family_id", "distinct_key")))
-                return Counts(documents, len({row[0] for row in rows}), len({row[1] for row in rows}))
-            return Counts(
-                documents, reader.distinct(compiled, "family_id"), reader.distinct(compiled, "distinct_key")
-            )
+            return self._answered(reader, query).counts if reader else Counts(0, 0, 0)
 
     def search(self, query: q.Node, after: str | None = None, limit: int = 100) -> list[Hit]:
         """Return hits in item-id order, those after ``after``; see ``SearchEngine``."""
+        kept = self._answer if self._answer is not None and self._answer.query == query else None
+        with _translated():
+            if kept is not None and after is None and kept.has(limit) and self._shown() == kept.shown:
+                return list(kept.first[:limit])
         with _translated(), self._reader() as reader:
             if reader is None:
                 return []
-            compiled = reader.compile(query)
+            known = kept is not None and kept.shown == reader.shown
+            compiled = kept.compiled if kept is not None and known else reader.compile(query)
             if after is not None:
                 compiled = {"bool": {"filter": [compiled, {"range": {"item_id": {"gt": after}}}]}}
             return [Hit(*row) for row in islice(reader.rows(compiled, _HIT_SORT, limit), limit)]
+
+    def _answered(self, reader: _Reader, query: q.Node) -> _Answer:
+        """Count a query and read its first hits; kept, since a person counts, looks, and turns the page."""
+        compiled = reader.compile(query)
+        counts, first = reader.counted(compiled)
+        self._answer = _Answer(query, reader.shown, compiled, counts, first)
+        return self._answer
+
+    def _shown(self) -> _Shown | None:
+        """Return what the index shows now; None where that is more than one page of batches, or nothing."""
+        index_id = self._made()
+        if index_id is None:
+            return None
+        found = self._client().search(
+            index=self.load_alias, allow_partial_search_results=False,
+            filter_path=["timed_out", "hits.hits.sort"], **_page(_SHOWN, _BATCH, _PAGE),
+        ).get("hits", {}).get("hits", [])  # fmt: skip
+        return (index_id, _loads(hit["sort"] for hit in found)) if len(found) < _PAGE else None
 
     def terms(self, queries: Iterable[q.Node]) -> Iterator[TermHits]:
         """Run a term list, all of it on one point in time; see ``SearchEngine``."""
@@ -409,9 +453,18 @@ class ElasticsearchEngine:
             if sum(len(set(q.open_terms(query))) for query in listed) >= _MANY_PATTERNS:
                 reader.read_words()
             hits = _rows_of_hits if len(listed) < _LONG_LIST else reader.table()
-            waiting = iter(listed)
-            while piece := list(islice(waiting, _AT_ONCE)):
-                yield from reader.answers(piece, hits)
+            pieces = [listed[n : n + _AT_ONCE] for n in range(0, len(listed), _AT_ONCE)]
+            asking = ThreadPoolExecutor(1)  # so that the server works on the next while one is taken in
+            try:
+                waiting: deque[Future[list[TermHits]]] = deque()
+                for piece in pieces:
+                    waiting.append(asking.submit(lambda piece=piece: list(reader.answers(piece, hits))))  # type: ignore[misc]
+                    if len(waiting) > _AHEAD:
+                        yield from waiting.popleft().result()
+                while waiting:
+                    yield from waiting.popleft().result()
+            finally:
+                asking.shutdown(cancel_futures=True)
 
     def expand(self, term: q.Term) -> list[str]:
         """Return the words of the index that a term stands for, sorted; see ``SearchEngine``."""
@@ -423,23 +476,30 @@ class ElasticsearchEngine:
     def vocabulary(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield the tokens that start with ``prefix`` (folded first), with the number of documents."""
         with _translated(), self._reader() as reader:
-            found = reader.words(fold(prefix).strip()) if reader else {}
-        yield from sorted(found.items())
+            found = list(reader.words(fold(prefix).strip())) if reader else []
+        yield from found
 
     def state(self) -> IndexState:
         """Say what is in the index."""
-        with _translated(), self._reader() as reader:
-            documents = reader.documents if reader else 0
-            batches = len(reader.loads) if reader else 0
+        documents = batches = 0
+        with _translated():
+            if self._made() is not None:
+                found = self._client().search(
+                    index=self.load_alias, query=_SHOWN, size=0, track_total_hits=True,
+                    aggs={"documents": {"sum": {"field": "documents"}}}, allow_partial_search_results=False,
+                )  # fmt: skip
+                batches = found["hits"]["total"]["value"]
+                documents = int(found["aggregations"]["documents"]["value"])
         return IndexState(documents, batches, ANALYZER, "elasticsearch")
 
     @contextmanager
     def _reader(self) -> Iterator[_Reader | None]:
         """Open a point in time, or give None when the index was never made."""
-        if self._made_with() is None:
+        index_id = self._made()
+        if index_id is None:
             yield None
             return
-        reader = _Reader(self._client(), self.load_alias, self.time_limit_s)
+        reader = _Reader(self._client(), self.load_alias, index_id, self.time_limit_s, self._words)
         try:
             reader.open()
             yield reader
@@ -614,7 +674,10 @@ class _Load:
         if waiting:
             self._send(waiting, describe)
         self.documents = len(self._items)
-        _bulk(self._engine, list(self._packed()))
+        named = {"batch": self._batch_id, "generation": self.generation}
+        packs = list(_packed(sorted(self._words.items()), self._load, named))
+        self._packs = len(packs) // 2
+        _bulk(self._engine, packs)
 
     def _send(self, documents: list[IndexDocument], describe: Describe | None) -> None:
         known = dict(describe([document.item_id for document in documents])) if describe else {}
@@ -629,18 +692,6 @@ class _Load:
                 source |= _described(known[document.item_id])
             operations += [{"index": {"_id": f"{self._load}:{document.item_id}"}}, source]
         _bulk(self._engine, operations)
-
-    def _packed(self) -> Iterator[dict[str, Any]]:
-        """The batch's words in order, some thousand a record: looked up by their first and last."""
-        words = iter(sorted(self._words.items()))
-        while pack := list(islice(words, _WORDS_EACH)):
-            yield {"index": {"_id": f"{self._load}:words:{self._packs}"}}
-            yield {
-                "doc_type": "words", "load": self._load, "batch": self._batch_id,
-                "generation": self.generation, "first_word": pack[0][0], "last_word": pack[-1][0],
-                "words": "\n".join(f"{word} {documents}" for word, documents in pack),
-            }  # fmt: skip
-            self._packs += 1
 
     def check(self) -> None:
         """Make sure that all that was sent is there and that no item is in another batch."""
@@ -727,6 +778,26 @@ def _source(document: IndexDocument, body: str, load: str, batch_id: str) -> dic
             pieces = [_SURROGATE.sub(" ", piece) for piece in pieces_of(text, PIECE_CHARACTERS)]
             found[name] = pieces if len(pieces) > 1 else pieces[0]
     return found
+
+
+def _packed(words: Iterable[tuple[str, int]], load: str, named: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Words in order, some thousand a record: looked up by their first and last."""
+    stream, number = iter(words), 0
+    while pack := list(islice(stream, _WORDS_EACH)):
+        yield {"index": {"_id": f"{load}:words:{number}"}}
+        yield {
+            "doc_type": "words", "load": load, **named, "first_word": pack[0][0], "last_word": pack[-1][0],
+            "words": "\n".join(f"{word} {documents}" for word, documents in pack),
+        }  # fmt: skip
+        number += 1
+
+
+_JOINED = "joined:"
+
+
+def _joined_load(loads: Iterable[str]) -> str:
+    """Under what name the words of these generations are kept together; no batch's load begins so."""
+    return _JOINED + hashlib.sha256("\n".join(sorted(loads)).encode()).hexdigest()
 
 
 def _described(fields: dict[str, Any]) -> dict[str, Any]:
@@ -854,6 +925,61 @@ class _Table:
         return tuple([self.all[place] for place in sorted([self.places[row[0]] for row in rows])])
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a query found, for the pages that are asked for after its count.
+
+    Attributes:
+        query: The query.
+        shown: What the index showed then.
+        compiled: The query as the server takes it.
+        counts: Its counts.
+        first: Its first hits, at most ``_FIRST_HITS``.
+    """
+
+    query: q.Node
+    shown: _Shown
+    compiled: dict[str, Any]
+    counts: Counts
+    first: tuple[Hit, ...]
+
+    def has(self, limit: int) -> bool:
+        """Say whether a first page of so many hits is in it."""
+        return limit <= len(self.first) or len(self.first) == self.counts.documents
+
+
+_Shown = tuple[str, tuple[str, ...]]
+"""Id of an index, and the generations that are to be seen in it: where both are the same, all is."""
+
+
+class _AllWords:
+    """All words of an index as last read, a space between two: as strings they take ten times as much."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[_Shown, str] | None = None
+
+    def get(self, shown: _Shown) -> list[str] | None:
+        """Return the words, sorted, or None when others or none are kept."""
+        kept = self._kept
+        return kept[1].split(" ") if kept is not None and kept[0] == shown else None
+
+    def keep(self, shown: _Shown, words: list[str]) -> None:
+        """Keep them instead of what was kept."""
+        self._kept = shown, " ".join(words)
+
+
+_SHOWN = {"bool": {"filter": [{"term": {"doc_type": "batch"}}, {"range": {"live": {"gt": 0}}}]}}
+"""The records of batches that are to be seen."""
+
+
+_BATCH = ("batch", "live")
+
+
+def _loads(records: Iterable[list[Any]]) -> tuple[str, ...]:
+    """Name the generation that is to be seen of each batch."""
+    return tuple(f"{batch}.{live}" for batch, live in records)
+
+
 def _live(loads: Iterable[str]) -> dict[str, Any]:
     return {"bool": {"filter": [{"term": {"doc_type": "item"}}, {"terms": {"load": list(loads)}}]}}
 
@@ -862,30 +988,33 @@ class _Reader:
     """The index at one point in time.
 
     Attributes:
-        loads: The generations that are to be seen, one a batch.
-        documents: How many documents they say they have.
+        shown: The index and the generations in it that are to be seen, one a batch.
         limit_s: How long a query may take.
         until: When the present one is over, by the monotonic clock.
     """
 
-    def __init__(self, client: Elasticsearch, index: str, limit_s: float) -> None:
+    def __init__(
+        self, client: Elasticsearch, index: str, index_id: str, limit_s: float, words: _AllWords
+    ) -> None:
         self._client = client
         self._index = index
         self._pit = ""
-        self.loads: tuple[str, ...] = ()
-        self.documents = 0
+        self.shown: _Shown = (index_id, ())
         self.limit_s = limit_s
         self.until = time.monotonic() + limit_s
         self._labels: dict[str, list[str]] = {}
-        self._words: list[str] | None = None
+        self._words = words
+        self._joined: bool | None = None
         self._filter: dict[str, Any] = {}
+
+    @property
+    def loads(self) -> tuple[str, ...]:
+        """The generations that are to be seen, one a batch."""
+        return self.shown[1]
 
     def open(self) -> None:
         self._pit = self._client.open_point_in_time(index=self._index, keep_alive=_KEEP_ALIVE)["id"]
-        shown = {"bool": {"filter": [{"term": {"doc_type": "batch"}}, {"range": {"live": {"gt": 0}}}]}}
-        records = list(self._rows(shown, ("batch", "live", "documents")))
-        self.loads = tuple(f"{batch}.{live}" for batch, live, _ in records)
-        self.documents = sum(row[2] for row in records)
+        self.shown = self.shown[0], _loads(self._rows(_SHOWN, _BATCH))
         self._filter = _live(self.loads)
 
     def close(self) -> None:
@@ -920,25 +1049,34 @@ class _Reader:
         """Yield keyword fields of every document that matches, in the order of the fields."""
         return self._rows(self._seen(query), fields, page)
 
-    def _rows(self, query: dict[str, Any], fields: tuple[str, ...], page: int = _PAGE) -> Iterator[list[Any]]:
+    def _rows(
+        self,
+        query: dict[str, Any],
+        fields: tuple[str, ...],
+        page: int = _PAGE,
+        first: list[list[Any]] | None = None,
+    ) -> Iterator[list[Any]]:
         """Page by ``search_after``; what is sorted by comes with the hit, so that nothing else is read.
 
-        Without ``stored_fields`` the server would unpack each hit's text to give its ``_id``.
+        Without ``stored_fields`` the server would unpack each hit's text to give its ``_id``. ``first`` is
+        the first page, where it was read before.
         """
         size = max(1, min(page, _PAGE))
         after: list[Any] | None = None
         while True:
-            found = self._search(
-                filter_path=["pit_id", "timed_out", "hits.hits.sort"],
-                search_after=after,
-                **_page(query, fields, size),
-            )
-            hits = found.get("hits", {}).get("hits", [])
-            for hit in hits:
-                yield hit["sort"][: len(fields)]
-            if len(hits) < size:
+            rows = first
+            if rows is None or after is not None:
+                found = self._search(
+                    filter_path=["pit_id", "timed_out", "hits.hits.sort"],
+                    search_after=after,
+                    **_page(query, fields, size),
+                )
+                rows = [hit["sort"] for hit in found.get("hits", {}).get("hits", [])]
+            for row in rows:
+                yield row[: len(fields)]
+            if len(rows) < size:
                 return
-            after = hits[-1]["sort"]
+            after = rows[-1]
 
     def table(self) -> _Table:
         """Read the row of every document once."""
@@ -959,17 +1097,17 @@ class _Reader:
             if isinstance(one, str):
                 yield TermHits((), one)
                 continue
-            rows = next(answered)
+            first = next(answered)
             self.until = time.monotonic() + self.limit_s
             try:
-                yield TermHits(hits.hits(self._rows(one, hits.fields) if rows is None else rows))
+                yield TermHits(hits.hits(self._rows(one, hits.fields, first=first)))
             except TooLong as refused:
                 yield TermHits((), str(refused))
 
     def _together(
         self, queries: list[dict[str, Any]], fields: tuple[str, ...]
     ) -> Iterator[list[list[Any]] | None]:
-        """Yield the rows of each query; None for one that must be asked alone: it is long, or failed."""
+        """Yield the first page of each query; None for one to be asked alone: it is slow, or failed."""
         if not queries:
             return
         searches: list[dict[str, Any]] = []
@@ -983,12 +1121,40 @@ class _Reader:
         )
         for answer in found["responses"]:
             hits = answer.get("hits", {}).get("hits", [])
-            whole = "error" not in answer and not answer.get("timed_out") and len(hits) < _PAGE
+            whole = "error" not in answer and not answer.get("timed_out")
             yield [hit["sort"] for hit in hits] if whole else None
 
-    def distinct(self, query: dict[str, Any], field: str) -> int:
-        """Return how many different values a field has, exactly."""
-        return sum(1 for _ in self._values(self._seen(query), field))
+    def counted(self, query: dict[str, Any]) -> tuple[Counts, tuple[Hit, ...]]:
+        """Count what matches exactly, and return its first hits by item id.
+
+        The server counts the families, and contents, that several of the documents share: each of the others
+        has one of its own. Their number is all that it sends.
+        """
+        shared: dict[str, Any] = {}
+        for name in ("family_id", "distinct_key"):
+            several = {"min_doc_count": 2, "shard_min_doc_count": 2}
+            shared[name] = {"terms": {"field": name, "size": _SHARED, **several}}
+            shared[f"all_{name}"] = {"stats_bucket": {"buckets_path": f"{name}>_count"}}
+        page = _page(self._seen(query), _HIT_SORT, _FIRST_HITS)
+        found = self._search(
+            aggs=shared,
+            filter_path=[
+                "pit_id", "timed_out", "hits.total", "hits.hits.sort",
+                *(f"aggregations.all_*.{figure}" for figure in ("count", "sum")),
+            ],
+            **{**page, "track_total_hits": True},
+        )  # fmt: skip
+        documents = int(found["hits"]["total"]["value"])
+
+        def different(name: str) -> int:
+            figures = found["aggregations"][f"all_{name}"]
+            if figures["count"] < _SHARED:
+                return documents - int(figures["sum"]) + int(figures["count"])
+            return sum(1 for _ in self._values(self._seen(query), name))
+
+        counts = Counts(documents, different("family_id"), different("distinct_key"))
+        hits = found["hits"].get("hits", [])
+        return counts, tuple(Hit(*hit["sort"][: len(_HIT_SORT)]) for hit in hits)
 
     def _values(self, query: dict[str, Any], field: str) -> Iterator[str]:
         after: dict[str, Any] | None = None
@@ -1030,28 +1196,45 @@ class _Reader:
                 return
             after = page[-1]["sort"]
 
+    def words(self, start: str) -> Iterator[tuple[str, int]]:
+        """Yield the words that start so, sorted, with the number of their documents."""
+        waiting: dict[str, int] = {}
+        for first, pack in self._packs(start):
+            if len(waiting) > _WORDS_WAITING:  # no later pack has a word before the first of this one
+                ready = sorted(word for word in waiting if word < first)
+                yield from ((word, waiting.pop(word)) for word in ready)
+            for line in pack.split("\n"):
+                word, _, documents = line.partition(" ")
+                if word.startswith(start):
+                    waiting[word] = waiting.get(word, 0) + int(documents)
+        yield from sorted(waiting.items())
+
+    def _listed(self, start: str) -> list[str]:
+        """Return the words that start so, sorted."""
+        words = self._words.get(self.shown)
+        if words is None:
+            words = sorted({word for _, pack in self._packs(start) for word in pack.split()[::2]})
+            if not start:
+                self._words.keep(self.shown, words)
+        return words[bisect_left(words, start) : bisect_left(words, start + _LAST)] if start else words
+
     def read_words(self) -> None:
         """Read all words of the index, for a list that asks for many."""
-        words: set[str] = set()
-        for pack in self._packs(""):
-            words.update(pack.split()[::2])
-        self._words = sorted(words)
+        self._listed("")
 
-    def words(self, start: str) -> dict[str, int]:
-        """Return the words that start so, with the number of their documents."""
-        found: dict[str, int] = {}
-        for pack in self._packs(start):
-            for line in pack.split("\n"):
-                if line.startswith(start):
-                    word, _, documents = line.partition(" ")
-                    found[word] = found.get(word, 0) + int(documents)
-        return found
+    def joined(self) -> bool:
+        """Say whether the words of all batches are kept together too, see ``publish``."""
+        if self._joined is None:
+            end = [{"term": {"doc_type": "words_end"}}, {"term": {"load": _joined_load(self.loads)}}]
+            found = self._search(query={"bool": {"filter": end}}, size=0, track_total_hits=True)
+            self._joined = found["hits"]["total"]["value"] > 0
+        return self._joined
 
-    def _packs(self, start: str) -> Iterator[str]:
-        """Yield what ``_Load`` has packed, as far as words in it may start so."""
+    def _packs(self, start: str) -> Iterator[tuple[str, str]]:
+        """Yield packs as far as words in them may start so, in the order of their first words, with these."""
         wanted: list[dict[str, Any]] = [
             {"term": {"doc_type": "words"}},
-            {"terms": {"load": list(self.loads)}},
+            {"terms": {"load": [_joined_load(self.loads)] if self.joined() else list(self.loads)}},
         ]
         if start:
             wanted += [
@@ -1059,14 +1242,14 @@ class _Reader:
                 {"range": {"first_word": {"lt": start + _LAST}}},
             ]
         after: list[Any] | None = None
-        size = 500
+        size = 200
         while True:
             page = self._search(
-                query={"bool": {"filter": wanted}}, size=size, sort=["_shard_doc"], search_after=after,
+                query={"bool": {"filter": wanted}}, size=size, sort=["first_word"], search_after=after,
                 source=["words"], track_total_hits=False,
             )["hits"]["hits"]  # fmt: skip
             for hit in page:
-                yield hit["_source"]["words"]
+                yield hit["sort"][0], hit["_source"]["words"]
             if len(page) < size:
                 return
             after = page[-1]["sort"]
@@ -1087,12 +1270,7 @@ class _Reader:
 
     def expand(self, term: q.Term) -> list[str]:
         """Return the words of the index that a term stands for, sorted, unless they are too many."""
-        start = expansion.common_start(term)
-        if self._words is None:
-            words = expansion.expand(term, self.words(start))
-        else:
-            first, last = (bisect_left(self._words, border) for border in (start, start + _LAST))
-            words = expansion.expand(term, self._words[first:last])
+        words = expansion.expand(term, self._listed(expansion.common_start(term)))
         if len(words) > PREFIX_LIMIT:
             raise TooManyWords(len(words))
         return words

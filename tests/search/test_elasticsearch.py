@@ -122,6 +122,86 @@ def test_pages_follow_one_another_in_item_order_without_a_wall(
     )
 
 
+@pytest.mark.parametrize("shared", [25_000, 1])
+def test_families_and_contents_are_counted_once_however_many_hits_share_them(
+    filled: ElasticsearchEngine, monkeypatch: pytest.MonkeyPatch, shared: int
+) -> None:
+    """Beyond as many shared ones as the server counts at once, they are listed."""
+    monkeypatch.setattr(module, "_SHARED", shared)
+    monkeypatch.setattr(module, "_BUCKETS", 2)
+    families = {one.family_id for one in EVERYTHING}
+    contents = {one.distinct_key for one in EVERYTHING}
+    assert len(families) < len(EVERYTHING)
+    assert len(contents) < len(EVERYTHING)
+    assert filled.count(ALL) == Counts(len(EVERYTHING), len(families), len(contents))
+
+
+def test_a_page_after_its_count_is_of_the_index_as_it_is_by_then(elastic_engine: ElasticsearchEngine) -> None:
+    engine, bus = elastic_engine, Word("bus")
+
+    def seen() -> tuple[int, list[str]]:
+        return engine.count(bus).documents, [hit.item_id for hit in engine.search(bus)]
+
+    engine.upsert("b1", [document("d1", text="bus"), document("d2", text="tram")])
+    assert seen() == (1, ["d1"])
+    engine.upsert("b2", [document("d3", text="bus")])
+    assert [hit.item_id for hit in engine.search(bus)] == ["d1", "d3"]
+    assert seen() == (2, ["d1", "d3"])
+    engine.rebuild()  # whose first load of a batch has the name of the older index's first
+    engine.upsert("b1", [document("d1", text="tram"), document("d2", text="bus")])
+    engine.upsert("b2", [document("d3", text="tram")])
+    assert [hit.item_id for hit in engine.search(bus)] == ["d2"]
+    engine.drop()
+    engine.upsert("b1", [document("d1", text="tram")])
+    engine.upsert("b2", [document("d3", text="tram")])
+    assert seen() == (0, [])
+
+
+def test_pages_of_a_counted_query_are_of_any_length(
+    filled: ElasticsearchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_HITS", 4)
+    everything = sorted(one.item_id for one in EVERYTHING)
+    assert filled.count(ALL).documents == 13
+    for limit in (1, 4, 5, 100):
+        assert [hit.item_id for hit in filled.search(ALL, limit=limit)] == everything[:limit]
+    assert [hit.item_id for hit in filled.search(ALL, everything[3], 2)] == everything[4:6]
+    assert filled.count(Word("deep")).documents == 1
+    assert filled.search(Word("deep"), limit=100) == [Hit("n2y", "n2", "okafor", "mail-2", "n2y")]
+
+
+def test_the_words_of_all_batches_are_put_together_when_it_is_published(
+    elastic_engine: ElasticsearchEngine, client: Elasticsearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = elastic_engine
+    monkeypatch.setattr(module, "_WORDS_EACH", 2)
+    monkeypatch.setattr(module, "_PACKS_EACH", 2)
+    monkeypatch.setattr(module, "_WORDS_WAITING", 1)
+
+    def records(doc_type: str) -> int:
+        joined = [{"term": {"doc_type": doc_type}}, {"prefix": {"load": "joined:"}}]
+        return int(client.count(index=engine.load_alias, query={"bool": {"filter": joined}})["count"])
+
+    engine.upsert("b1", [document("d1", text="bus tram"), document("d2", text="bus")])
+    engine.upsert("b2", [document("d3", text="bus coach"), document("d4", text="ferry taxi")])
+    words = [("bus", 3), ("coach", 1), ("ferry", 1), ("taxi", 1), ("tram", 1)]
+    assert list(engine.vocabulary("")) == words
+    engine.publish(4)
+    assert (records("words"), records("words_end")) == (3, 1)
+    assert list(engine.vocabulary("")) == words
+    assert list(engine.vocabulary("t")) == words[3:]
+    assert engine.expand(read("*r*y")) == ["ferry"]  # type: ignore[arg-type]
+    assert engine.expand(read("t*m")) == ["tram"]  # type: ignore[arg-type]
+
+    engine.upsert("b2", [document("d3", text="train")])
+    assert list(engine.vocabulary("t")) == [("train", 1), ("tram", 1)]
+    assert engine.expand(read("*r*")) == ["train", "tram"]  # type: ignore[arg-type]
+    engine.publish(3)
+    client.indices.refresh(index=engine.load_alias)
+    assert (records("words"), records("words_end")) == (2, 1)
+    assert list(engine.vocabulary("")) == [("bus", 2), ("train", 1), ("tram", 1)]
+
+
 def test_a_batch_again_replaces_what_it_put_there(elastic_engine: ElasticsearchEngine) -> None:
     engine = elastic_engine
     fill(engine)

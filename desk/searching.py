@@ -45,6 +45,9 @@ from search.tree import Node
 from search.unsearched import gap_items
 
 PAGE = 500
+LONG_LIST = 50
+"""Terms from which on worker processes will probably be needed."""
+
 SCRATCH_VERSION = 0
 """Hits of a list that was only tried; versions of a request start at 1."""
 
@@ -200,6 +203,8 @@ def _counted(home: Home, found: OpenRequest, terms: Path | None, *, adopt: bool,
         return kept
     else:
         listed = read_terms(found.terms.encode("utf-8"))
+    if len(listed.terms) >= LONG_LIST:
+        pool.start()  # it gets ready while the index is asked
     report = run(home, found, version, listed, counting_by_workers(home, found.request_id))
     if version != SCRATCH_VERSION:
         describe_after(home, found.request_id)

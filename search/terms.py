@@ -10,11 +10,12 @@ from __future__ import annotations
 import csv
 import re
 from array import array
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -324,8 +325,11 @@ class _Tally:
 
     def add(self, term: int, hits: Sequence[Hit]) -> None:
         """Take in what one term found."""
-        numbers = [self._number(hit) for hit in hits]
-        families = {self.families[n] for n in numbers}
+        known = self.numbers.get
+        numbers = [
+            number if (number := known(hit.item_id)) is not None else self._number(hit) for hit in hits
+        ]
+        families = set(map(self.families.__getitem__, numbers))
         for number in numbers:
             self.terms_of[number].append(term)
         for family in families:
@@ -333,14 +337,14 @@ class _Tally:
         self.rows.append(self._figures(numbers, families))
 
     def _number(self, hit: Hit) -> int:
-        number = self.numbers.setdefault(hit.item_id, len(self.ids))
-        if number == len(self.ids):
-            self.ids.append(hit.item_id)
-            self.families.append(hit.family_id)
-            self._custodian.append(hit.custodian_id)
-            self._source.append(hit.source_id)
-            self._content.append(self._names.setdefault(hit.distinct_key, len(self._names)))
-            self.terms_of.append(array("L"))
+        """Number a document that was not met before."""
+        number = self.numbers[hit.item_id] = len(self.ids)
+        self.ids.append(hit.item_id)
+        self.families.append(hit.family_id)
+        self._custodian.append(hit.custodian_id)
+        self._source.append(hit.source_id)
+        self._content.append(self._names.setdefault(hit.distinct_key, len(self._names)))
+        self.terms_of.append(array("L"))
         return number
 
     def _figures(self, numbers: Sequence[int], families: Collection[str]) -> dict[str, Any]:
@@ -348,9 +352,9 @@ class _Tally:
             "documents": len(numbers),
             "families": len(families),
             "with_family": self._size(families),
-            "distinct": len({self._content[n] for n in numbers}),
-            "custodians": dict(sorted(Counter(self._custodian[n] for n in numbers).items())),
-            "sources": dict(sorted(Counter(self._source[n] for n in numbers).items())),
+            "distinct": len(set(map(self._content.__getitem__, numbers))),
+            "custodians": dict(sorted(Counter(map(self._custodian.__getitem__, numbers)).items())),
+            "sources": dict(sorted(Counter(map(self._source.__getitem__, numbers)).items())),
         }
 
     def _size(self, families: Iterable[str]) -> int:
@@ -537,39 +541,84 @@ def _store_hits(
 ) -> _Read:
     """Write one row a term and document, and return what the documents say.
 
-    Documents are read and folded once for all terms that match them, in the order in which they were stored;
-    rows are written in the order of their ids, so that a transaction touches few pages of the indexes.
+    Documents are read and folded once for all terms that match them, in groups of neighbouring ids: a group
+    in the order in which it was stored, its rows in the order of their ids, so that a transaction touches few
+    pages of the indexes. Where others count, the rows of one group are written while they read the next.
     """
     totals = [0] * len(run)
     months: list[Counter[str]] = [Counter() for _ in run]
     all_months: Counter[str] = Counter()
     nodes = tuple(one.node for one in run)
-    order = [
-        (item, tally.terms_of[tally.numbers[item]]) for item in _stored_order(catalogue, request_id, tally)
+    groups = _groups(tally, _stored_order(catalogue, request_id, tally))
+    _check_all_stored(sum(len(group.ids) - len(group.stored) for group in groups))
+    pieces = [
+        [(item, tally.terms_of[tally.numbers[item]]) for item in group.stored[n : n + _PIECE]]
+        for group in groups
+        for n in range(0, len(group.stored), _PIECE)
     ]
-    pieces = [order[n : n + _PIECE] for n in range(0, len(order), _PIECE)]
     counted = (
         counting(nodes, pieces)
         if counting is not None and len(pieces) > 1
         else (count_occurrences(catalogue, store, request_id, zone, nodes, piece) for piece in pieces)
     )
-    for item_id, month, counts in chain.from_iterable(counted):
-        number = tally.numbers[item_id]
-        tally.occurrences_of[number] = counts
-        all_months[month] += 1
-        for term, count in zip(tally.terms_of[number], counts, strict=True):
-            totals[term] += count
-            months[term][month] += 1
-    missing = len(tally.ids) - len(tally.occurrences_of)
+    written = 0
+    for piece in counted:
+        for item_id, month, counts in piece:
+            number = tally.numbers[item_id]
+            tally.occurrences_of[number] = counts
+            all_months[month] += 1
+            for term, count in zip(tally.terms_of[number], counts, strict=True):
+                totals[term] += count
+                months[term][month] += 1
+        while written < len(groups) and groups[written].is_counted(tally):
+            _write_rows(catalogue, _hit_rows(request_id, version, run, tally, groups[written].ids))
+            written += 1
+    _check_all_stored(len(tally.ids) - len(tally.occurrences_of))  # one may have been removed meanwhile
+    return _Read(totals, months, all_months)
+
+
+def _check_all_stored(missing: int) -> None:
     if missing:
         raise CheckFailed(
             f"{missing} items of the index are not stored in the catalogue: rebuild it with reindex"
         )
-    rows = _hit_rows(request_id, version, run, tally)
+
+
+def _write_rows(catalogue: Catalogue, rows: Iterator[tuple[str | int, ...]]) -> None:
     while piece := list(islice(rows, HITS_PER_TRANSACTION)):
         with catalogue.write() as connection:
             _insert(connection, piece)
-    return _Read(totals, months, all_months)
+
+
+_GROUP = 10_000
+"""Documents whose rows are written together. Each group is one way through the segments, with gaps."""
+
+
+@dataclass(slots=True)
+class _Group:
+    """Documents with neighbouring ids.
+
+    Attributes:
+        ids: In order.
+        stored: Those that are stored, in the order in which they were.
+    """
+
+    ids: list[str]
+    stored: list[str]
+
+    def is_counted(self, tally: _Tally) -> bool:
+        """Say whether the occurrences in all of them are known."""
+        return all(tally.numbers[item] in tally.occurrences_of for item in self.ids)
+
+
+def _groups(tally: _Tally, stored: Iterable[str]) -> list[_Group]:
+    """Part the documents that match into groups of neighbouring ids."""
+    ids = sorted(tally.numbers)
+    groups = [_Group(ids[n : n + _GROUP], []) for n in range(0, len(ids), _GROUP)]
+    firsts = [group.ids[0] for group in groups]
+    for item in stored:
+        groups[bisect_right(firsts, item) - 1].stored.append(item)
+    return groups
 
 
 Piece = list[tuple[str, "array[int]"]]
@@ -635,11 +684,11 @@ def _insert(connection: sa.Connection, rows: list[tuple[str | int, ...]]) -> Non
 
 
 def _hit_rows(
-    request_id: str, version: int, run: list[_Parsed], tally: _Tally
+    request_id: str, version: int, run: list[_Parsed], tally: _Tally, ids: Iterable[str]
 ) -> Iterator[tuple[str | int, ...]]:
-    """Yield the values of ``_HIT_COLUMNS``, in the order of the item ids."""
+    """Yield the values of ``_HIT_COLUMNS`` of these items, in their order."""
     lines = [one.term.line for one in run]
-    for item_id in sorted(tally.numbers):
+    for item_id in ids:
         number = tally.numbers[item_id]
         for term, count in zip(tally.terms_of[number], tally.occurrences_of[number], strict=True):
             yield request_id, version, lines[term], item_id, tally.families[number], count

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,15 +19,20 @@ from search.protocol import IndexState
 from search.reports import to_csv, to_html
 from search.terms import (
     BadLine,
+    Counted,
     HitReport,
+    Piece,
     Term,
     TermCounts,
     Totals,
+    count_occurrences,
     from_json,
     load_report,
     read_terms,
+    run_terms,
     to_json,
 )
+from search.tree import Node
 from search.unsearched import Gap, Unsearched
 from tests.search import oracle
 from tests.search.home import PACIFIC, REQUEST, Home
@@ -206,6 +213,32 @@ def test_a_wildcard_beyond_the_limit_is_a_bad_line(home: Home) -> None:
     report = run(home, (Term(2, "p*", ""), Term(3, "p7", "")))
     assert [row.line for row in report.terms] == [3]
     assert "stands for 16,385 different words here, more than 16,384" in report.bad_lines[0].problem
+
+
+def test_rows_are_written_group_by_group_in_whatever_order_pieces_are_counted(
+    filled: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    h = t.hits.c
+
+    def rows() -> list[tuple[str, int, int, str]]:
+        query = sa.select(h.item_id, h.term_no, h.occurrences, h.family_id).order_by(sa.text("rowid"))
+        with filled.catalogue.read() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+    def backwards(nodes: tuple[Node, ...], pieces: list[Piece]) -> Iterator[Counted]:
+        assert [len(piece) for piece in pieces] == [1] * 6
+        for piece in reversed(pieces):
+            yield count_occurrences(filled.catalogue, filled.store, REQUEST, PACIFIC, nodes, piece)
+
+    alone = run(filled)
+    expected = rows()
+    assert [item for item, *_ in expected] == sorted(item for item, *_ in expected)
+    monkeypatch.setattr("search.terms._PIECE", 1)
+    monkeypatch.setattr("search.terms._GROUP", 2)
+    listed = (filled.catalogue, filled.store, filled.engine, REQUEST, 1, LIST, PACIFIC)
+    again = run_terms(*listed, counting=backwards)
+    assert rows() == expected
+    assert replace(again, at="") == replace(alone, at="")
 
 
 def test_an_index_that_knows_more_than_the_catalogue_is_refused(filled: Home) -> None:

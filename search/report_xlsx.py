@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.properties import PageSetupProperties
 
-from search.reports import FIGURES, Breakdown, breakdowns, contained, no_words
+from search.reports import FIGURES, Breakdown, breakdowns, contained, local_time, no_words
 from search.term_details import Appendix, ListedTerm
 from search.terms import HitReport
 from search.unsearched import KINDS, GapItem
@@ -29,8 +31,20 @@ LONGEST_CELL = 32_000
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _HEAD_FONT = Font(name="Calibri", bold=True, color="FFFFFF")
 _HEAD_FILL = PatternFill("solid", fgColor="44546A")
-_WRAP = Alignment(wrap_text=True, vertical="top")
+_WRAP = Alignment(wrap_text=True, vertical="top", horizontal="left", indent=1)
+_TEXT = Alignment(horizontal="left", indent=1)  # so that it does not touch a number on its left
+_TOP = Alignment(vertical="top")
+_TOTAL_FONT = Font(name="Calibri", bold=True)
+_TOTAL_FILL = PatternFill("solid", fgColor="EEF1F5")
+_LINE_POINTS, _MOST_LINES = 15, 20
 _TOTAL = "whole list, each document once"
+_HEADS = {
+    "with_family": "with family",
+    "unique": "only this term",
+    "unique_families": "families, only this term",
+    "unique_with_family": "with family, only this term",
+}
+"""Headings of figures, where they are not their names."""
 
 Cell = str | int | None
 Columns = tuple[tuple[str, int], ...]
@@ -55,7 +69,7 @@ def write_xlsx(report: HitReport, appendix: Appendix, gap_items: Sequence[GapIte
         _breakdown_sheet(book, report, part)
     _overlap_sheet(book, report, appendix)
     if appendix.difference is not None:
-        _difference_sheets(book, appendix)
+        _difference_sheets(book, report, appendix)
     if appendix.samples:
         _samples_sheet(book, report, appendix)
     _sheet(
@@ -63,6 +77,7 @@ def write_xlsx(report: HitReport, appendix: Appendix, gap_items: Sequence[GapIte
         "Lines not run",
         (("line", 7), ("what stands there", 50), ("why", 70), ("perhaps meant", 50)),
         ((bad.line, bad.term, bad.problem, bad.repaired) for bad in report.bad_lines),
+        wrap=True,
     )
     _sheet(
         book,
@@ -77,11 +92,14 @@ def write_xlsx(report: HitReport, appendix: Appendix, gap_items: Sequence[GapIte
             ("code", 22),
         ),
         (
-            (kind.label, kind.extent, gap.custodian, gap.source, gap.count, kind.unit, kind.code)
+            (
+                kind.label, kind.extent, gap.custodian, gap.source, gap.count, kind.unit_of(gap.count),
+                kind.code,
+            )
             for gap in report.unsearched.gaps
             for kind in (KINDS[gap.kind],)
         ),
-    )
+    )  # fmt: skip
     _sheet(
         book,
         "Not searched, rows",
@@ -122,7 +140,7 @@ def _report_sheet(book: Workbook, report: HitReport, appendix: Appendix) -> None
     rows: list[tuple[Cell, ...]] = [
         ("request", report.request_id),
         ("version", report.version or "a list that was only tried"),
-        ("made at (UTC)", report.at),
+        ("made at", local_time(report.at, report.zone)),
         ("days are days of", report.zone),
         ("documents in the index", index.documents),
         ("batches in the index", index.batches),
@@ -138,7 +156,7 @@ def _report_sheet(book: Workbook, report: HitReport, appendix: Appendix) -> None
     ]
     if appendix.samples:
         rows.insert(0, ("OFFICE COPY", "holds words of records; not for release"))
-    _sheet(book, "Report", (("what", 42), ("value", 60)), rows)
+    _sheet(book, "Report", (("what", 42), ("value", 70)), rows, wrap=True)
 
 
 def _terms_sheet(book: Workbook, report: HitReport) -> None:
@@ -147,7 +165,7 @@ def _terms_sheet(book: Workbook, report: HitReport) -> None:
         ("term", 40),
         ("note", 30),
         ("parsed", 40),
-        *((name, 12) for name in FIGURES),
+        *((_HEADS.get(name, name), 12) for name in FIGURES),
         ("caution", 40),
     )
     rows: list[tuple[Cell, ...]] = [
@@ -161,13 +179,14 @@ def _terms_sheet(book: Workbook, report: HitReport) -> None:
         )
         for term in report.terms
     ]
-    rows.append((None, _TOTAL, None, None, *(getattr(report.totals, name, None) for name in FIGURES)))
-    _sheet(book, "Terms", widths, rows)
+    total = (None, _TOTAL, None, None, *(getattr(report.totals, name, None) for name in FIGURES))
+    _sheet(book, "Terms", widths, rows, wrap=True, total=total)
     _sheet(
         book,
         "Zero hits",
         (("line", 7), ("term", 40), ("note", 30)),
         ((term.line, term.term, term.note) for term in report.terms if not term.documents),
+        wrap=True,
     )
 
 
@@ -175,9 +194,10 @@ def _breakdown_sheet(book: Workbook, report: HitReport, part: Breakdown) -> None
     rows: list[tuple[Cell, ...]] = [
         (term.line, term.term, *(part.cell(term, column) for column in part.columns)) for term in report.terms
     ]
-    rows.append((None, _TOTAL, *(part.cell(report.totals, column) for column in part.columns)))
-    columns = _COUNTED + tuple((column, 14) for column in part.columns)  # a custodian's id may be "line"
-    _sheet(book, part.title, columns, rows)
+    total = (None, _TOTAL, *(part.cell(report.totals, column) for column in part.columns))
+    # Not named by their place: a custodian's id may be "line".
+    columns = _COUNTED + tuple((column, max(9, len(column) + 3)) for column in part.columns)
+    _sheet(book, part.title, columns, rows, wrap=True, total=total)
 
 
 def _overlap_sheet(book: Workbook, report: HitReport, appendix: Appendix) -> None:
@@ -190,7 +210,7 @@ def _overlap_sheet(book: Workbook, report: HitReport, appendix: Appendix) -> Non
     )
 
 
-def _difference_sheets(book: Workbook, appendix: Appendix) -> None:
+def _difference_sheets(book: Workbook, report: HitReport, appendix: Appendix) -> None:
     change = appendix.difference
     assert change is not None
     assert appendix.moved is not None
@@ -200,7 +220,8 @@ def _difference_sheets(book: Workbook, appendix: Appendix) -> None:
     rows += [("changed", *_listed(one.before), *_listed(one.after)) for one in change.changed]
     for name in ("documents_gained", "documents_lost", "families_gained", "families_lost"):
         rows.append((name.replace("_", " "), None, None, getattr(change, name), None, None, None))
-    rows.append((f"compared with version {change.before}, counted {change.before_at}",))
+    counted = local_time(change.before_at, report.zone)
+    rows.append((f"compared with version {change.before}, counted {counted}",))
     if not change.same_index:
         rows.append(("the two were counted on different states of the index",))
     widths = (("what", 24), ("line before", 12), ("term before", 40), ("documents before", 18))
@@ -227,22 +248,43 @@ def _samples_sheet(book: Workbook, report: HitReport, appendix: Appendix) -> Non
             (*same, None, no_words(hit))
         ]
     widths = (("line", 7), ("term", 30), ("item_id", 36), ("custodian", 20), ("kind", 10), ("sent on", 12))
-    _sheet(book, "Sample hits", (*widths, ("field", 12), ("in context", 90)), rows)
+    _sheet(book, "Sample hits", (*widths, ("field", 12), ("in context", 90)), rows, wrap=True)
 
 
 def _marked(parts: Sequence[str]) -> str:
     return "".join(f"«{part}»" if place % 2 else part for place, part in enumerate(parts))
 
 
-def _sheet(book: Workbook, title: str, columns: Columns, rows: Iterable[Sequence[Cell]]) -> None:
-    """Add a sheet; rows beyond what one sheet holds go on in another of the same name."""
+def _sheet(
+    book: Workbook,
+    title: str,
+    columns: Columns,
+    rows: Iterable[Sequence[Cell]],
+    *,
+    wrap: bool = False,
+    total: Sequence[Cell] | None = None,
+) -> None:
+    """Add a sheet; rows beyond what one sheet holds go on in another of the same name.
+
+    Args:
+        book: The workbook.
+        title: Of the sheet.
+        columns: Heading and width of each column.
+        rows: Cells in the order of the columns.
+        wrap: Show long text whole, on several lines. Not for sheets of a million rows.
+        total: A last row, which stands out.
+    """
     number, left = 1, 0
     sheet: Any = None
-    for row in rows:
+    for row, is_total in chain(((row, False) for row in rows), ((row, True) for row in (total,) if row)):
         if not left:
-            sheet = _started(book, title if number == 1 else f"{title} {number}", columns)
+            sheet, written = _started(book, title if number == 1 else f"{title} {number}", columns), 1
             number, left = number + 1, MOST_ROWS
-        sheet.append([_cell(sheet, value) for value in row])
+        written += 1
+        if wrap:
+            _heighten(sheet, written, row, columns)
+        sheet.append([_cell(sheet, value, wrap=wrap, total=is_total) for value in row])
+        sheet.row_dimensions.pop(written, None)  # it was written; kept, they would grow with the sheet
         left -= 1
     if sheet is None:
         _started(book, title, columns)
@@ -251,10 +293,31 @@ def _sheet(book: Workbook, title: str, columns: Columns, rows: Iterable[Sequence
 def _started(book: Workbook, title: str, columns: Columns) -> Any:
     sheet: Any = book.create_sheet(title)
     sheet.freeze_panes = "A2"
+    # On paper: as wide as the page, with the headings and the sheet's name on each.
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.print_title_rows = "1:1"
+    sheet.oddFooter.left.text, sheet.oddFooter.right.text = "&A", "&P / &N"
     for place, (_, width) in enumerate(columns, start=1):
         sheet.column_dimensions[get_column_letter(place)].width = width
+    _heighten(sheet, 1, [name for name, _ in columns], columns)
     sheet.append([_head(sheet, name) for name, _ in columns])
     return sheet
+
+
+def _heighten(sheet: Any, number: int, row: Sequence[Cell], columns: Columns) -> None:
+    """State the height of a row with long text: LibreOffice fits no rows of a file that states none."""
+    lines = max(
+        (
+            -(-len(value) // max(1, width - 2))
+            for value, (_, width) in zip(row, columns, strict=False)
+            if isinstance(value, str)
+        ),
+        default=1,
+    )
+    if lines > 1:
+        sheet.row_dimensions[number].height = _LINE_POINTS * min(lines, _MOST_LINES)
 
 
 def _head(sheet: Any, name: str) -> Any:
@@ -263,14 +326,21 @@ def _head(sheet: Any, name: str) -> Any:
     return cell
 
 
-def _cell(sheet: Any, value: Cell) -> Any:
+def _cell(sheet: Any, value: Cell, *, wrap: bool = False, total: bool = False) -> Any:
     """Return a number as it is, and text as a cell of the text type: a leading = is never a formula."""
     if not isinstance(value, str):
-        return value
-    if not value:
+        if not wrap:
+            return value
+        cell: Any = WriteOnlyCell(sheet, value)
+        cell.alignment = _TOP
+    elif value:
+        cell = WriteOnlyCell(sheet)
+        cell._value = _ILLEGAL.sub("", value)[:LONGEST_CELL]  # the setter is what guesses the type
+        cell.data_type = "s"
+        cell.number_format = "@"  # a cell that is edited stays text
+        cell.alignment = _WRAP if wrap else _TEXT
+    else:
         return None
-    cell: Any = WriteOnlyCell(sheet)
-    cell._value = _ILLEGAL.sub("", value)[:LONGEST_CELL]  # the setter is what guesses the type
-    cell.data_type = "s"
-    cell.number_format = "@"  # a cell that is edited stays text
+    if total:
+        cell.font, cell.fill = _TOTAL_FONT, _TOTAL_FILL
     return cell

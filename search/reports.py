@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
+from records import canonical
 from search.term_details import Appendix, Pair, Sample
 from search.terms import HitReport, TermCounts, Totals
 from search.unsearched import GAPS, Gap, GapKind, Unsearched
@@ -31,6 +33,9 @@ _NO_TOTAL = frozenset({"unique", "unique_families", "unique_with_family"})
 PAIRS_ON_PAGE = 200
 """Most pairs that the page lists; the workbook has them all."""
 
+COLUMNS_TOGETHER = 10
+"""Most columns of documents in one table of the page: as many as a sheet of paper holds beside the term."""
+
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
@@ -47,6 +52,18 @@ class Breakdown:
     prefix: str
     name: str
     columns: tuple[str, ...]
+
+    def tables(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Return the tables that the page shows it in, each with its caption and its columns."""
+        caption = f"Documents {self.title.lower()}"
+        if len(self.columns) <= COLUMNS_TOGETHER:
+            return [(caption, self.columns)]
+        starts = range(0, len(self.columns), COLUMNS_TOGETHER)
+        pieces = [self.columns[n : n + COLUMNS_TOGETHER] for n in starts]
+        return [
+            (f"{caption}, {piece[0]} to {piece[-1]} ({n} of {len(pieces)})", piece)
+            for n, piece in enumerate(pieces, start=1)
+        ]
 
     def is_undated(self, column: str) -> bool:
         """Say whether a column holds the undated; a custodian may have that word as id."""
@@ -168,6 +185,18 @@ def contained(report: HitReport, pairs: Iterable[Pair]) -> dict[Pair, str]:
     return said
 
 
+def local_time(text: str, zone: str) -> str:
+    """Return a time of the catalogue in a zone, to the minute: ``2026-01-05 10:00 −08:00``."""
+    local = canonical.utc_time(text).astimezone(ZoneInfo(zone))
+    offset = f"{local:%z}"  # +HHMM
+    return f"{local:%Y-%m-%d %H:%M} {offset[:3].replace('-', '−')}:{offset[3:]}"
+
+
+def some(count: int, one: str, many: str) -> str:
+    """Return a number with what it counts."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def to_html(report: HitReport, appendix: Appendix | None = None) -> str:
     """Return the report as one page that needs nothing else: no script, no outside address."""
     behind = appendix or Appendix()
@@ -197,5 +226,6 @@ def _template() -> jinja2.Template:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["n"] = "{:,}".format
-    environment.filters["utc"] = lambda text: text[:19].replace("T", " ") + " UTC"
+    environment.filters["in_zone"] = local_time
+    environment.filters["some"] = some
     return environment.from_string(Path(__file__).with_name("hit_report.html").read_text(encoding="utf-8"))

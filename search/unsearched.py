@@ -34,13 +34,17 @@ class GapKind:
         extent: ``whole``: nothing in the item was searched but its subject, people and file name, and not
             those either where it was not had; ``part``: the rest of the item was searched; ``place``: a place
             or what it did not hand over.
-        unit: What is counted.
+        unit: What is counted, in the plural.
     """
 
     code: str
     label: str
     extent: str
     unit: str
+
+    def unit_of(self, count: int) -> str:
+        """Return the unit as it stands beside a number."""
+        return self.unit.removesuffix("s") if count == 1 else self.unit
 
 
 GAPS = (

@@ -16,7 +16,7 @@ from lxml import html
 from openpyxl import load_workbook
 
 from search.report_xlsx import write_xlsx
-from search.reports import PAIRS_ON_PAGE, to_csv, to_html
+from search.reports import PAIRS_ON_PAGE, local_time, to_csv, to_html
 from search.term_details import Appendix, Pair, difference, overlaps, samples
 from search.terms import HitReport, Term, TermCounts
 from search.unsearched import gap_items
@@ -130,7 +130,7 @@ def test_the_workbook_answers_each_question_on_a_sheet(filled: Home, tmp_path: P
     ) in found["Sample hits"]
     assert [(row[0], row[3:]) for row in found["Lines not run"][1:]] == [(5, ()), (8, ('"open"',))]
     assert found["Not searched"][1:] == [
-        ("Read without error; holds no text", "whole", "lee", "mail", 1, "items", "no_text")
+        ("Read without error; holds no text", "whole", "lee", "mail", 1, "item", "no_text")
     ]
     assert found["Not searched, rows"][1] == ("no_text", "lee", "mail", "m1b", "m1", None, None, 1)
 
@@ -144,6 +144,28 @@ def test_no_cell_of_the_workbook_is_a_formula(filled: Home, tmp_path: Path) -> N
         parts = [book.read(name) for name in book.namelist() if name.startswith("xl/worksheets/")]
     assert len(parts) == 11
     assert not any(b"<f>" in part or b"<f " in part for part in parts)
+
+
+def test_the_workbook_is_made_for_paper_too(filled: Home, tmp_path: Path) -> None:
+    """No column is cut off or printed apart, long terms are shown whole, and totals stand out."""
+    long = " OR ".join(f"word{n}" for n in range(40))
+    report = run(filled, (Term(2, "bus", ""), Term(3, long, "")))
+    write_xlsx(report, appendix(filled, report), [], tmp_path / "hits.xlsx")
+    book = load_workbook(tmp_path / "hits.xlsx")
+    for sheet in book.worksheets:
+        assert (sheet.page_setup.orientation, sheet.page_setup.fitToHeight) == ("landscape", 0)
+        fitted = sheet.sheet_properties.pageSetUpPr
+        assert fitted is not None
+        assert fitted.fitToPage
+        assert sheet.print_title_rows == "$1:$1"
+    terms = book["Terms"]
+    assert [cell.value for cell in terms[1]][6:10] == [
+        "with family", "only this term", "families, only this term", "with family, only this term",
+    ]  # fmt: skip
+    assert len(long) == 386  # in a column of 40: 11 lines of 15 points
+    assert [terms.row_dimensions[n].height for n in (1, 2, 3, 4)] == [45, None, 165, None]
+    assert [terms.cell(n, 2).font.bold for n in (2, 3, 4)] == [False, False, True]
+    assert terms.cell(3, 2).alignment.wrap_text
 
 
 def test_a_workbook_without_hits_has_every_sheet(home: Home, tmp_path: Path) -> None:
@@ -202,14 +224,38 @@ def test_the_page_shows_every_figure(filled: Home) -> None:
     assert cells(page, "Terms added: 7")[3] == ["5", "a and b or c", "not run"]
     assert cells(page, "Lines that were not run: 2")[2][3] == '"open"'
     assert cells(page, "By reason, custodian and source")[1] == [
-        "Read without error; holds no text", "whole", "lee", "mail", "1", "items"
+        "Read without error; holds no text", "whole", "lee", "mail", "1", "item"
     ]  # fmt: skip
     text = " ".join(page.text_content().split())
     assert "Line 4: zebra" in text
-    assert "another term finds too: 3 (line 2, 3, 9)" in text
-    assert "3 documents gained, 0 lost; 1 families gained, 0 lost. Terms that stand in both: 1." in text
+    assert "another term finds too: 3 (lines 2, 3, 9)" in text
+    assert "3 documents gained, 0 lost; 1 family gained, 0 lost. Terms that stand in both: 1." in text
     assert "on an index of the same size and form" in text
     assert "Office copy" not in text
+
+
+def test_many_sources_are_shown_ten_to_a_table(home: Home) -> None:
+    items = [
+        {"id": f"d{n:02}", "text": "bus", "source": f"mail-{n:02}", "sent_at": "2026-01-05T18:00:00.000000Z"}
+        for n in range(1, 13)
+    ]
+    home.fill("b000001", items)
+    home.index("b000001")
+    page = page_of(home, run(home, (Term(2, "bus", ""),)))
+    first = cells(page, "Documents by source, mail-01 to mail-10 (1 of 2)")
+    second = cells(page, "Documents by source, mail-11 to mail-12 (2 of 2)")
+    assert first[0] == ["Line", "Term", *(f"mail-{n:02}" for n in range(1, 11))]
+    assert second == [
+        ["Line", "Term", "mail-11", "mail-12"],
+        ["2", "bus", "1", "1"],
+        ["", "Whole list, each document once", "1", "1"],
+    ]
+    assert cells(page, "Documents by custodian")[1] == ["2", "bus", "12"]
+
+
+def test_times_are_those_of_the_request_with_their_offset() -> None:
+    assert local_time("2026-01-05T18:00:30.000000Z", "America/Los_Angeles") == "2026-01-05 10:00 −08:00"
+    assert local_time("2026-07-05T18:00:30.000000Z", "America/Los_Angeles") == "2026-07-05 11:00 −07:00"
 
 
 def test_samples_are_marked_and_make_it_an_office_copy(home: Home) -> None:

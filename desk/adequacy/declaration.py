@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from desk.adequacy.pages import Block, left_out, section, text
+from search.reports import some
 
 OATH = (
     "I declare under penalty of perjury under the law of Washington that the foregoing is true and correct."
@@ -75,42 +76,43 @@ def statements(facts: dict[str, Any], json_sha256: str) -> list[Statement]:
             lines=4,
         ),
         Statement(
-            f"According to the record, the records of {len(facts['people']['custodians']):,} people in "
-            f"{len(places):,} places were searched. Section 2 of the record names them, with the dates of "
-            "collection."
+            "According to the record, the records of "
+            f"{some(len(facts['people']['custodians']), 'person', 'people')} in "
+            f"{some(len(places), 'place', 'places')} were searched. Section 2 of the record names them, with "
+            "the dates of collection."
         ),
         Statement(
-            f"According to the record, {len(ruled):,} places were considered and not searched, for the "
-            "reasons in section 2."
+            f"According to the record, {some(len(ruled), 'place was', 'places were')} considered and not "
+            "searched, for the reasons in section 2."
         ),
         Statement(
-            f"According to the record, {len(now['terms']):,} terms were run and {len(now['bad_lines']):,} "
-            f"lines of the term list could not be run. {variants['taken']:,} other forms of terms and names "
-            f"were taken into the list"
+            f"According to the record, {some(len(now['terms']), 'term was', 'terms were')} run and "
+            f"{some(len(now['bad_lines']), 'line', 'lines')} of the term list could not be run. "
+            f"Of other forms of terms and names, {variants['taken']:,} were taken into the list"
             f"{left_out(variants['left_out'])} and {variants['refused']:,} were refused, with the reasons in "
-            f"appendix C; {variants['unanswered']:,} have no answer. Section 3 and appendix B have the terms "
-            "with their counts."
+            f"appendix C; without an answer: {variants['unanswered']:,}. Section 3 and appendix B have the "
+            "terms with their counts."
         ),
         Statement(
-            f"According to the record, {found['stored']:,} items were stored. The terms in force match "
-            f"{now['documents']:,} documents in {now['families']:,} families. {found['in_review']:,} items "
-            f"are in review, and {found['decided_items']:,} were decided."
+            f"According to the record, {some(found['stored'], 'item was', 'items were')} stored. The terms "
+            f"in force match {some(now['documents'], 'document', 'documents')} in "
+            f"{some(now['families'], 'family', 'families')}. In review: "
+            f"{some(found['in_review'], 'item', 'items')}, of which decided: {found['decided_items']:,}."
         ),
         Statement(
-            f"According to the record, {gaps['whole']:,} items were not searched, {gaps['part']:,} further "
-            f"items were searched in part, and {gaps['places']:,} places were not searched or not to the "
-            "end. Section 5 has the kinds."
+            f"According to the record, {some(gaps['whole'], 'item was', 'items were')} not searched, "
+            f"{some(gaps['part'], 'further item was', 'further items were')} searched in part, and "
+            f"{some(gaps['places'], 'place was', 'places were')} not searched or not to the end. Section 5 "
+            "has the kinds."
         ),
         Statement(
-            f"According to the record, there were {len(leads):,} leads, of which "
-            f"{sum(one['open'] for one in leads):,} are open. Section 6 says how each was closed, and "
-            "by whom."
+            f"According to the record, {some(len(leads), 'lead was', 'leads were')} found, of which open: "
+            f"{sum(one['open'] for one in leads):,}. Section 6 says how each was closed, and by whom."
         ),
         Statement(
-            f"According to the record, {len(samples):,} samples with {drawn:,} families in all were drawn "
-            "from what was not going to be reviewed; "
-            f"{sum(one['responsive'] for one in samples):,} of these families were found responsive. Section "
-            "7 has the whole series."
+            f"According to the record, {some(len(samples), 'sample was', 'samples were')} drawn from what "
+            f"was not going to be reviewed, {some(drawn, 'family', 'families')} in all; of these found "
+            f"responsive: {sum(one['responsive'] for one in samples):,}. Section 7 has the whole series."
         ),
         Statement(
             "From my own knowledge: what I did besides (notices to keep records, talks with custodians, "
@@ -152,6 +154,7 @@ def document(facts: dict[str, Any], json_sha256: str) -> dict[str, Any]:
                 text(PLACE_NOTE),
                 {"kind": "blank", "label": "(printed name)", "width": 60},
                 {"kind": "blank", "label": "(signature)", "width": 60},
+                together=True,  # nobody signs a page without the words that are signed
             ),
         ],
     }

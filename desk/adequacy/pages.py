@@ -15,6 +15,7 @@ from desk.adequacy.pdf import cut
 from desk.closing import AWAITS
 from records.canonical import utc_time
 from records.vocabulary import ReviewState
+from search.reports import some
 from search.signals import KIND_LABELS
 
 SHORT = 40
@@ -90,12 +91,23 @@ def document(facts: dict[str, Any], masks: dict[str, int] | None) -> dict[str, A
 # -- pieces
 
 
-def section(heading: str, *blocks: Block | None, level: int = 1, new_page: bool = False) -> dict[str, Any]:
-    """Return a section; blocks that are None are left out."""
+def section(
+    heading: str, *blocks: Block | None, level: int = 1, new_page: bool = False, together: bool = False
+) -> dict[str, Any]:
+    """Return a section; blocks that are None are left out.
+
+    Args:
+        heading: Its heading.
+        blocks: What stands in it.
+        level: Of the heading.
+        new_page: Begin it on a page of its own.
+        together: Keep it on one page.
+    """
     return {
         "heading": heading,
         "level": level,
         "new-page": new_page,
+        "together": together,
         "blocks": [one for one in blocks if one is not None],
     }
 
@@ -110,7 +122,9 @@ def rows_of(pairs: Iterable[tuple[str, str]]) -> Block:
     return {"kind": "facts", "rows": [[name, value] for name, value in pairs if value]}
 
 
-def table(title: str, columns: str, rows: Iterable[Sequence[Any]]) -> Block | None:
+def table(
+    title: str, columns: str, rows: Iterable[Sequence[Any]], total: Sequence[Any] | None = None
+) -> Block | None:
     """Return a table, or None without rows.
 
     Args:
@@ -118,6 +132,7 @@ def table(title: str, columns: str, rows: Iterable[Sequence[Any]]) -> Block | No
         columns: Names, parted by ``|``. Before one stands ``#`` for numbers, ``@`` for one as wide as what
             stands in it, ``*`` for a wide one and ``**`` for a wider one.
         rows: Values; numbers get thousands separators.
+        total: A last row, where there are several others.
     """
     listed = list(rows)
     if not listed:
@@ -125,6 +140,8 @@ def table(title: str, columns: str, rows: Iterable[Sequence[Any]]) -> Block | No
     if len(listed) > ROWS:
         title = f"{title} (the first {ROWS:,} of {len(listed):,}; the JSON file has all)"
     made = [[cell(value) for value in row] for row in listed[:ROWS]]
+    if total is not None and len(listed) > 1:
+        made.append([cell(value) for value in total])
     return {
         "kind": "table",
         "title": title,
@@ -176,10 +193,6 @@ def _times(zone: str) -> Time:
 
 def _version_of(facts: dict[str, Any], name: str) -> str:
     return next((one["version"] for one in facts["tools"]["installed"] if one["name"] == name), "")
-
-
-def _some(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
 
 
 # -- the sections
@@ -258,7 +271,7 @@ def _where(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
     yield section(
         "2. Where it was searched, and whose records",
         text(
-            f"{_some(len(people), 'person', 'people')} and {_some(len(places), 'place', 'places')} were "
+            f"{some(len(people), 'person', 'people')} and {some(len(places), 'place', 'places')} were "
             "searched. Appendix A lists each folder, mailbox file and thread of a place by itself."
         ),
     )
@@ -291,6 +304,8 @@ def _where(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
                 )
                 for one in places
             ),
+            total=("All", "", "", "", *(sum(one[name] for one in places)
+                                        for name in ("found", "stored", "failed", "excluded"))),
         ),
         table(
             "Where they lie",
@@ -345,11 +360,11 @@ def _coverage(it: dict[str, Any]) -> Iterable[Block | None]:
         rows.setdefault((one["custodian"], one["source"], one["connector"]), []).append(one)
     yield text(
         "A place is a mailbox folder, a mailbox file, a drop folder, or what belongs to a source and is not "
-        f"reached. {_some(it['not_read'], 'place was', 'places were')} not read, or not to the end."
+        f"reached. {some(it['not_read'], 'place was', 'places were')} not read, or not to the end."
     )
     yield table(
         "Places by custodian and source, with what was met and the source's own count",
-        "@Whose|@Source|Route|**Places|#Found|#Expected",
+        "@Whose|@Source|@Route|**Places|#Found|#Expected",
         (
             (
                 custodian, source or "none", connector or "—",
@@ -429,7 +444,7 @@ def _holds(it: dict[str, Any], at: Time) -> Iterable[Block | None]:
     """Say which holds were proposed, placed and released, each step with what shows it."""
     yield table(
         "Holds on records where they lie",
-        "@Id|@Whose|Route|*What|*Days|***What was done",
+        "@Id|@Whose|*Route|*What|*Days|***What was done",
         (
             (
                 one["id"], one["custodian"], _ROUTES[one["route"]],
@@ -446,7 +461,7 @@ def _holds(it: dict[str, Any], at: Time) -> Iterable[Block | None]:
         ),
     ) or text("No holds were proposed.")  # fmt: skip
     if it["holds"]:
-        yield text(f"{_some(it['in_force'], 'hold is', 'holds are')} in force. Closing releases none.")
+        yield text(f"{some(it['in_force'], 'hold is', 'holds are')} in force. Closing releases none.")
 
 
 def _joined(parts: Iterable[str]) -> str:
@@ -513,7 +528,7 @@ def _how(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
     yield section(
         "Other forms of terms and names",
         text(
-            f"{_some(variants['proposed'], 'other form was', 'other forms were')} proposed, each of which "
+            f"{some(variants['proposed'], 'other form was', 'other forms were')} proposed, each of which "
             f"finds documents that the list did not: {variants['taken']:,} taken into the list"
             f"{left_out(variants['left_out'])}, "
             f"{variants['refused']:,} refused, {variants['unanswered']:,} without an answer. Appendix C "
@@ -523,7 +538,7 @@ def _how(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
         ),
         table(
             "Forms that were taken into the list",
-            "*For|*Form|Way|#Adds documents|#Adds families|By|**Why",
+            "*For|*Form|@Way|#Adds documents|#Adds families|*By|**Why",
             (
                 (
                     one["base"], one["form"], _plain(one["way"]), one["added_documents"],
@@ -572,12 +587,13 @@ def _plain(code: str) -> str:
 
 def _about_list(one: dict[str, Any], at: Time) -> str:
     if one["counted_at"] is None:
-        return f"The list of version {one['version']} has {one['listed']:,} terms and was not counted yet."
+        listed = some(one["listed"], "term", "terms")
+        return f"The list of version {one['version']} has {listed} and was not counted yet."
     return (
-        f"The list of version {one['version']} has {_some(one['listed'], 'term', 'terms')}. "
-        f"{len(one['terms']):,} were run; {len(one['bad_lines']):,} lines could not be. "
-        f"Counted {at(one['counted_at'])}: {_some(one['documents'], 'document', 'documents')} in "
-        f"{_some(one['families'], 'family', 'families')}, {one['with_family']:,} with all members of these "
+        f"The list of version {one['version']} has {some(one['listed'], 'term', 'terms')}. "
+        f"{len(one['terms']):,} were run; {some(len(one['bad_lines']), 'line', 'lines')} could not be. "
+        f"Counted {at(one['counted_at'])}: {some(one['documents'], 'document', 'documents')} in "
+        f"{some(one['families'], 'family', 'families')}, {one['with_family']:,} with all members of these "
         f"families; {one['distinct']:,} distinct contents; {one['occurrences']:,} places in them."
     )
 
@@ -641,8 +657,8 @@ def _unsearched(facts: dict[str, Any]) -> Iterable[dict[str, Any]]:
     yield section(
         "5. What could not be searched",
         text(
-            f"{_some(it['whole'], 'item was', 'items were')} not searched, {it['part']:,} further in part; "
-            f"{_some(it['places'], 'place was', 'places were')} not searched, or not to the end."
+            f"{some(it['whole'], 'item was', 'items were')} not searched, {it['part']:,} further in part; "
+            f"{some(it['places'], 'place was', 'places were')} not searched, or not to the end."
         ),
         table(
             "By kind, custodian and place",
@@ -654,7 +670,7 @@ def _unsearched(facts: dict[str, Any]) -> Iterable[dict[str, Any]]:
                     one["custodian"],
                     one["source"],
                     one["count"],
-                    one["unit"],
+                    one["unit"].removesuffix("s") if one["count"] == 1 else one["unit"],
                 )
                 for one in it["gaps"]
             ),
@@ -683,13 +699,13 @@ def _leads(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
         )
         or text("No signals were recorded."),
         text(
-            f"{_some(len(it['leads']), 'lead', 'leads')}, of which {open_leads:,} open."
+            f"{some(len(it['leads']), 'lead', 'leads')}, of which {open_leads:,} open."
             if it["leads"]
             else "There are no leads."
         ),
         table(
             "Leads, and how each was closed",
-            "*Kind|**About|@Whose|#Items|#Responsive|***What became of it",
+            "**Kind|**About|@Whose|#Items|#Responsive|***What became of it",
             (
                 (
                     _LEADS.get(one["kind"], _plain(one["kind"])), one["subject"], one["custodian"] or "—",
@@ -788,7 +804,7 @@ def _exceptions(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
         text(
             f"Destruction freeze ({freeze['authority']}): from {at(freeze['from_at'])} "
             f"{'until ' + at(freeze['until_at']) if freeze['until_at'] else 'and in force'}; "
-            f"{_some(freeze['items'], 'stored item', 'stored items')}, {freeze['contents']:,} different "
+            f"{some(freeze['items'], 'stored item', 'stored items')}, {freeze['contents']:,} different "
             "contents."
             if freeze["from_at"]
             else "The request freezes nothing."
@@ -888,7 +904,7 @@ def _appendix_places(facts: dict[str, Any]) -> Iterable[dict[str, Any]]:
         "Appendix A. Places one by one",
         table(
             "Top items by place; expected is a second count that shares no code with the reader",
-            "@Source|**Place|@Kind|#Expected|Counted by|#Found|#Stored|#Failed|#Left out|Balances",
+            "@Source|**Place|@Kind|#Expected|*Counted by|#Found|#Stored|#Failed|#Left out|@Balances",
             (
                 (
                     place["id"], _joined([one["label"], *_named("failed: ", [one["failure"]])]),
@@ -912,18 +928,20 @@ def _appendix_terms(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]
             f"Version {one['version']}",
             text(_about_list(one, at)),
             table(f"Terms of version {one['version']}", _TERM_COLUMNS, map(_term_row, one["terms"])),
-            table(
-                "Notes and cautions",
-                "#Line|**Note|**Caution",
-                (
-                    (row["line"], row["note"], row["caution"])
-                    for row in one["terms"]
-                    if row["note"] or row["caution"]
-                ),
-            ),
+            _remarks(one["terms"]),
             _bad_lines(one),
             level=2,
         )
+
+
+def _remarks(terms: Sequence[dict[str, Any]]) -> Block | None:
+    """List what stands beside the terms; a list without cautions has no column for them."""
+    names = [name for name in ("note", "caution") if any(row[name] for row in terms)]
+    return table(
+        " and ".join(f"{name}s" for name in names).capitalize(),
+        "|".join(["#Line", *(f"**{name.capitalize()}" for name in names)]),
+        ((row["line"], *(row[name] for name in names)) for row in terms if any(row[name] for name in names)),
+    )
 
 
 NOT_IN_LIST = " (no line of the list in force)"
@@ -951,7 +969,7 @@ def _appendix_variants(facts: dict[str, Any], at: Time) -> Iterable[dict[str, An
             "Appendix C. Other forms of terms and names",
             table(
                 "Each form with its own hits, what it adds to the list, and the answer",
-                "*For|*Form|Way|#Documents|#Adds documents|#Adds families|***Answer",
+                "*For|*Form|@Way|#Documents|#Adds documents|#Adds families|***Answer",
                 rows,
             ),
             new_page=True,

@@ -692,6 +692,30 @@ def test_the_declaration_is_a_draft_with_the_form_and_blanks(made, written):
     assert plain.count("_" * 80) == 8
 
 
+def test_a_table_has_a_total_of_several_rows_and_no_column_without_content():
+    one, both = [("a", 1)], [("a", 1), ("b", 1_200)]
+    made = [pages.table("Places", "@Id|#Found", rows, ("All", 1_201)) for rows in (one, both)]
+    assert [block["rows"] for block in made] == [
+        [["a", "1"]],
+        [["a", "1"], ["b", "1,200"], ["All", "1,201"]],
+    ]
+    noted, doubted = {"line": 2, "note": "x", "caution": ""}, {"line": 3, "note": "", "caution": "y"}
+    for terms, title, names, rows in (
+        ([noted], "Notes", ["Line", "Note"], [["2", "x"]]),
+        ([doubted], "Cautions", ["Line", "Caution"], [["3", "y"]]),
+        (
+            [noted, doubted],
+            "Notes and cautions",
+            ["Line", "Note", "Caution"],
+            [["2", "x", ""], ["3", "", "y"]],
+        ),
+    ):
+        block = pages._remarks(terms)
+        assert (block["title"], block["rows"]) == (title, rows)
+        assert [column["name"] for column in block["columns"]] == names
+    assert pages._remarks([{"line": 2, "note": "", "caution": ""}]) is None
+
+
 def test_the_same_rows_give_the_same_bytes(made, monkeypatch):
     home, request_id = made
     monkeypatch.setattr("records.canonical.now_text", lambda: "2026-11-01T10:00:00.000000Z")

@@ -74,8 +74,8 @@ _WIDTHS = {
     "form": 44,
     "documents": 11,
     "families": 10,
-    "added_documents": 11,
-    "added_families": 10,
+    "added_documents": 17,
+    "added_families": 15,
     "state": 10,
     "answer": 10,
     "why": 50,
@@ -90,6 +90,7 @@ _LAYOUT = Layout(
     "group",
     (Choice("answer", '"take,refuse"'),),
     (("How to use", lambda sheet: help_page(sheet, _HELP)),),
+    frozenset({"documents", "families", "added_documents", "added_families"}),
 )
 _FORM_CELL = 1_000
 

@@ -20,6 +20,7 @@ from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.styles.differential import DifferentialStyle
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.properties import PageSetupProperties
 
 from records.errors import UsageError
 from review.sheet_form import BETWEEN_CODES, ITEM_ID, quoted
@@ -55,6 +56,7 @@ class Layout:
         answers: Columns that people fill in.
         band: The column of whole numbers by which rows are tinted in turn.
         choices: Columns with a list.
+        numbers: Further columns of whole numbers, for a spreadsheet to sort and add.
         pages: Further pages of the workbook, by title, with what fills them.
     """
 
@@ -64,6 +66,7 @@ class Layout:
     band: str
     choices: tuple[Choice, ...]
     pages: tuple[tuple[str, Callable[[Any], None]], ...]
+    numbers: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -175,6 +178,8 @@ class _Xlsx:
         self._sheet: Any = self._book.create_sheet(layout.title)
         self._total = total
         self._prepare()
+        heads = ((len(name), width) for name, width in layout.widths.items())
+        self._sheet.row_dimensions[1].height = row_height(heads)
         self._sheet.append(
             [head_cell(self._sheet, name, answer=name in layout.answers) for name in self._columns]
         )
@@ -188,6 +193,8 @@ class _Xlsx:
     def _prepare(self) -> None:
         sheet, last = self._sheet, max(self._total + 1, 2)
         sheet.freeze_panes = "B2"
+        _fit_on_paper(sheet)
+        sheet.print_title_rows = "1:1"
         for place, width in enumerate(self._layout.widths.values(), start=1):
             column = sheet.column_dimensions[get_column_letter(place)]
             column.width = width
@@ -235,7 +242,7 @@ class _Xlsx:
         for name in self._columns:
             if not row[name]:
                 yield None
-            elif name == self._layout.band:
+            elif name == self._layout.band or name in self._layout.numbers:
                 self._number.value = int(row[name])
                 yield self._number
             elif name == "link" and self._total <= _MOST_LINKS:
@@ -252,6 +259,13 @@ class _Xlsx:
         for title, fill in self._layout.pages:
             fill(self._book.create_sheet(title))
         self._book.save(path)
+
+
+def _fit_on_paper(sheet: Any) -> None:
+    """Print it as wide as the page and as long as it is, so that no column is cut off or apart."""
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
 
 
 def row_height(cells: Iterable[tuple[int, int]]) -> int:
@@ -293,6 +307,7 @@ def help_page(sheet: Any, words_of: Path) -> None:
     """Fill a page of help from a file with heading, tab and words on each line."""
     sheet.column_dimensions["A"].width = 26
     sheet.column_dimensions["B"].width = 110
+    _fit_on_paper(sheet)
     for number, line in enumerate(words_of.read_text(encoding="utf-8").splitlines(), start=1):
         name, _, words = line.partition("\t")
         head = filled(text_cell(sheet), name)

@@ -13,7 +13,6 @@ import html
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 
 from connectors.folders import storable
@@ -21,7 +20,6 @@ from connectors.mailhead import placed
 from connectors.mbox import SeenHashes, prefix_of
 from records import canonical
 from records.models import (
-    NO_MOMENT,
     ExcludedItem,
     FailedItem,
     FoundItem,
@@ -29,7 +27,8 @@ from records.models import (
     Window,
     Yielded,
 )
-from records.vocabulary import Basis, Kind, Reason, WarningCode
+from records.moments import iso_moment
+from records.vocabulary import Kind, Reason, WarningCode
 
 MEDIA_TYPE = "application/x-google-voice+html"
 MOST_BYTES = 64 << 20
@@ -171,16 +170,7 @@ def _value(
 def _moment(native: bytes) -> Moment:
     """Read the time, which has its offset from UTC; that in the file's name is of another message."""
     found = _TIME.search(native)
-    if found is None:
-        return NO_MOMENT
-    stated = _text(found[1])
-    try:
-        at = datetime.fromisoformat(stated)
-    except ValueError:
-        return Moment(None, stated, Basis.NONE)
-    if at.tzinfo is None:
-        return Moment(None, stated, Basis.NONE)
-    return Moment(at.astimezone(UTC), stated, Basis.STATED)
+    return iso_moment(_text(found[1]) if found is not None else "")
 
 
 def _people(data: bytes) -> Iterator[tuple[str, str]]:

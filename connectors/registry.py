@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import islice
 
-from connectors import purview_export, slack_export, vault_export, zips
+from connectors import purview_export, rsmf, slack_export, vault_export, zips
 from connectors.bytesource import gunzipped, whole
 from connectors.exchange_ews import ExchangeEws
 from connectors.folders import open_head
@@ -20,6 +20,7 @@ from connectors.message_table import MessageTable
 from connectors.microsoft_graph import MicrosoftGraph
 from connectors.protocol import Connector
 from connectors.purview_export import PurviewExport
+from connectors.rsmf import Rsmf
 from connectors.screenshots import Screenshots
 from connectors.slack_export import SlackExport
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
@@ -38,6 +39,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     MessageTable.name: MessageTable,
     MicrosoftGraph.name: MicrosoftGraph,
     PurviewExport.name: PurviewExport,
+    Rsmf.name: Rsmf,
     Screenshots.name: Screenshots,
     SlackExport.name: SlackExport,
     SmsBackupRestore.name: SmsBackupRestore,
@@ -49,7 +51,14 @@ CONNECTORS: dict[str, type[Connector]] = {
 
 _HEAD = 64 << 10
 _LOOKED_AT = 2_000
-_TELLING = (GoogleTakeout.name, SlackExport.name, SmsBackupRestore.name, WhatsApp.name, ZoomFiles.name)
+_TELLING = (
+    GoogleTakeout.name,
+    Rsmf.name,
+    SlackExport.name,
+    SmsBackupRestore.name,
+    WhatsApp.name,
+    ZoomFiles.name,
+)
 """One file of theirs says what a folder is."""
 
 
@@ -89,6 +98,8 @@ def _guess_file(path: str) -> str:
             return MailFiles.name if starts_like_mbox(stream.read(_HEAD)) else LooseFiles.name
     if is_backup(head):
         return SmsBackupRestore.name
+    if rsmf.is_rsmf(head) or os.path.basename(path) == rsmf.MANIFEST:
+        return Rsmf.name
     if layout_of(head) is not None:
         return ZoomFiles.name
     if looks_like_chat(head):
@@ -107,6 +118,8 @@ def _guess_zip(path: str) -> str:
         names = {member.key for member in members}
         if slack_export.is_export(names):
             return SlackExport.name
+        if rsmf.MANIFEST in names:
+            return Rsmf.name
         if names & {"[Content_Types].xml", "mimetype"}:
             return LooseFiles.name
         for member in members[:_LOOKED_AT]:

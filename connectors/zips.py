@@ -65,12 +65,21 @@ def opened(path: str) -> Iterator[zipfile.ZipFile]:
         archive.close()
 
 
-def open_archive(path: str) -> zipfile.ZipFile:
-    """Open an archive; the caller closes it. Raises as ``opened`` does."""
+def open_archive(place: str | BinaryIO) -> zipfile.ZipFile:
+    """Open an archive by its path, or from a stream that can seek; the caller closes it.
+
+    Raises:
+        ItemError: As ``opened`` does.
+    """
+    head = b""
     try:
-        with open(path, "rb") as stream:
-            head = stream.read(4)
-        return zipfile.ZipFile(path)
+        if isinstance(place, str):
+            with open(place, "rb") as stream:
+                head = stream.read(4)
+        else:
+            place.seek(0)
+            head = place.read(4)
+        return zipfile.ZipFile(place)
     except zipfile.BadZipFile as err:
         reason = Reason.TRUNCATED if is_zip(head) else Reason.CORRUPT
         raise ItemError(reason, "zip_directory") from err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import BinaryIO, ClassVar
 
 from lxml import etree, html
@@ -11,8 +10,9 @@ from lxml import etree, html
 from extract import charsets
 from extract.protocol import ExtractContext
 from records.errors import ItemError
-from records.models import NO_MOMENT, Address, Extraction, Fields, Moment
-from records.vocabulary import Basis, Kind, Reason, WarningCode
+from records.models import Address, Extraction, Fields, Moment
+from records.moments import iso_moment
+from records.vocabulary import Kind, Reason, WarningCode
 
 MEDIA_TYPE = "application/x-google-voice+html"
 
@@ -146,14 +146,7 @@ def _members(context: ExtractContext) -> tuple[Address, ...]:
 
 def _moment(node: html.HtmlElement, name: str) -> Moment:
     clock = _first(node, name)
-    stated = " ".join(clock.get("title", "").split()) if clock is not None else ""
-    if not stated:
-        return NO_MOMENT
-    try:
-        at = datetime.fromisoformat(stated)
-    except ValueError:
-        return Moment(None, stated, Basis.NONE)
-    return Moment(at.astimezone(UTC), stated, Basis.STATED) if at.tzinfo else Moment(None, stated, Basis.NONE)
+    return iso_moment(" ".join(clock.get("title", "").split()) if clock is not None else "")
 
 
 def _warnings(moment: Moment) -> tuple[WarningCode, ...]:

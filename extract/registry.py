@@ -10,6 +10,7 @@ from extract.mail import MailReader
 from extract.message_table import MessageTableReader
 from extract.plain import TextReader
 from extract.protocol import Extractor
+from extract.rsmf import RsmfReader
 from extract.slack import SlackReader
 from extract.smime import CmsReader
 from extract.sms import SmsReader
@@ -23,6 +24,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     SmsReader(),
     GoogleChatReader(),
     GoogleVoiceReader(),
+    RsmfReader(),
     SlackReader(),
     MessageTableReader(),
     WhatsAppReader(),

@@ -87,6 +87,24 @@ def local_moment(local: datetime, text: str, zone: ZoneInfo) -> Moment:
     return _trusted(at, text, Basis.ASSUMED_ZONE)
 
 
+def iso_moment(text: str, zone: ZoneInfo | None = None) -> Moment:
+    """Read a time in ISO 8601 as a source states it.
+
+    Args:
+        text: As stated; empty for none.
+        zone: Applied when no offset is stated; None: a time without an offset is not trusted.
+    """
+    if not text:
+        return NO_MOMENT
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return Moment(None, text, Basis.NONE)
+    if at.tzinfo is not None:
+        return _trusted(at, text, Basis.STATED)
+    return local_moment(at, text, zone) if zone is not None else Moment(None, text, Basis.NONE)
+
+
 def zone_doubts(moment: Moment, zone: ZoneInfo) -> tuple[WarningCode, ...]:
     """Return what a reader must know of a time whose zone was assumed; nothing for any other time.
 

@@ -340,6 +340,7 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "slack export unpacked": ("slack_export", elsewhere("built_slack", "unpacked")),
     "slack enterprise": ("slack_export", elsewhere("built_slack", "enterprise")),
     "message tables": ("message_table", elsewhere("built_tables", "tables")),
+    "rsmf": ("rsmf", elsewhere("built_rsmf", "files")),
     "screenshots": ("screenshots", elsewhere("built_screenshots", "folder")),
     "whatsapp chats": ("whatsapp", elsewhere("built_whatsapp", "chats")),
     "zoom meetings": ("zoom_files", elsewhere("built_zoom", "meetings")),

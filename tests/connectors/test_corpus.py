@@ -175,3 +175,33 @@ def test_google_voice(corpus: Path, tmp_path: Path) -> None:
         "2024-01-19T00:19:34.863-05:00", "2021-04-20T15:42:39.731-04:00", "2023-08-26T21:57:07.196-04:00",
         "2023-05-12T17:25:09.377-04:00",
     } <= stated  # fmt: skip
+
+
+def test_rsmf(corpus: Path) -> None:
+    formats = corpus / "formats"
+    assert guess(str(formats / "synthetic" / "rsmf" / "valid-v2.rsmf")) == "rsmf"
+    (found,) = read("rsmf", formats / "synthetic" / "rsmf").values()
+    events = [one for one in found if "group" in getattr(one, "metadata", {})]
+    assert (len(events), len(found)) == (4, 5)
+    assert Counter(code.value for one in events for code in one.warnings) == {"edited": 1, "deleted": 1}
+    got = read("rsmf", formats / "rsmf" / "viewer")
+    (slack,) = got.values()
+    events = [one for one in slack if isinstance(one, FoundItem)]
+    assert len(events) == 148
+    assert Counter(one.metadata["group"] for one in events) == {
+        "rsmf:GHJQZ4YBH": 83, "rsmf:CHLNSU1SA": 40, "rsmf:CHJQA26VD": 8, "rsmf:CHJ9YANLV": 8,
+        "rsmf:CHAF1FWN5": 6, "rsmf:CH90YHJ3B": 3,
+    }  # fmt: skip
+    assert (min(times(events)), max(times(events))) == (
+        "2019-04-01T16:08:29+00:00",
+        "2019-04-02T19:36:39.004000+00:00",
+    )
+    warned = Counter(code.value for one in events for code in one.warnings)
+    assert (warned["edited"], warned["deleted"]) == (19, 14)
+    assert sum(isinstance(one, FailedItem) for one in slack) == 35
+    sample = read("rsmf", formats / "rsmf" / "relativity" / "Sample3")
+    told = {
+        key: [one.media_type for one in values if isinstance(one, FoundItem) and one.kind.value == "chat"]
+        for key, values in sample.items()
+    }
+    assert told == {name: ["application/x-rsmf-event+json"] for name in ("message.eml", "sample.rsmf")}

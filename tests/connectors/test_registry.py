@@ -15,9 +15,9 @@ from connectors.cursors import name_cursor, number_cursor, read_name, read_numbe
 from connectors.registry import CONNECTORS, guess
 from connectors.service import ServiceConnector
 from records.errors import ItemError
-from records.moments import long_date_moment
+from records.moments import iso_moment, long_date_moment
 from records.vocabulary import Basis
-from tests.connectors.builders import FIXTURES, backup_bytes, mail, mbox_bytes, sms
+from tests.connectors.builders import FIXTURES, ZONE, backup_bytes, mail, mbox_bytes, sms
 
 OF_FILES = sorted(
     name for name, (kind, _) in FIXTURES.items() if not issubclass(CONNECTORS[kind], ServiceConnector)
@@ -131,3 +131,20 @@ def test_long_dates(text: str | None, at: str | None, basis: Basis) -> None:
     moment = long_date_moment(text, ZoneInfo("America/Los_Angeles"))
     assert (moment.at.isoformat() if moment.at else None, moment.basis) == (at, basis)
     assert moment.text == (text or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "at", "basis"),
+    [
+        ("2025-03-04T09:15:00-08:00", None, "2025-03-04T17:15:00+00:00", Basis.STATED),
+        ("2025-03-04T17:15:00Z", ZONE, "2025-03-04T17:15:00+00:00", Basis.STATED),
+        ("2025-03-04T09:15:00", ZONE, "2025-03-04T17:15:00+00:00", Basis.ASSUMED_ZONE),
+        ("2025-03-04T09:15:00", None, None, Basis.NONE),
+        ("0002-03-04T09:15:00Z", None, None, Basis.NONE),
+        ("soon", ZONE, None, Basis.NONE),
+        ("", ZONE, None, Basis.NONE),
+    ],
+)
+def test_times_of_iso_8601(text: str, zone: ZoneInfo | None, at: str | None, basis: Basis) -> None:
+    moment = iso_moment(text, zone)
+    assert (moment.at and moment.at.isoformat(), moment.text, moment.basis) == (at, text, basis)

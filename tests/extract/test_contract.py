@@ -52,6 +52,14 @@ SAMPLES: dict[str, list[Sample]] = {
         (None, "application/x-google-voice+html", samples.VOICE_TEXT),
         (None, "application/x-google-voice+html", samples.VOICE_CALL),
     ],
+    "rsmf": [
+        (
+            None,
+            "application/x-rsmf-event+json",
+            b'{"type": "message", "id": 1, "participant": "l", "timestamp": "2025-03-04T18:20:34Z", '
+            b'"body": "Zyzzyva", "edits": [{"participant": "l", "previous": "Zyzz"}]}',
+        )
+    ],
     "slack": [
         (
             None,

@@ -7,6 +7,7 @@ of it. The bytes of a child are in the evidence before anything parses them.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ _HELD_BYTES = 64 << 10
 """Texts and children up to this size wait in memory to be stored together; larger ones are stored at once."""
 _FLUSH_BYTES = 8 << 20
 _CACHE_BYTES = 32 << 20
+_QUOTED_FROM = re.compile(rb"^>+From ", re.MULTILINE)
 _NO_FIELDS = Fields()
 _NO_FACTS = canonical.dumps({"metadata": {}, "warnings": []})
 _NO_RECIPIENTS = canonical.dumps({"bcc": [], "cc": [], "participants": [], "to": []})
@@ -71,6 +73,7 @@ class _Node:
     sha256: str | None
     size_bytes: int | None
     metadata: dict[str, str]
+    alike: str = ""  # as ``_alike`` has it, of a child
     state: str = "stored"
     failure: Failure | None = None
     data: bytes | None = None
@@ -406,6 +409,7 @@ class _Slice:
             metadata=dict(child.metadata),
             data=child.data,
         )
+        made.alike = _alike(made)
         if child.failure is not None and child.data is None:
             made.failure = child.failure
             made.state = "excluded" if child.failure.reason is Reason.LAYOUT_PART else "failed"
@@ -628,8 +632,21 @@ def _content_hash(node: _Node, fields: Fields, text: str) -> str | None:
         recipients=(person.address for person in (*fields.to, *fields.cc, *fields.bcc)),
         subject=fields.subject,
         body=text,
-        attachments=((child.name or "", child.sha256 or "") for child in node.children),
+        attachments=((child.name or "", child.alike) for child in node.children),
     )
+
+
+def _alike(child: _Node) -> str:
+    """Return the hash by which an attachment is the same on every route.
+
+    What is attached unencoded, as every message is (RFC 2046 section 5.2.1), changes with the message around
+    it: its lines end as those of the route, and an mbox quotes lines that begin with ``From `` (RFC 4155). It
+    has no NUL then (RFC 2045 sections 2.7 and 2.8).
+    """
+    if not child.data or b"\0" in child.data:
+        return child.sha256 or ""
+    plain = _QUOTED_FROM.sub(b"From ", child.data.replace(b"\r\n", b"\n"))
+    return sha256_hex(plain) if plain != child.data else child.sha256 or ""
 
 
 def _family_hash(node: _Node) -> str:

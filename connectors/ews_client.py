@@ -11,7 +11,9 @@ from __future__ import annotations
 import functools
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar, cast
 from urllib.parse import urlsplit
@@ -111,12 +113,17 @@ class Login:
 
 
 class Exchange:
-    """One mailbox on one server."""
+    """One mailbox on one server; one request at a time.
+
+    Attributes:
+        interrupted: Ends waiting for a busy server when it is set, as if patience were over.
+    """
 
     def __init__(self, login: Login) -> None:
         """Prepare; nothing is asked yet."""
         for name in ("exchangelib", "urllib3", "requests_ntlm", "spnego", "msal", "httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # their lines hold addresses and whole answers
+        self.interrupted = threading.Event()
         self._login = login
         self._policy = Policy()
         self._account = self._opened()
@@ -311,21 +318,30 @@ class Exchange:
             self._login.where,
             who="the server is",
             first_wait_s=_FIRST_WAIT_S,
+            interrupted=self.interrupted,
         )
 
     def _once(self, call: Callable[[], T]) -> T:
         self._sign()
-        with self._governor.turn():
+        with self._governor.turn(self.interrupted):
             try:
-                return self._told(call)
-            except Http as refused:
-                if refused.status != 401 or self._login.tokens is None:
-                    raise self._of_http(refused) from None
-            self._sign(renew=True)  # a token can be revoked, or expire by the server's clock
-            try:
-                return self._told(call)
-            except Http as refused:
+                return self._signed(call)
+            except Busy as busy:
+                if busy.final is None and busy.after_s is not None:  # until then no process asks
+                    self._governor.hold_off(min(busy.after_s, self._login.patience_s))
+                raise
+
+    def _signed(self, call: Callable[[], T]) -> T:
+        try:
+            return self._told(call)
+        except Http as refused:
+            if refused.status != 401 or self._login.tokens is None:
                 raise self._of_http(refused) from None
+        self._sign(renew=True)  # a token can be revoked, or expire by the server's clock
+        try:
+            return self._told(call)
+        except Http as refused:
+            raise self._of_http(refused) from None
 
     def _told(self, call: Callable[[], T]) -> T:
         """Turn what exchangelib raises into what it means; ``from None``: its messages hold addresses."""
@@ -365,6 +381,34 @@ class Exchange:
             raise
         except Exception as error:  # noqa: BLE001 - whatever keeps the token endpoint from answering
             raise Busy(getattr(error, "after_s", None)) from None
+
+
+class Exchanges:
+    """One mailbox on one server, for several threads: each request has a session of its own."""
+
+    def __init__(self, login: Login) -> None:
+        """Keep what is needed; nothing is asked yet."""
+        self._login = login
+        self._idle: list[Exchange] = []
+        self._interrupted = threading.Event()
+
+    def interrupt(self) -> None:
+        """End every waiting for a busy server that is under way, as if patience were over."""
+        waiting, self._interrupted = self._interrupted, threading.Event()
+        waiting.set()
+
+    @contextmanager
+    def one(self) -> Iterator[Exchange]:
+        """Lend a session that nobody uses."""
+        try:
+            exchange = self._idle.pop()
+        except IndexError:
+            exchange = Exchange(self._login)
+        exchange.interrupted = self._interrupted
+        try:
+            yield exchange
+        finally:
+            self._idle.append(exchange)
 
 
 def _never_reached(error: BaseException | None) -> bool:

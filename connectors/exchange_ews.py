@@ -18,14 +18,16 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 from urllib.parse import urlsplit
 
-from connectors.asking import PATIENCE_S, Denied, Refused
+from connectors.asking import Denied, Refused
 from connectors.graph_mail import instant, message_time
 from connectors.mailhead import placed
 from connectors.microsoft import Tokens
@@ -48,12 +50,19 @@ from records.moments import Place, place_in
 from records.vocabulary import Kind, Reach, Reason, WarningCode
 
 if TYPE_CHECKING:
-    from connectors.ews_client import Exchange, Page
+    from connectors.ews_client import Exchange, Exchanges, Login, Page
     from connectors.ews_services import Entry, FolderFacts
 
 ONLINE = "https://outlook.office365.com/EWS/Exchange.asmx"
 _AHEAD, _AHEAD_BYTES, _LARGE_BYTES = 50, 8 << 20, 4 << 20
 """Items fetched with one request, their bytes together, and the size from which an item is fetched alone."""
+
+_GROUPS = 3
+"""Requests for bytes under way at one time while a group of items is stored; at most 8 MB each."""
+
+_PATIENCE_S = 900.0
+"""A mailbox that has used its time up is shut for five minutes
+(https://learn.microsoft.com/exchange/client-developer/exchange-web-services/ews-throttling-in-exchange)."""
 
 _RESEEKS = 4
 _CURSOR = "c1:"
@@ -222,7 +231,9 @@ class ExchangeEws(ServiceConnector):
             yield Part(scope, 0, "", facts.total, facts.size_bytes)
             return
         first, number = "", 0
-        for offset in range(step, facts.total, step):
+        # The first is half as large: two workers that share a limit then read what they have in turn, and one
+        # goes on asking meanwhile.
+        for offset in range(-(-step // 2), facts.total, step):
             page = self._page(facts.key, _Range(), offset, 1)
             cut = page.entries[0].created if page.entries else ""
             if cut > first:  # items of one second are never parted
@@ -238,16 +249,25 @@ class ExchangeEws(ServiceConnector):
             ItemError: The folder is gone, or broke off.
             Retryable: The server is busy or away.
         """
+        exchanges = self._exchanges
+        groups = self._groups(part, window, cursor, exchanges)
+        return _ahead(groups, exchanges.interrupt)
+
+    def _groups(
+        self, part: Part, window: Window, cursor: str | None, exchanges: Exchanges
+    ) -> Iterator[tuple[_Ahead, list[Yielded]]]:
+        """Yield the items in groups whose bytes are asked for together; what broke off is raised last."""
         listed = self._listed(part.scope.key.partition("/")[2], _range(part.spec), _read(cursor))
         failure: DaylightError | None = None
         while failure is None:
-            ahead, found = _Ahead(self._exchange), []
+            ahead, found = _Ahead(exchanges), []
             try:
                 for entry in islice(listed, _AHEAD):
                     found.append(_item(entry, part.scope, window, ahead))  # noqa: PERF401 - see below
             except DaylightError as error:  # what was listed before it is kept
                 failure = error
-            yield from found
+            if found:
+                yield ahead, found
             if len(found) < _AHEAD:
                 break
         if failure is not None:
@@ -376,7 +396,19 @@ class ExchangeEws(ServiceConnector):
 
     @cached_property
     def _exchange(self) -> Exchange:
-        from connectors.ews_client import Exchange, Login, endpoint
+        from connectors.ews_client import Exchange
+
+        return Exchange(self._login)
+
+    @cached_property
+    def _exchanges(self) -> Exchanges:
+        from connectors.ews_client import Exchanges
+
+        return Exchanges(self._login)
+
+    @cached_property
+    def _login(self) -> Login:
+        from connectors.ews_client import Login, endpoint
 
         connection = self._connection
         if not (connection.host or self._is_online):
@@ -389,19 +421,17 @@ class ExchangeEws(ServiceConnector):
             raise self._wrong("lacks `login`")
         origin = urlsplit(address)
         scope = self._setting("scope", f"{origin.scheme}://{origin.netloc}/.default")
-        return Exchange(
-            Login(
-                where=self._where,
-                endpoint=address,
-                mailbox=self._context.account,
-                tokens=Tokens(self._context.source_id, connection, scope) if self._is_online else None,
-                user=connection.login,
-                secret=connection.secret,
-                basic=self._one_of("auth", ("ntlm", "basic")) == "basic",
-                delegate=self._one_of("access", ("impersonation", "delegate")) == "delegate",
-                patience_s=self._number("patience_s", PATIENCE_S),
-                at_once=int(self._number("requests_at_once", _AT_ONCE)),
-            )
+        return Login(
+            where=self._where,
+            endpoint=address,
+            mailbox=self._context.account,
+            tokens=Tokens(self._context.source_id, connection, scope) if self._is_online else None,
+            user=connection.login,
+            secret=connection.secret,
+            basic=self._one_of("auth", ("ntlm", "basic")) == "basic",
+            delegate=self._one_of("access", ("impersonation", "delegate")) == "delegate",
+            patience_s=self._number("patience_s", _PATIENCE_S),
+            at_once=int(self._number("requests_at_once", _AT_ONCE)),
         )
 
     def _one_of(self, name: str, known: tuple[str, ...]) -> str:
@@ -429,14 +459,30 @@ class _Ahead:
     """Fetches the bytes of some items of a list together: a request takes far longer than an item.
 
     Attributes:
-        exchange: Where.
+        exchanges: Where.
         sizes: Of the items that are to be had, in order, as the store counts them.
         held: Bytes that were fetched and not yet taken, or why there are none.
+        asked: Bytes were taken.
+        coming: The first of them, on their way.
     """
 
-    exchange: Exchange
+    exchanges: Exchanges
     sizes: dict[str, int] = field(default_factory=dict)
     held: dict[str, bytes | Refused] = field(default_factory=dict)
+    asked: bool = False
+    coming: Future[dict[str, bytes | Refused]] | None = None
+
+    def start(self, threads: ThreadPoolExecutor) -> None:
+        """Ask for the first bytes; harmless when that was done."""
+        first = next((key for key, size in self.sizes.items() if size <= _LARGE_BYTES), None)
+        if not self.asked and self.coming is None and first is not None:
+            self.coming = threads.submit(self._fetched, first)
+
+    def drop(self) -> bool:
+        """Let go of what was not taken; tell whether bytes are still on their way."""
+        self.held = {}
+        coming, self.coming = self.coming, None
+        return coming is not None and not coming.cancel() and not coming.done()
 
     def take(self, key: str) -> BinaryIO:
         """Return the bytes of one item.
@@ -444,8 +490,13 @@ class _Ahead:
         Raises:
             ItemError: They cannot be had.
         """
+        self.asked = True
         if self.sizes.get(key, 0) > _LARGE_BYTES:
-            return self.exchange.stream(key)
+            with self.exchanges.one() as exchange:
+                return exchange.stream(key)
+        coming, self.coming = self.coming, None
+        if coming is not None:
+            self.held = coming.result()
         if key not in self.held:
             self.held = self._fetched(key)
         found = self.held.pop(key)
@@ -455,12 +506,16 @@ class _Ahead:
 
     def _fetched(self, key: str) -> dict[str, bytes | Refused]:
         together = self._together(key)
-        try:
-            return dict(zip(together, self.exchange.mime(together), strict=True))
-        except Refused:
-            if len(together) == 1:
-                raise
-        return {key: self.exchange.mime([key])[0]}  # one of the others may be what breaks the answer
+        with self.exchanges.one() as exchange:
+            try:
+                return dict(zip(together, exchange.mime(together), strict=True))
+            except Refused as error:
+                if len(together) == 1:
+                    return {key: error}
+            try:  # one of the others may be what breaks the answer
+                return {key: exchange.mime([key])[0]}
+            except Refused as error:
+                return {key: error}
 
     def _together(self, key: str) -> list[str]:
         """Return an item and those after it, as many as fit into one answer."""
@@ -474,6 +529,46 @@ class _Ahead:
                 break
             chosen.append(other)
         return chosen
+
+
+def _ahead(
+    groups: Iterator[tuple[_Ahead, list[Yielded]]], interrupt: Callable[[], None]
+) -> Iterator[Yielded]:
+    """Yield the items of groups; once bytes of one were taken, those of the next few are asked for.
+
+    A caller that only lists takes none, and so costs nothing.
+
+    Args:
+        groups: In order.
+        interrupt: Called when nobody draws any more and bytes are still on their way.
+    """
+    waiting: deque[tuple[_Ahead, list[Yielded]]] = deque()
+    failure: Exception | None = None
+    threads = ThreadPoolExecutor(_GROUPS, thread_name_prefix="ahead")
+    taken = False
+    try:
+        while True:
+            while failure is None and len(waiting) < (_GROUPS if taken else 1):
+                try:
+                    waiting.append(next(groups))
+                except Exception as error:  # noqa: BLE001 - raised below, when its turn has come
+                    failure = error
+                    break
+                if taken:
+                    waiting[-1][0].start(threads)
+            if not waiting:
+                if failure is None or isinstance(failure, StopIteration):
+                    return
+                raise failure
+            ahead, found = waiting[0]
+            yield from found
+            waiting.popleft()
+            ahead.drop()
+            taken = ahead.asked
+    finally:
+        if sum(ahead.drop() for ahead, _ in waiting):
+            interrupt()
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _item(entry: Entry, scope: Scope, window: Window, ahead: _Ahead) -> Yielded:

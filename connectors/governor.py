@@ -15,9 +15,12 @@ import os
 import random
 import struct
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from connectors.asking import Busy
 
 _FOLDERS = ("/run/lock", "/dev/shm")  # noqa: S108 - for locks (FHS 3.15), and gone with a restart
 _DUE = struct.Struct("<d")
@@ -53,11 +56,18 @@ class Governor:
         self._burst_s = (burst - 1) * self._step_s
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait until a request may be made, and hold its place while it is under way."""
-        place = self._place()
+    def turn(self, interrupted: threading.Event | None = None) -> Iterator[None]:
+        """Wait until a request may be made, and hold its place while it is under way.
+
+        Args:
+            interrupted: Ends the waiting when it is set.
+
+        Raises:
+            Busy: It was set.
+        """
+        place = self._place(interrupted)
         try:
-            time.sleep(self._wait_s())
+            _pause(self._wait_s(), interrupted)
             yield
         finally:
             if place is not None:
@@ -65,12 +75,11 @@ class Governor:
 
     def hold_off(self, seconds: float) -> None:
         """Let no process begin a request for so long: the service has asked for that."""
-        if self._step_s:
-            with self._due() as file:
-                now = time.time()
-                _write(file, max(_read(file, now), now + min(seconds, _LONGEST_S) + self._burst_s))
+        with self._due() as file:
+            now = time.time()
+            _write(file, max(_read(file, now), now + min(seconds, _LONGEST_S) + self._burst_s))
 
-    def _place(self) -> int | None:
+    def _place(self, interrupted: threading.Event | None) -> int | None:
         """Return an open, locked file of one of the places; None when there is no limit."""
         if not self._at_once:
             return None
@@ -83,19 +92,18 @@ class Governor:
                     os.close(file)
                     continue
                 return file
-            time.sleep(random.uniform(*_POLL_S))  # noqa: S311 - so that waiting processes do not keep step
+            _pause(random.uniform(*_POLL_S), interrupted)  # noqa: S311 - so that they do not keep step
 
     def _wait_s(self) -> float:
         """Take the next time that is free, and return the seconds until then.
 
         The generic cell rate algorithm (ITU-T I.371, annex A): one number is all that need be remembered.
         """
-        if not self._step_s:
-            return 0.0
         with self._due() as file:
             now = time.time()
             due = max(_read(file, now), now)
-            _write(file, due + self._step_s)
+            if self._step_s:
+                _write(file, due + self._step_s)
         return max(0.0, due - self._burst_s - now)
 
     @contextmanager
@@ -106,6 +114,13 @@ class Governor:
             yield file
         finally:
             os.close(file)
+
+
+def _pause(seconds: float, interrupted: threading.Event | None) -> None:
+    if interrupted is None:
+        time.sleep(seconds)
+    elif interrupted.wait(seconds):
+        raise Busy
 
 
 def _folder() -> str:

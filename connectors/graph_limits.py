@@ -25,24 +25,26 @@ class Limit:
         setting: What a connection's ``extra`` calls the number of requests.
         requests: That may begin within a period.
         period_s: Seconds.
+        period: What ``extra`` calls other seconds than those; empty where they are always the same.
         of_account: Whether each account has a limit of its own; else the whole tenant has one.
     """
 
     name: str
     setting: str
     requests: int
-    period_s: float
+    period_s: int
+    period: str = ""
     of_account: bool = False
 
 
-OUTLOOK = Limit("graph", "requests_per_10_minutes", 10_000, 600.0, of_account=True)
+OUTLOOK = Limit("graph", "requests_per_10_minutes", 10_000, 600, "requests_period_s", of_account=True)
 """https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits"""
 
-FILES = Limit("graph files", "file_requests_per_minute", 1_000, 60.0)
+FILES = Limit("graph files", "file_requests_per_minute", 1_000, 60)
 """A tenant of up to 1,000 licences has 1,200 resource units a minute; a download costs one, a page of a list
 two (https://learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online)."""
 
-TEAMS = Limit("graph teams", "teams_requests_per_second", 25, 1.0)
+TEAMS = Limit("graph teams", "teams_requests_per_second", 25, 1)
 """The export of messages is allowed 200 a second, members and inline pictures 30
 (https://learn.microsoft.com/graph/throttling-limits#microsoft-teams-service-limits)."""
 
@@ -56,11 +58,12 @@ def governor(context: SourceContext, limit: Limit) -> Governor:
     connection = context.connection
     assert connection is not None
     whose = context.account.lower() if limit.of_account else connection.extra.get("tenant", "")
+    period_s = _whole(context, limit.period, limit.period_s) if limit.period else limit.period_s
     return Governor(
-        f"{limit.name} {connection.login} {whose}",
+        f"{limit.name} {connection.host} {connection.login} {whose}",
         at_once=at_once(context),
         requests=_whole(context, limit.setting, limit.requests),
-        period_s=limit.period_s,
+        period_s=max(1, period_s),
     )
 
 

@@ -296,7 +296,10 @@ class Folders(ABC):
         listing = Listing(fields="id,receivedDateTime")
         first, last, items, number = "", "", 0, 0
         for entry in listed(self._service, self._messages(scope), listing):
-            if items >= max_items and entry.place.received != last:
+            # The first is half as large: two workers that share a limit then read what they have in turn, and
+            # one goes on asking meanwhile.
+            most = max_items if number else -(-max_items // 2)
+            if items >= most and entry.place.received != last:
                 yield Part(scope, number, _range(first, entry.place.received), items)
                 first, items, number = entry.place.received, 0, number + 1
             last, items = entry.place.received, items + 1

@@ -275,7 +275,10 @@ class Service:
     ) -> Iterator[httpx.Response]:
         """Send one request; what is given is an answer with bytes still to be read."""
         token = self._tokens.get()  # asked for before a place is taken
-        turn: AbstractContextManager[None] = self._governor.turn() if self._governor else nullcontext()
+        interrupted = self._opened.interrupted
+        turn: AbstractContextManager[None] = (
+            self._governor.turn(interrupted) if self._governor else nullcontext()
+        )
         with turn:
             response = self._sent(method, address, token, headers, body)
             if response.status_code == 401:

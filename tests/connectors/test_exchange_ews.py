@@ -39,7 +39,7 @@ from tests.connectors.built_ews import (
     server_context,
 )
 from tests.connectors.collecting import collected, until_done
-from tests.servers.ews import PATH, Ews, LargeMailbox, Trouble, ews_id, large, letter
+from tests.servers.ews import PATH, Budget, Ews, LargeMailbox, Trouble, ews_id, large, letter
 from tests.servers.web import Fault, Served
 
 USUAL = ("primary", "recoverable", "archive", "archive recoverable")
@@ -429,7 +429,7 @@ def test_parts_are_cut_by_time_and_never_within_a_second(running: Running) -> No
     assert len(seen) == 8
     assert seen.count(f"{second:%Y-%m-%dT%H:%M:%SZ}") == 5
     assert [part.items for part in parts] == [None] * len(parts)
-    assert len(parts) == 3
+    assert len(parts) == 4
     whole = list(source.parts(scope, 8, 1 << 30))
     assert [(part.spec, part.items, part.size_bytes) for part in whole] == [
         ("", 8, sum(len(one.raw) for one in mailbox_of(running.ews).inside(folder_of(running.ews, "Inbox"))))
@@ -891,7 +891,8 @@ def test_a_large_mailbox_is_cut_and_read_in_full() -> None:
         scope = next(scope for scope in source.scopes() if scope.label == "Inbox")
         assert source.count(scope).count == 2_503
         parts = list(source.parts(scope, 1_000, 1 << 40))
-        assert len(parts) == 3
+        assert len(parts) == 4  # the first is half as large
+        assert len(list(source.items(parts[0], ALWAYS))) == 498  # items of one second are never parted
         keys = [value.native_key for part in parts for value in source.items(part, ALWAYS)]
         assert len(keys) == len(set(keys)) == 2_503
         first = next(iter(source.items(parts[2], ALWAYS)))
@@ -899,5 +900,88 @@ def test_a_large_mailbox_is_cut_and_read_in_full() -> None:
         with source.open(first) as stream:
             got = stream.read()
         place = box.shelf.place(first.native_key)
-        assert place >= 1_998
+        assert place == 1_502  # of the three of its second, by id
         assert got == letter(place, box.shelf.one(place).received)
+
+
+# --- the server's limits ---
+
+
+def test_the_next_groups_are_on_their_way_while_one_is_stored_and_only_for_who_opens() -> None:
+    ews = large(400)
+    ews.latency_s = 0.05
+    with Served(ews.app()) as served:
+        source = ExchangeEws(context_of(served.url, "large@example.org", places=("primary",)))
+        part = Part(Scope(f"primary/{ews_id('F0000')}", "Inbox", "folder"))
+        assert len(list(source.items(part, ALWAYS))) == 400
+        assert "GetItem" not in ews.asked
+        ews.most_at_once = 0
+        items = source.items(part, ALWAYS)
+        read = []
+        for number, item in enumerate(items):
+            assert isinstance(item, FoundItem)
+            with source.open(item) as stream:
+                read.append(stream.read())
+            if number == 60:  # the second lot of 50 is being stored
+                time.sleep(0.3)
+                assert ews.asked.count("GetItem") == 4
+        assert len(set(read)) == 400
+        assert ews.asked.count("GetItem") == 8
+        assert ews.most_at_once == 3
+
+
+def test_who_ends_early_waits_for_no_busy_server() -> None:
+    ews = large(400)
+    ews.troubles.append(Trouble("GetItem", "ErrorServerBusy", back_off_ms=50_000, skip=1, times=None))
+    with Served(ews.app()) as served:
+        source = ExchangeEws(
+            context_of(served.url, "large@example.org", places=("primary",), extra={"patience_s": "60"})
+        )
+        part = Part(Scope(f"primary/{ews_id('F0000')}", "Inbox", "folder"))
+        before = {thread.name for thread in threading.enumerate()}
+        items = source.items(part, ALWAYS)
+        for number in range(51):
+            item = next(items)
+            assert isinstance(item, FoundItem)
+            if number < 50:
+                source.open(item).close()
+        began = time.monotonic()
+        while ews.asked.count("GetItem") < 2:
+            assert time.monotonic() - began < 20
+            time.sleep(0.01)
+        items.close()
+        while {thread.name for thread in threading.enumerate() if "ahead" in thread.name} - before:
+            assert time.monotonic() - began < 20
+            time.sleep(0.01)
+
+
+def test_while_the_server_asks_to_wait_no_process_of_this_machine_asks_it(running: Running) -> None:
+    running.ews.troubles.append(Trouble("GetFolder", "ErrorServerBusy", back_off_ms=400))
+    first, other = (running.source(extra={"patience_s": "5"}) for _ in range(2))
+    scope = running.scope("Inbox")
+    waiting = threading.Thread(target=first.count, args=(scope,))
+    waiting.start()
+    began = time.monotonic()
+    while running.ews.asked.count("GetFolder") < 1:
+        time.sleep(0.005)
+    assert other.count(scope).count == 8
+    assert time.monotonic() - began >= 0.35
+    waiting.join()
+    assert running.ews.asked.count("GetFolder") == 3
+
+
+def test_a_mailbox_that_has_used_its_time_up_is_waited_for_and_nothing_is_lost(tmp_path: Path) -> None:
+    """A balance of 2 s and cut off at 3 s more: all takes 18.75 s, so that 55 s must pass."""
+    ews = large(400)
+    ews.budget = Budget(burst_s=2.0, cutoff_s=3.0, shut_s=10.0, faster=20.0)
+    with Served(ews.app()) as served:
+        context = context_of(served.url, "large@example.org", extra={"patience_s": "10"})
+        began = time.monotonic()
+        found = collected(tmp_path, ExchangeEws, context)
+        seconds = time.monotonic() - began
+    assert found.states() == {"stored": 400}
+    least = (ews.budget.used_s - 5.0) / 0.25 / 20.0
+    # eight lots of 50, one list, 36 questions about folders
+    assert ews.budget.used_s == pytest.approx(8 * 2.05 + 0.55 + 36 * 0.05)
+    assert ews.budget.refused >= 2
+    assert least * 0.8 < seconds < 4 * least  # a whole machine's tests run beside this one

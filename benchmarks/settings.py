@@ -35,6 +35,8 @@ class Sizes:
         queries: Queries of each kind.
         terms: Lines of the term list.
         documents: Office and PDF files.
+        mailbox: Messages of the mailbox behind a service.
+        mailbox_faster: How many times as fast the clock of that service runs.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Sizes:
     queries: int
     terms: int
     documents: int
+    mailbox: int
+    mailbox_faster: int
 
     def with_large(self, messages: int) -> Sizes:
         """Return these sizes with another large size, and a tenth of it as the small one."""
@@ -54,9 +58,9 @@ class Sizes:
 
 
 SIZES = {
-    "tiny": Sizes("tiny", 120, 220, 60, 1, 60, 120, 5, 12, 8),
-    "quick": Sizes("quick", 2_000, 2_000, 1_000, 1, 1_000, 5_000, 40, 200, 40),
-    "full": Sizes("full", 20_000, 20_000, 1_000_000, 3, 10_000, 100_000, 200, 1_000, 400),
+    "tiny": Sizes("tiny", 120, 220, 60, 1, 60, 120, 5, 12, 8, 2_000, 30),
+    "quick": Sizes("quick", 2_000, 2_000, 1_000, 1, 1_000, 5_000, 40, 200, 40, 5_000, 12),
+    "full": Sizes("full", 20_000, 20_000, 1_000_000, 3, 10_000, 100_000, 200, 1_000, 400, 200_000, 6),
 }
 
 

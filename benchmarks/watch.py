@@ -16,6 +16,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Measured:
         peak_pss_bytes: Highest sum of the proportional set sizes of its processes; None: not asked for.
         processes: How many processes there were at that moment, or None.
         samples: How many times memory was looked at.
+        memory: Time of the machine's monotonic clock, and the sum of the sizes then, of each look.
         output: Its standard output.
     """
 
@@ -46,16 +48,20 @@ class Measured:
     peak_pss_bytes: int | None
     processes: int | None
     samples: int
+    memory: list[tuple[float, int]]
     output: str
 
 
-def run(command: list[str], *, work: Path, memory: bool = False) -> Measured:
+def run(
+    command: list[str], *, work: Path, memory: bool = False, environment: Mapping[str, str] | None = None
+) -> Measured:
     """Run a command under the watcher.
 
     Args:
         command: Program and arguments.
         work: Folder for its output.
         memory: Also sample memory, every 0.25 s.
+        environment: Variables beside the clean ones.
 
     Raises:
         BenchmarkError: It failed; with the end of its own words.
@@ -71,7 +77,12 @@ def run(command: list[str], *, work: Path, memory: bool = False) -> Measured:
     ]
     with output.open("wb") as out, errors.open("wb") as err:
         code = subprocess.run(
-            [*watcher, "--", *command], cwd=ROOT, env=clean_environment(), stdout=out, stderr=err, check=False
+            [*watcher, "--", *command],
+            cwd=ROOT,
+            env=clean_environment() | dict(environment or {}),
+            stdout=out,
+            stderr=err,
+            check=False,
         ).returncode
     if code:
         words = errors.read_text("utf-8", "replace")[-1500:]
@@ -116,12 +127,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("command", nargs="+")
     args = parser.parse_args(arguments)
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    peak = processes = samples = 0
+    peak = processes = 0
+    memory: list[tuple[float, int]] = []
     began = time.monotonic()
     with subprocess.Popen(args.command, stdin=subprocess.DEVNULL) as popen:
         while args.memory and popen.poll() is None:
             sizes = _tree()
-            samples += 1
+            memory.append((time.monotonic(), sum(sizes)))
             if sum(sizes) > peak:
                 peak, processes = sum(sizes), len(sizes)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -135,7 +147,8 @@ def main(arguments: list[str] | None = None) -> int:
         "cpu_s": spent.ru_utime + spent.ru_stime,
         "peak_pss_bytes": peak if args.memory else None,
         "processes": processes if args.memory else None,
-        "samples": samples,
+        "samples": len(memory),
+        "memory": memory,
     }
     args.out.write_text(json.dumps(figures), "utf-8")
     return code

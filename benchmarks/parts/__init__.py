@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from benchmarks.parts import airflow, elastic, mail, memory, peers, query, share, terms, tika
+from benchmarks.parts import airflow, collect, elastic, mail, memory, peers, query, share, terms, tika
 
 PARTS: dict[str, ModuleType] = {
     "mail": mail,
@@ -14,5 +14,6 @@ PARTS: dict[str, ModuleType] = {
     "terms": terms,
     "elastic": elastic,
     "tika": tika,
+    "collect": collect,
 }
 """In the order they run: the parts that query come after those that make large indexes."""

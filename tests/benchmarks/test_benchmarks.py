@@ -12,7 +12,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import datasets, machine, page, watch
 from benchmarks.letters import MARKER, letter, write_maildir
-from benchmarks.parts import PARTS
+from benchmarks.parts import PARTS, collect
 from benchmarks.settings import ROOT, SIZES, Bench, BenchmarkError
 from benchmarks.sheets import Sheet
 from benchmarks.vocabulary import KINDS
@@ -254,6 +254,34 @@ def test_tika(bench):
         positive(side, "per_s", "start_s")
     positive(figures, "bare_per_s", "size_bytes")
     shown("tika", figures)
+
+
+@slow
+@pytest.mark.timeout(600)
+def test_collect(bench):
+    """A mailbox behind Graph and EWS with their limits: all of it, never more at once, nothing refused."""
+    figures = PARTS["collect"].measure(bench)
+    assert figures["messages"] == 2_000
+    routes = figures["routes"]
+    assert {name: one["faster"] for name, one in routes.items()} == {"graph": 30, "ews": 60}
+    # a message each, and a list for each part; of EWS fifty at a time
+    assert 2_010 <= routes["graph"]["asked"] <= 2_060
+    assert 50 <= routes["ews"]["asked"] <= 110
+    assert [one["refused"] for one in routes.values()] == [0, 0]
+    assert 2 <= routes["graph"]["most_at_once"] <= 4
+    assert 2 <= routes["ews"]["most_at_once"] <= 8
+    for one in routes.values():
+        positive(one, "seconds", "least_s", "messages_per_s", "run_s", "run_cpu_s", "peak_pss_bytes")
+        assert 0 < one["share"] <= 1
+        assert len(one["quarters"]) == 4
+        assert max(one["quarters"]) <= one["peak_pss_bytes"]
+    shown("collect", figures)
+
+
+def test_memory_by_quarter_is_that_of_the_time_in_which_the_service_was_asked():
+    samples = [(5.0, 900), (10.0, 1), (14.0, 3), (15.0, 2), (19.9, 4), (25.0, 6), (26.0, 5), (30.0, 7)]
+    assert collect._quarters([*samples, (50.0, 8)], 10.0, 50.0) == [4, 6, 7, 0]
+    assert collect._quarters(samples, 10.0, 26.0) == [1, 3, 4, 6]
 
 
 @slow

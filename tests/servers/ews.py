@@ -19,7 +19,9 @@ import asyncio
 import base64
 import bisect
 import json
+import math
 import re
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -196,6 +198,74 @@ class _RefusalError(Exception):
 
 
 @dataclass
+class Budget:
+    """The server's time that one mailbox may use.
+
+    The numbers are those of a default throttling policy (ews-throttling-in-exchange, set-throttlingpolicy:
+    EwsMaxBurst, EwsRechargeRate, EwsCutoffBalance). A request costs the time that it takes; what it takes no
+    page says, so that is chosen here. A mailbox that is over is shut for five minutes, as Exchange Online
+    asks. All times are of a clock that is ``faster`` than the real one.
+
+    Attributes:
+        burst_s: A full balance.
+        recharge: Seconds that the balance gains each second.
+        cutoff_s: How far below nothing the balance may fall.
+        shut_s: How long a mailbox is shut that has gone further.
+        request_s: What a request takes.
+        bytes_s: What the bytes of one item take.
+        listed_s: What an item in a list takes.
+        faster: How much.
+        asked: Requests that were answered.
+        refused: Requests while it was shut.
+        used_s: What all took.
+        first_at: When the first request came.
+        last_at: When the last one came.
+    """
+
+    burst_s: float = 300.0
+    recharge: float = 900.0 / 3_600.0
+    cutoff_s: float = 3_000.0
+    shut_s: float = 300.0
+    request_s: float = 0.05
+    bytes_s: float = 0.04
+    listed_s: float = 0.001
+    faster: float = 1.0
+    asked: int = 0
+    refused: int = 0
+    used_s: float = 0.0
+    first_at: float = 0.0
+    last_at: float = 0.0
+    _balance_s: float = 0.0
+    _shut_until: float = 0.0
+
+    def shut(self) -> float:
+        """Return the real seconds for which the mailbox is shut; 0 for none."""
+        now = time.monotonic() * self.faster
+        if not self.first_at:
+            self.first_at, self._balance_s = now, self.burst_s
+        else:
+            self._balance_s = min(self.burst_s, self._balance_s + (now - self.last_at) * self.recharge)
+        self.last_at = now
+        if now >= self._shut_until and self._balance_s < -self.cutoff_s:
+            self._shut_until = now + self.shut_s
+        left = max(0.0, self._shut_until - now)
+        self.refused += left > 0
+        return left / self.faster
+
+    def spend(self, operation: str, asked: Any) -> float:
+        """Return the real seconds that a request takes."""
+        took = self.request_s
+        if operation == "GetItem":
+            took += self.bytes_s * len(asked.find(f"{{{_M}}}ItemIds"))
+        if operation == "FindItem":
+            took += self.listed_s * int(asked.find(f"{{{_M}}}IndexedPageItemView").get("MaxEntriesReturned"))
+        self.asked += 1
+        self.used_s += took
+        self._balance_s -= took
+        return took / self.faster
+
+
+@dataclass
 class Ews:
     """The organisation behind the fake, and what is wrong with it.
 
@@ -214,6 +284,7 @@ class Ews:
         latency_s: Seconds that each answer takes.
         at_once: Requests under way together that one mailbox may have; 0 for no limit.
         most_at_once: The most there were.
+        budget: The time that the mailboxes may use together; None for no limit.
         asked: Operation of each request, in order.
         seen: Parsed body of the last request of each operation.
     """
@@ -231,6 +302,7 @@ class Ews:
     latency_s: float = 0.0
     at_once: int = 0
     most_at_once: int = 0
+    budget: Budget | None = None
     asked: deque[str] = field(default_factory=lambda: deque(maxlen=10_000))
     seen: dict[str, Any] = field(default_factory=dict)
     _now: int = 0
@@ -257,10 +329,16 @@ class Ews:
         self._now += 1
         self.most_at_once = max(self.most_at_once, self._now)
         try:
-            if self.latency_s:
-                await asyncio.sleep(self.latency_s)
             if self.at_once and self._now > self.at_once:
                 return fault("ErrorExceededConnectionCount", None)
+            takes_s = self.latency_s
+            if self.budget is not None:
+                shut_s = self.budget.shut()
+                if shut_s:
+                    return fault("ErrorServerBusy", math.ceil(shut_s * 1_000))
+                takes_s += self.budget.spend(operation, asked)
+            if takes_s:
+                await asyncio.sleep(takes_s)
             return self._served(request, envelope, asked, operation)
         finally:
             self._now -= 1
@@ -663,24 +741,34 @@ def large(messages: int, address: str = "large@example.org") -> Ews:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Serve a large mailbox until interrupted; prints the connection, and figures at the end, as JSON."""
+    """Serve a large mailbox until standard input ends; prints connection and, at the end, figures, as JSON.
+
+    ``least_s`` is the real time that the limits ask for what was answered, and ``first_at`` and ``last_at``
+    are of the machine's monotonic clock.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.servers.ews", description=main.__doc__)
     parser.add_argument("--messages", type=int, default=200_000)
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds that each answer takes")
+    parser.add_argument("--faster", type=float, default=1.0, help="how much faster the server's clock is")
     parser.add_argument(
         "--at-once", type=int, default=27, help="requests that the mailbox may have under way"
     )
     given = parser.parse_args(argv)
     ews = large(given.messages)
-    ews.latency_s, ews.at_once = given.latency, given.at_once
+    ews.at_once = given.at_once
+    budget = ews.budget = Budget(faster=given.faster)
     with Served(ews.app(), requests=deque(maxlen=1)) as served:
         print(json.dumps(connection_fields(served.url)), flush=True)
-        try:
-            while True:
-                time.sleep(3_600)
-        except KeyboardInterrupt:
-            pass
-        print(json.dumps({"most_at_once": ews.most_at_once}), flush=True)
+        sys.stdin.read()
+        by_budget_s = (budget.used_s - budget.burst_s - budget.cutoff_s) / budget.recharge
+        least_s = max(by_budget_s, budget.used_s / ews.at_once) / budget.faster
+        print(
+            json.dumps({
+                "most_at_once": ews.most_at_once, "asked": budget.asked, "refused": budget.refused,
+                "least_s": least_s, "first_at": budget.first_at / budget.faster,
+                "last_at": budget.last_at / budget.faster,
+            }),
+            flush=True,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import asyncio
 import base64
 import json
 import re
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -170,11 +171,16 @@ class Limits:
     began: dict[str, deque[float]] = field(default_factory=dict)
     under_way: dict[str, int] = field(default_factory=dict)
     most_at_once: int = 0
+    asked: int = 0
     refused: int = 0
+    first_at: float = 0.0
+    last_at: float = 0.0
 
     def wait_s(self, mailbox: str) -> float | None:
         """Note a request; return the seconds to wait when it is one too many."""
-        now = time.monotonic()
+        now = self.last_at = time.monotonic()
+        self.first_at = self.first_at or now
+        self.asked += 1
         if self.at_once and self.under_way.get(mailbox, 0) >= self.at_once:
             self.refused += 1
             return self.period_s / 600
@@ -630,7 +636,11 @@ def large(messages: int, address: str = "large@example.org") -> Graph:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Serve a large mailbox until interrupted; prints the connection, and figures at the end, as JSON."""
+    """Serve a large mailbox until standard input ends; prints connection and, at the end, figures, as JSON.
+
+    ``least_s`` is the real time that the limits ask for what was answered, and ``first_at`` and ``last_at``
+    are of the machine's monotonic clock.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.servers.graph", description=main.__doc__)
     parser.add_argument("--messages", type=int, default=200_000)
     parser.add_argument("--faster", type=float, default=1.0, help="how much shorter the 10 minutes are")
@@ -641,13 +651,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     graph.limits = Limits(10_000, 600.0 / given.faster, 4)
     with Served(graph.app(), requests=deque(maxlen=1)) as served:
         print(json.dumps(connection_fields(served.url)), flush=True)
-        try:
-            while True:
-                time.sleep(3_600)
-        except KeyboardInterrupt:
-            pass
+        sys.stdin.read()
         limits = graph.limits
-        print(json.dumps({"most_at_once": limits.most_at_once, "refused": limits.refused}), flush=True)
+        print(
+            json.dumps({
+                "most_at_once": limits.most_at_once, "asked": limits.asked, "refused": limits.refused,
+                "least_s": limits.asked * limits.period_s / limits.requests,
+                "first_at": limits.first_at, "last_at": limits.last_at,
+            }),
+            flush=True,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -563,7 +563,8 @@ def table(made: Estimate) -> list[str]:
     low, high = made.in_review
     lines += [
         "",
-        f"{made.items:,} items, {_size(made.size_bytes)}; {low:,} to {high:,} of what they carry in review",
+        f"{made.items:,} items, {_size(made.size_bytes)}",
+        f"In review, with what they carry: {low:,} to {high:,}",
         f"First instalment: {made.first_instalment_on}, with {made.first_items:,} items reviewed",
         f"Finish: {made.finish_from} to {made.finish_to}",
     ]
@@ -573,4 +574,7 @@ def table(made: Estimate) -> list[str]:
 def _size(size: int | None) -> str:
     if size is None:
         return "unknown"
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+    for unit, bytes_ in (("GB", 10**9), ("MB", 10**6)):
+        if size >= bytes_:
+            return f"{size / bytes_:.1f} {unit}"
+    return f"{size / 1e3:.1f} kB"

@@ -263,7 +263,7 @@ class PackageConnector(FileConnector):
     """Base of connectors of packages: a folder that somebody downloaded, or that ``daylight exports`` did.
 
     Attributes:
-        fetched_by: What the request file names instead of a path: which options an export is asked with.
+        needed: Options an export is asked with, where the request file names no path; empty where none is.
     """
 
     options: ClassVar[Mapping[str, str]] = {}
@@ -282,7 +282,7 @@ class PackageConnector(FileConnector):
             SettingsError: A key is missing, or names something that this connector does not know.
         """
         self._check_names()
-        if self._context.path:
+        if self._context.path or not self.needed:
             self.check()
             return
         missing = [name for name in self.needed if not self._context.options.get(name)]

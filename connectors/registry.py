@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import islice
 
-from connectors import purview_export, rsmf, slack_export, vault_export, zips
+from connectors import purview_export, rsmf, slack_export, telemessage, vault_export, zips
 from connectors.bytesource import gunzipped, whole
 from connectors.exchange_ews import ExchangeEws
 from connectors.folders import open_head
@@ -24,6 +24,7 @@ from connectors.rsmf import Rsmf
 from connectors.screenshots import Screenshots
 from connectors.slack_export import SlackExport
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
+from connectors.telemessage import TeleMessage
 from connectors.vault_export import VaultExport
 from connectors.whatsapp import WhatsApp, looks_like_chat
 from connectors.zoom_files import ZoomFiles, layout_of
@@ -43,6 +44,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     Screenshots.name: Screenshots,
     SlackExport.name: SlackExport,
     SmsBackupRestore.name: SmsBackupRestore,
+    TeleMessage.name: TeleMessage,
     VaultExport.name: VaultExport,
     WhatsApp.name: WhatsApp,
     ZoomFiles.name: ZoomFiles,
@@ -56,6 +58,7 @@ _TELLING = (
     Rsmf.name,
     SlackExport.name,
     SmsBackupRestore.name,
+    TeleMessage.name,
     WhatsApp.name,
     ZoomFiles.name,
 )
@@ -120,6 +123,8 @@ def _guess_zip(path: str) -> str:
             return SlackExport.name
         if rsmf.MANIFEST in names:
             return Rsmf.name
+        if telemessage.is_delivery(names):
+            return TeleMessage.name
         if names & {"[Content_Types].xml", "mimetype"}:
             return LooseFiles.name
         for member in members[:_LOOKED_AT]:

@@ -342,6 +342,7 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "message tables": ("message_table", elsewhere("built_tables", "tables")),
     "rsmf": ("rsmf", elsewhere("built_rsmf", "files")),
     "screenshots": ("screenshots", elsewhere("built_screenshots", "folder")),
+    "telemessage": ("telemessage", elsewhere("built_telemessage", "deliveries")),
     "whatsapp chats": ("whatsapp", elsewhere("built_whatsapp", "chats")),
     "zoom meetings": ("zoom_files", elsewhere("built_zoom", "meetings")),
     "vault export": ("vault_export", packages("vault")),

@@ -205,3 +205,11 @@ def test_rsmf(corpus: Path) -> None:
         for key, values in sample.items()
     }
     assert told == {name: ["application/x-rsmf-event+json"] for name in ("message.eml", "sample.rsmf")}
+
+
+def test_telemessage(corpus: Path) -> None:
+    folder = corpus / "formats" / "synthetic" / "telemessage-smarsh"
+    assert guess(str(folder)) == "telemessage"
+    (found,) = read("telemessage", folder).values()
+    assert [one.kind.value for one in found] == ["message", "message", "file"]
+    assert {one.metadata["group"] for one in found if isinstance(one, FoundItem)} == {"th-1"}

@@ -190,3 +190,42 @@ def test_a_link_behind_words_is_stored_and_changes_no_content_hash(tmp_path, cat
         "See the plan.", "See the plan.\n\n<https://docs.google.com/d/1>",
     ]  # fmt: skip
     assert {state for _, state, _ in found} == {"searchable"}
+
+
+class Carrying:
+    """A reader whose mail carries one attachment."""
+
+    def __init__(self, attached):
+        self.attached = attached
+
+    def submit(self, jobs):
+        sender = Address("", "ann@falls.example")
+        fields = Fields(subject="s", sender=sender, to=(sender,), moment=Moment(None, "", Basis.NONE))
+        for job in jobs:
+            children = (Child("1", "a.csv", "text/csv", Kind.FILE, self.attached),)
+            made = Extraction("See the list.", kind=Kind.EMAIL, fields=fields, children=children)
+            yield Result(job.job_id, "fake", "1", Extraction("x") if job.context.depth else made)
+
+
+def test_line_ends_and_mbox_quoting_of_an_attachment_change_no_content_hash(tmp_path, catalogue):
+    """It was not encoded, so it has those of the route; with a NUL it was, and each byte counts."""
+    sent = b"a,1\r\nFrom here\r\n>From there\r\n"
+    hashes = []
+    for number, attached in enumerate(
+        [sent, b"a,1\nFrom here\n>From there\n", b"a,1\n>From here\n>>From there\n", b"a,1\n From here\n",
+         sent + b"\0", b"a,1\nFrom here\n>From there\n\0"], 1,
+    ):  # fmt: skip
+        batch = f"b{number:06d}"
+        if number > 1:
+            add_batch(catalogue, batch)
+        store = one_mail(tmp_path, catalogue, f"top{number}", batch)
+        attempt = claim(catalogue, REQUEST, batch, Step.EXTRACT)
+        assert read_batch(attempt, store, Carrying(attached), zone=ZoneInfo("UTC")) == 2
+        store.close()
+        with catalogue.read() as connection:
+            r = t.readings.c
+            found = sa.select(r.content_hash).where(r.batch_id == batch, r.content_hash.is_not(None))
+            hashes.append(connection.scalar(found))
+    assert None not in hashes
+    assert hashes[0] == hashes[1] == hashes[2]
+    assert len(set(hashes)) == 4

@@ -1004,6 +1004,7 @@ class _Reader:
         self.until = time.monotonic() + limit_s
         self._labels: dict[str, list[str]] = {}
         self._words = words
+        self._all: list[str] | None = None
         self._joined: bool | None = None
         self._filter: dict[str, Any] = {}
 
@@ -1211,11 +1212,12 @@ class _Reader:
 
     def _listed(self, start: str) -> list[str]:
         """Return the words that start so, sorted."""
-        words = self._words.get(self.shown)
+        words = self._all = self._all or self._words.get(self.shown)
         if words is None:
             words = sorted({word for _, pack in self._packs(start) for word in pack.split()[::2]})
             if not start:
                 self._words.keep(self.shown, words)
+                self._all = words
         return words[bisect_left(words, start) : bisect_left(words, start + _LAST)] if start else words
 
     def read_words(self) -> None:

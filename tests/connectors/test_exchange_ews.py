@@ -89,7 +89,11 @@ def one_authority(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, one_authority: str) -> None:
+def quick(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, one_authority: str
+) -> None:
+    # what one test was asked to wait for does not hold the next one off
+    monkeypatch.setattr("connectors.governor._FOLDERS", (str(tmp_path_factory.mktemp("locks")),))
     monkeypatch.setattr(ews_client, "_FIRST_WAIT_S", 0.005)
     monkeypatch.setenv("SSL_CERT_FILE", one_authority)
 

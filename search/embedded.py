@@ -16,6 +16,9 @@ lets one token serve twice (fts5_expr.c, ``fts5ExprNearIsMatch``): ``a w/5 a*`` 
 it is used where no place of one side can overlap a place of the other. For the rest (``pre/N``, ``not w/N``,
 groups inside groups, words that overlap) it finds candidates, and ``search.matcher.holds`` decides over the
 places that FTS5 keeps of each word: an auxiliary function of ours, called for each candidate.
+
+The shards of a question are asked on all cores (``search.sharing``). Everything belongs to the thread that
+asks, and its helpers give it back before it goes on.
 """
 
 from __future__ import annotations
@@ -30,16 +33,14 @@ import threading
 import time
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from heapq import nsmallest
 from itertools import islice, product, repeat
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 
@@ -60,12 +61,15 @@ from search.protocol import (
     TooLong,
     TooManyWords,
 )
+from search.sharing import cores, shared
 from search.word_lists import WordList
 
 SHARDS = 64
 """Most files of an index."""
 
 _SCHEMA = 2
+_ROLE_WORDS = "role_words"
+"""Row of ``meta``: the words of the columns that no unfielded word is asked of, `` a b ``."""
 _SLICE = 500
 _CONTENT_BYTES = 16
 _BUSY_MS = 60_000
@@ -117,12 +121,21 @@ class EmbeddedEngine:
     Attributes:
         folder: Where the shards are; it is deleted by ``drop`` and by disposal of the request.
         time_limit_s: How long one query may take, in seconds.
+        threads: How many ask the shards of one query.
     """
 
-    def __init__(self, folder: Path, time_limit_s: float = TIME_LIMIT_S) -> None:
-        """Name the folder; nothing is made before ``create`` or ``upsert``."""
+    def __init__(self, folder: Path, time_limit_s: float = TIME_LIMIT_S, threads: int | None = None) -> None:
+        """Name the folder; nothing is made before ``create`` or ``upsert``.
+
+        Args:
+            folder: Where the shards are.
+            time_limit_s: How long one query may take, in seconds.
+            threads: How many ask the shards of one query, the calling one included; None: as many as this
+                process may use cores.
+        """
         self.folder = folder
         self.time_limit_s = time_limit_s
+        self.threads = cores() if threads is None else threads
         self._local = threading.local()
 
     def create(self) -> None:
@@ -133,8 +146,7 @@ class EmbeddedEngine:
             UsageError: The index was made with another token rule.
         """
         self._make_folder()
-        for _ in self._shards():
-            pass
+        self._shards()
 
     def _make_folder(self) -> None:
         try:
@@ -167,8 +179,8 @@ class EmbeddedEngine:
 
     def close(self) -> None:
         """Close this thread's connections; the next call opens them again."""
-        for connection, _ in self._connections().values():
-            connection.close()
+        for shard in self._opened().values():
+            shard.connection.close()
         self._local.__dict__.clear()
 
     # -- writing
@@ -205,43 +217,38 @@ class EmbeddedEngine:
             return self._found(query, shards).page(after, limit)
 
     @contextmanager
-    def _snapshot(self) -> Iterator[list[apsw.Connection]]:
+    def _snapshot(self) -> Iterator[list[_Shard]]:
         """Hold each shard as it is: its numbers, what matches and the hits are read one after the other."""
         with ExitStack() as held:
-            yield [held.enter_context(shard) for shard in self._shards()]
+            shards = self._shards()
+            for shard in shards:
+                held.enter_context(shard.connection)
+                shard.notice()
+            yield shards
 
-    def _found(self, query: q.Node, shards: list[apsw.Connection]) -> _Found:
+    def _found(self, query: q.Node, shards: list[_Shard]) -> _Found:
         """Return what matches; the last answer is kept, since a person counts, looks, and turns the page."""
-        version = [(shard, shard.pragma("data_version")) for shard in shards]
-        kept: tuple[q.Node, list[tuple[apsw.Connection, int]], _Found] | None = self._local.found
+        version = [(shard, shard.version) for shard in shards]
+        kept: tuple[q.Node, list[tuple[_Shard, int]], _Found] | None = self._local.found
         if kept is not None and kept[:2] == (query, version):
             return kept[2]
-        parts: list[_Part] = []
-        for shard, plain in self._plain(query):
-            sql, bound = _Compiler(shard, self._clock()).documents(plain)
-            documents = array("I", [row[0] for row in shard.execute(sql, bound)])
-            if documents:
-                parts.append(_Part(shard, self._numbers(shard), documents))
-        found = _Found(parts)
+        parts = self._asked(partial(_part, self._clock()), self._plain(query, shards))
+        found = _Found([part for part in parts if part.documents])
         self._local.found = query, version, found
         return found
 
-    def _numbers(self, shard: apsw.Connection) -> _Numbers:
-        """Return the numbers that counting needs of each document of a shard, read once a state of it."""
-        known: dict[apsw.Connection, tuple[int, _Numbers]] = self._local.numbers
-        version = shard.pragma("data_version")  # changes with each commit of another connection
-        if shard not in known or known[shard][0] != version:
-            known[shard] = version, _Numbers.read(shard)
-        return known[shard][1]
+    def _asked(self, ask: Callable[[_Asked], _Answer], shards: Sequence[_Asked]) -> list[_Answer]:
+        """Ask something of every shard, on all cores; the answers are in the order of the shards."""
+        return shared(ask, shards, self.threads)
 
     def terms(self, queries: Iterable[q.Node]) -> Iterator[TermHits]:
         """Run a term list; see ``SearchEngine``."""
         for query in queries:
             rows: list[tuple[Any, ...]] = []
             try:
-                with self._timed():
-                    for shard, plain in self._plain(query):
-                        rows += _hits(shard, *_Compiler(shard, self._clock()).documents(plain))
+                with self._timed(), self._snapshot() as shards:
+                    for shard, plain in self._plain(query, shards):
+                        rows += _hits(shard.connection, *_Compiler(shard, self._clock()).documents(plain))
             except (TooManyWords, TooLong) as refused:
                 yield TermHits((), str(refused))
                 continue
@@ -253,53 +260,46 @@ class EmbeddedEngine:
         if isinstance(term, q.Word):
             return [term.text]
         with self._timed():
-            return sorted({word for words in self._expanded(list(self._shards()), term) for word in words})
+            return sorted({word for words in self._expanded(self._shards(), term) for word in words})
 
-    def _plain(self, query: q.Node) -> list[tuple[apsw.Connection, q.Node]]:
+    def _plain(self, query: q.Node, shards: Sequence[_Shard]) -> list[tuple[_Shard, q.Node]]:
         """Refuse what stands for too many words; write patterns, spellings and stems out as words.
 
         Returns:
             The shards, each with the query in words that this shard has: others would be looked for in vain.
         """
-        shards = list(self._shards())
         known = {term: self._expanded(shards, term) for term in set(q.open_terms(query))}
+        if not known:
+            return [(shard, query) for shard in shards]
         return [
             (shard, expansion.plain(query, {term: words[n] for term, words in known.items()}.__getitem__))
             for n, shard in enumerate(shards)
         ]
 
-    def _word_lists(self, shards: Sequence[apsw.Connection]) -> list[WordList]:
+    def _word_lists(self, shards: Sequence[_Shard]) -> list[WordList]:
         """Return all words of each shard; where none are kept they are read on all cores, off the clock."""
-        kept: dict[apsw.Connection, tuple[str, WordList]] = self._local.words
-        states = [_state_of(shard) for shard in shards]
-        stale = [
-            shard
-            for shard, state in zip(shards, states, strict=True)
-            if kept.get(shard, ("", None))[0] != state
-        ]
+        states = [_state_of(shard.connection) for shard in shards]
+        stale = [shard for shard, state in zip(shards, states, strict=True) if shard.words_state != state]
         if stale:
             began = time.monotonic()
-            with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-                kept.update(
-                    zip(stale, pool.map(_word_list, [shard.filename for shard in stale]), strict=True)
-                )
+            read = shared(_word_list, [shard.connection.filename for shard in stale], self.threads)
+            for shard, (state, words) in zip(stale, read, strict=True):
+                shard.words_state, shard.words = state, words
             clock = self._clock()
             if clock.until is not None:
                 clock.until += time.monotonic() - began
-        return [kept[shard][1] for shard in shards]
+        return [shard.words for shard in shards]
 
-    def _expanded(self, shards: Sequence[apsw.Connection], term: q.Term) -> list[list[str]]:
+    def _expanded(self, shards: Sequence[_Shard], term: q.Term) -> list[list[str]]:
         """Return the words a term stands for in each shard, sorted."""
         start = expansion.common_start(term)
         wanted = expansion.fits(term)
-        if start:
-            sql = "SELECT term FROM vocabulary WHERE term >= ? AND term < ?"
-            found = [
-                [word for (word,) in shard.execute(sql, (start, start + _LAST)) if wanted(word)]
-                for shard in shards
-            ]
-        else:
-            found = [list(filter(wanted, known.words())) for known in self._word_lists(shards)]
+        begin = (
+            self._asked(partial(_beginning, start), shards)
+            if start
+            else (known.words() for known in self._word_lists(shards))
+        )
+        found = [list(filter(wanted, words)) for words in begin]
         count = len(set().union(*found))
         if count > PREFIX_LIMIT:
             raise TooManyWords(count)
@@ -310,10 +310,10 @@ class EmbeddedEngine:
         start = fold(prefix).strip()
         found: dict[str, int] = {}
         with _translated():
-            shards = list(self._shards())
+            shards = self._shards()
             sql = "SELECT term, doc FROM vocabulary WHERE term >= ? AND term < ?"
             lists: Iterable[Iterable[tuple[str, int]]] = (
-                (shard.execute(sql, (start, start + _LAST)) for shard in shards)
+                (shard.connection.execute(sql, (start, start + _LAST)) for shard in shards)
                 if start
                 else self._word_lists(shards)
             )
@@ -324,12 +324,9 @@ class EmbeddedEngine:
 
     def state(self) -> IndexState:
         """Say what is in the index."""
-        documents = batches = 0
-        with _translated():
-            for shard in self._shards():
-                here, count = shard.execute("SELECT count(*), total(documents) FROM batches").get
-                batches += here
-                documents += int(count)
+        with _translated(), self._snapshot() as shards:
+            sizes = [shard.size() for shard in shards]
+        batches, documents = sum(size[0] for size in sizes), sum(size[1] for size in sizes)
         return IndexState(documents, batches, ANALYZER, "embedded")
 
     @contextmanager
@@ -347,8 +344,8 @@ class EmbeddedEngine:
 
     # -- connections
 
-    def _connections(self) -> dict[str, tuple[apsw.Connection, tuple[int, int]]]:
-        """This thread's connections; a forked child starts with none and leaves its parent's alone."""
+    def _opened(self) -> dict[str, _Shard]:
+        """This thread's shards; a forked child starts with none and leaves its parent's alone."""
         if getattr(self._local, "pid", None) != os.getpid():
             self._local.inherited = getattr(
                 self._local, "open", None
@@ -356,41 +353,104 @@ class EmbeddedEngine:
             self._local.pid = os.getpid()
             self._local.open = {}
             self._local.clock = _Clock()
-            self._local.words = {}
-            self._local.numbers = {}
             self._local.found = None
-        opened: dict[str, tuple[apsw.Connection, tuple[int, int]]] = self._local.open
+        opened: dict[str, _Shard] = self._local.open
         return opened
 
     def _clock(self) -> _Clock:
-        self._connections()
+        self._opened()
         clock: _Clock = self._local.clock
         return clock
 
-    def _shards(self) -> Iterator[apsw.Connection]:
-        """Yield a connection to every shard that has been made, in order."""
-        opened = self._connections()
-        for path in sorted(self.folder.glob("shard-*.sqlite")):
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue  # dropped between the listing and here
-            identity = (status.st_dev, status.st_ino)
-            connection, known = opened.get(path.name, (None, None))
-            if connection is None or known != identity:
-                connection = _open(path)
-                _check_analyzer(connection)
-                connection.execute(_VOCABULARY)
-                connection.execute(
-                    "CREATE VIRTUAL TABLE temp.instances USING fts5vocab(main, words, instance)"
-                )
-                connection.set_progress_handler(self._clock().is_up, _STEPS)
-                connection.register_fts5_function("decided", _decided)
-                gone = opened.get(path.name, (None,))[0]
-                self._local.words.pop(gone, None)
-                self._local.numbers.pop(gone, None)
-                opened[path.name] = (connection, identity)
-            yield connection
+    def _shards(self) -> list[_Shard]:
+        """Return every shard that has been made, open, in order; one that was made anew is opened anew."""
+        opened = self._opened()
+        shards: list[_Shard] = []
+        for name, identity in _listed(self.folder):
+            shard = opened.get(name)
+            if shard is None or shard.identity != identity:
+                shard = opened[name] = _Shard.open(self.folder / name, identity, self._clock())
+            shards.append(shard)
+        return shards
+
+
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
+
+_Identity = tuple[int, int]
+"""Device and inode: which file a name stands for."""
+
+
+def _listed(folder: Path) -> list[tuple[str, _Identity]]:
+    """Return the shards of a folder by name, in order; every question begins with it."""
+    found: list[tuple[str, _Identity]] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("shard-") and entry.name.endswith(".sqlite"):
+                    with suppress(FileNotFoundError):  # dropped between the listing and here
+                        status = entry.stat()
+                        found.append((entry.name, (status.st_dev, status.st_ino)))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise AccessError("the index folder cannot be opened or written: check its rights") from error
+    return sorted(found)
+
+
+class _Shard:
+    """A shard as one thread has it open, with what was read of its present state.
+
+    Attributes:
+        connection: Open, with all that queries need.
+        identity: Of the file.
+        version: SQLite's own number of the state that is read; another after each commit of anybody else.
+        role_words: The words of from, to, cc and bcc, see ``fts_expression``.
+        words_state: What the shard called its state when its words were read.
+        words: All its words then; none before they were asked for.
+    """
+
+    def __init__(self, connection: apsw.Connection, identity: _Identity) -> None:
+        self.connection = connection
+        self.identity = identity
+        self.version = -1
+        self.words_state = ""
+        self.words = WordList("", array("I"))
+        self._numbers: _Numbers | None = None
+        self._size: tuple[int, int] | None = None
+        self.role_words: str | None = None
+
+    @classmethod
+    def open(cls, path: Path, identity: _Identity, clock: _Clock) -> _Shard:
+        connection = _open(path)
+        _check_analyzer(connection)
+        connection.execute(_VOCABULARY)
+        connection.execute("CREATE VIRTUAL TABLE temp.instances USING fts5vocab(main, words, instance)")
+        connection.set_progress_handler(clock.is_up, _STEPS)
+        connection.register_fts5_function("decided", _decided)
+        return cls(connection, identity)
+
+    def notice(self) -> None:
+        """Look at the shard as it is now; what was read of another state is forgotten."""
+        version = self.connection.execute("PRAGMA data_version").get
+        if version != self.version:
+            self.version = version
+            self._numbers = self._size = None
+            self.role_words = _role_words(self.connection)
+
+    def numbers(self) -> _Numbers:
+        """Return the numbers that counting needs of each document, read once a state."""
+        if self._numbers is None:
+            self._numbers = _Numbers.read(self.connection)
+        return self._numbers
+
+    def size(self) -> tuple[int, int]:
+        """Return the number of batches and of documents, read once a state."""
+        if self._size is None:
+            sql = "SELECT count(*), total(documents) FROM batches"
+            batches, documents = self.connection.execute(sql).get
+            self._size = batches, int(documents)
+        return self._size
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,25 +459,27 @@ class _Numbers:
 
     Attributes:
         families: The number of its top item.
-        contents: 16 bytes of its content: as much of a SHA-256 as an item id has.
+        contents: 16 bytes of its content, as much of a SHA-256 as an item id has: the first 8 of each.
+        endings: The other 8 of each.
         places: Where its item id stands among all; see ``_place``.
     """
 
     families: array[int]
-    contents: bytes
+    contents: array[int]
+    endings: array[int]
     places: array[int]
 
     @classmethod
     def read(cls, shard: apsw.Connection) -> _Numbers:
         """Read them; the number 0 and those of batches that were replaced stand for nothing."""
-        families, contents, places = array("I"), bytearray(), array("Q")
+        families, contents, places = array("I"), array("Q"), array("Q")
         rows = shard.execute("SELECT first, families, contents, places FROM numbers ORDER BY first")
         for first, *columns in rows:
             gap = first - len(families)
-            for column, cells in zip((families, contents, places), columns, strict=True):
-                column.extend(repeat(0, gap if column is not contents else gap * _CONTENT_BYTES))
-                column += array(column.typecode, cells) if isinstance(column, array) else cells
-        return cls(families, bytes(contents), places)
+            for column, width, cells in zip((families, contents, places), (1, 2, 1), columns, strict=True):
+                column.extend(repeat(0, gap * width))
+                column.frombytes(cells)
+        return cls(families, contents[::2], contents[1::2], places)
 
 
 def _content(distinct_key: str) -> bytes:
@@ -444,8 +506,26 @@ class _Part:
     documents: array[int]
 
 
+def _part(clock: _Clock, asked: tuple[_Shard, q.Node]) -> _Part:
+    """Ask one shard; the numbers come as one value, since threads wait for one another at each row."""
+    shard, query = asked
+    sql, bound = _Compiler(shard, clock).documents(query)
+    listed = shard.connection.execute(f"SELECT json_group_array(doc) FROM ({sql})", bound).get  # noqa: S608
+    return _Part(shard.connection, shard.numbers(), array("I", json.loads(listed)))
+
+
+def _beginning(start: str, shard: _Shard) -> list[str]:
+    """Return the words of a shard that begin so, as one value as above."""
+    sql = "SELECT json_group_array(term) FROM vocabulary WHERE term >= ? AND term < ?"
+    words: list[str] = json.loads(shard.connection.execute(sql, (start, start + _LAST)).get)
+    return words
+
+
 _Entry = tuple[int, int, int]
 """Place, part and number of a document."""
+
+_PAST_ALL = 1 << 64
+"""No place is so large."""
 
 
 class _Found:
@@ -456,15 +536,26 @@ class _Found:
         self._ordered: list[_Entry] | None = None
 
     def counts(self) -> Counts:
-        documents = families = 0
-        found: set[bytes] = set()
+        documents = sum(len(part.documents) for part in self._parts)
+        families = sum(
+            len(set(map(part.numbers.families.__getitem__, part.documents))) for part in self._parts
+        )
+        return Counts(documents, families, self._distinct(documents))
+
+    def _distinct(self, documents: int) -> int:
+        """Count different contents; the first numbers of two of them are nearly never the same."""
+        contents: list[int] = []
         for part in self._parts:
-            documents += len(part.documents)
-            families += len(set(map(part.numbers.families.__getitem__, part.documents)))
-            contents = part.numbers.contents
-            starts = map(_CONTENT_BYTES.__mul__, part.documents)
-            found.update([contents[at : at + _CONTENT_BYTES] for at in starts])
-        return Counts(documents, families, len(found))
+            contents.extend(map(part.numbers.contents.__getitem__, part.documents))
+        found = len(set(contents))
+        if found == documents:
+            return found
+        endings: list[int] = []
+        for part in self._parts:
+            endings.extend(map(part.numbers.endings.__getitem__, part.documents))
+        ends = dict(zip(contents, endings, strict=True))
+        alike = list(map(ends.__getitem__, contents)) == endings  # what begins alike ends alike: copies
+        return found if alike else len(set(zip(contents, endings, strict=True)))
 
     def page(self, after: str | None, limit: int) -> list[Hit]:
         """Return the first hits after an item id, in item-id order."""
@@ -482,7 +573,7 @@ class _Found:
     def _entries(self, first: int, wanted: int) -> list[_Entry]:
         """Return so many documents from a place on, in order, and all that share the place of the last."""
         if first == 0 and self._ordered is None:  # the first page needs no order in the rest
-            smallest = nsmallest(wanted + 1, self._all())
+            smallest = self._smallest(wanted + 1)
             if len(smallest) <= wanted or smallest[-1][0] != smallest[-2][0]:
                 return smallest[:wanted]
         if self._ordered is None:
@@ -492,6 +583,21 @@ class _Found:
         while end < len(self._ordered) and self._ordered[end][0] == self._ordered[end - 1][0]:
             end += 1
         return self._ordered[start:end]
+
+    def _smallest(self, wanted: int) -> list[_Entry]:
+        """Return so many documents, in order; most are seen to be none of them by one comparison."""
+        found: list[_Entry] = []
+        last = _PAST_ALL
+        for number, part in enumerate(self._parts):
+            places = map(part.numbers.places.__getitem__, part.documents)
+            found += [
+                (place, number, document)
+                for place, document in zip(places, part.documents, strict=True)
+                if place <= last
+            ]
+            found = sorted(found)[:wanted]
+            last = found[-1][0] if len(found) == wanted else _PAST_ALL
+        return found
 
     def _all(self) -> Iterator[_Entry]:
         for number, part in enumerate(self._parts):
@@ -511,6 +617,12 @@ class _Found:
 def _state_of(shard: apsw.Connection) -> str:
     """Return what a shard calls its present state: another word after each batch."""
     return str(shard.execute("SELECT value FROM meta WHERE name = 'state'").get)
+
+
+def _role_words(shard: apsw.Connection) -> str | None:
+    """Return the words of from, to, cc and bcc of a shard, and perhaps more; None when nobody kept them."""
+    found = shard.execute("SELECT value FROM meta WHERE name = ?", (_ROLE_WORDS,)).get
+    return None if found is None else str(found)
 
 
 def _word_list(filename: str) -> tuple[str, WordList]:
@@ -677,16 +789,21 @@ def _write_batch(connection: apsw.Connection, batch_id: str, documents: Iterable
         connection.execute("DELETE FROM batches WHERE batch = ?", (old,))
     batch = connection.execute("SELECT coalesce(max(batch), 0) + 1 FROM batches").get
     first = int(connection.execute("SELECT coalesce(max(doc), 0) + 1 FROM docs").get)
+    alone = not connection.execute("SELECT count(*) FROM batches").get
     writer = _BatchWriter(connection, batch, first)
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('state', lower(hex(randomblob(16))))")
     stream = iter(documents)
     while piece := list(islice(stream, _SLICE)):
         writer.write(piece)
     writer.finish()
+    if alone or _role_words(connection) is not None:  # a shard made before they were kept has not all of them
+        writer.keep_role_words()
     connection.execute("INSERT INTO batches VALUES (?, ?, ?)", (batch, batch_id, writer.next - first))
     return writer.next - first
 
 
+_ROLES = 4
+"""Place of the first role in what ``_folded`` returns."""
 _FAMILY = 5
 """Place of the family in a row of ``docs``."""
 
@@ -703,6 +820,7 @@ class _BatchWriter:
         self._families: dict[str, int] = {}
         self._parents: list[tuple[str, int]] = []
         self._labels: dict[tuple[str, str], int] = {}
+        self._role_words: set[str] = set()
 
     def write(self, documents: list[IndexDocument]) -> None:
         rows: list[tuple[Any, ...]] = []
@@ -721,7 +839,9 @@ class _BatchWriter:
             families.append(row[_FAMILY])
             contents += _content(document.distinct_key)
             places.append(_place(document.item_id))
-            words.append((number, *_folded(document)))
+            folded = _folded(document)
+            self._role_words.update(*map(str.split, folded[_ROLES:]))
+            words.append((number, *folded))
         try:
             self._connection.executemany(
                 "INSERT INTO docs(doc, item_id, family_id, distinct_key, batch, family, custodian, source, "
@@ -759,6 +879,12 @@ class _BatchWriter:
             self._labels[field, value] = known
         return known
 
+    def keep_role_words(self) -> None:
+        """Add this batch's to those of the shard; what a replaced batch had stays, and costs little."""
+        known = (_role_words(self._connection) or "").split()
+        text = f" {' '.join(sorted(self._role_words.union(known)))} "
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_ROLE_WORDS, text))
+
     def finish(self) -> None:
         """Write what counts read, and tell children their parent's number: it may come after its child."""
         columns = (bytes(column) for column in self._columns)
@@ -793,18 +919,19 @@ def _hits(shard: apsw.Connection, documents: str, bound: dict[str, Any]) -> list
 class _Compiler:
     """Compiles a tree to a condition over ``docs d`` of one shard (label numbers are the shard's own)."""
 
-    def __init__(self, shard: apsw.Connection, clock: _Clock) -> None:
-        self._shard = shard
+    def __init__(self, shard: _Shard, clock: _Clock) -> None:
+        self._shard = shard.connection
+        self._role_words = shard.role_words
         self._clock = clock
         self._bound: dict[str, Any] = {}
         self._aliases = 0
 
     def documents(self, node: q.Node) -> tuple[str, dict[str, Any]]:
         """Return what selects the numbers of matching documents, and the values it names."""
-        match = fts_expression(node, None)
+        match = fts_expression(node, None, self._role_words)
         if match is not None:  # FTS5 knows them
-            return "SELECT rowid FROM words WHERE words MATCH :match", {"match": match}
-        return f"SELECT d.doc FROM docs d WHERE {self._where(node, 'd', None)}", self._bound  # noqa: S608
+            return "SELECT rowid AS doc FROM words WHERE words MATCH :match", {"match": match}
+        return f"SELECT d.doc AS doc FROM docs d WHERE {self._where(node, 'd', None)}", self._bound  # noqa: S608
 
     def _bind(self, value: Any) -> str:
         name = f"v{len(self._bound)}"
@@ -814,7 +941,7 @@ class _Compiler:
     def _where(self, node: q.Node, alias: str, field: str | None) -> str:
         """Return a condition that is 0 or 1, never NULL, so that NOT in front of it stays true or false."""
         if field not in q.LABEL_FIELDS:
-            match = fts_expression(node, field)
+            match = fts_expression(node, field, self._role_words)
             if match is not None:
                 wanted = f"words MATCH {self._bind(match)}"
                 return f"{alias}.doc IN (SELECT rowid FROM words WHERE {wanted})"  # noqa: S608 - see above
@@ -938,38 +1065,39 @@ def _split(nodes: Iterable[q.Node], field: str | None) -> tuple[list[q.Node], li
     return words, rest
 
 
-def fts_expression(node: q.Node, field: str | None) -> str | None:
+def fts_expression(node: q.Node, field: str | None, role_words: str | None = None) -> str | None:
     """Return the FTS5 expression of a tree, or None when FTS5 cannot say it exactly.
 
     Args:
         node: The tree.
         field: The text field it is asked of, or None for the default fields.
+        role_words: The words that stand in from, to, cc and bcc, see ``_ROLE_WORDS``; None: unknown.
     """
     match node:
         case q.Word() | q.Prefix() | q.Phrase():
-            return _leaf(node, field)
+            return _scope(field, (node,), role_words) + _words(node)
         case q.Near():
-            return _fts_near(node, field)
+            return _fts_near(node, field, role_words)
         case q.Or():
             if len(node.children) > _TOGETHER:
                 return None
-            parts = [fts_expression(child, field) for child in node.children]
+            parts = [fts_expression(child, field, role_words) for child in node.children]
             known = [part for part in parts if part is not None]
             return " OR ".join(f"({part})" for part in known) if len(known) == len(parts) else None
         case q.And():
-            return _fts_and(node, field)
+            return _fts_and(node, field, role_words)
         case q.Field() if node.name in q.TEXT_FIELDS:
-            return fts_expression(node.child, node.name)
+            return fts_expression(node.child, node.name, role_words)
         case _:
             return None
 
 
-def _fts_and(node: q.And, field: str | None) -> str | None:
+def _fts_and(node: q.And, field: str | None, role_words: str | None) -> str | None:
     wanted: list[str] = []
     unwanted: list[str] = []
     for child in node.children:
         negative = isinstance(child, q.Not)
-        part = fts_expression(child.child if isinstance(child, q.Not) else child, field)
+        part = fts_expression(child.child if isinstance(child, q.Not) else child, field, role_words)
         if part is None:
             return None
         (unwanted if negative else wanted).append(f"({part})")
@@ -983,7 +1111,28 @@ def _fts_and(node: q.And, field: str | None) -> str | None:
 
 
 def _leaf(leaf: q.Leaf, field: str | None) -> str:
-    return f"{{{_columns(field)}}} : {_words(leaf)}"
+    return _scope(field, (leaf,), None) + _words(leaf)
+
+
+def _scope(field: str | None, leaves: Sequence[q.Leaf], role_words: str | None) -> str:
+    """Return what keeps leaves that stand together in one column to the columns of a field.
+
+    FTS5 then takes every place of a word apart: measured, that doubles what a common word near another costs.
+    Where they cannot all stand in a column that is not asked, nothing has to be kept out.
+    """
+    if field is None and role_words is not None and not _all_in(leaves, role_words):
+        return ""
+    return f"{{{_columns(field)}}} : "
+
+
+def _all_in(leaves: Sequence[q.Leaf], words: str) -> bool:
+    """Say whether each word of leaves is among words, ``" a b "``."""
+    return all(
+        (f" {term.text}" if isinstance(term, q.Prefix) else f" {term.text} ") in words
+        for leaf in leaves
+        for term in q.terms_of(leaf)
+        if isinstance(term, q.Word | q.Prefix)
+    )
 
 
 def _columns(field: str | None) -> str:
@@ -1019,22 +1168,25 @@ def _pairs(node: q.Near) -> list[tuple[q.Leaf, q.Leaf]] | None:
     return list(product(left, right))
 
 
-def _fts_near(node: q.Near, field: str | None) -> str | None:
+def _fts_near(node: q.Near, field: str | None, role_words: str | None) -> str | None:
     """Return the FTS5 expression that is exactly this ``Near``, or None."""
     pairs = _pairs(node)
     if pairs is None:
         return None
     if node.distance == 1:  # side by side: a phrase
         both = [(x, y) for x, y in pairs] + ([] if node.ordered else [(y, x) for x, y in pairs])
-        return " OR ".join(f"({{{_columns(field)}}} : {_words(x)} + {_words(y)})" for x, y in both)
+        return " OR ".join(f"({_scope(field, (x, y), role_words)}{_words(x)} + {_words(y)})" for x, y in both)
     if node.ordered or any(_can_overlap(x, y) for x, y in pairs):
         return None
-    return _near_pairs(pairs, node.distance, field)
+    return _near_pairs(pairs, node.distance, field, role_words)
 
 
-def _near_pairs(pairs: Sequence[tuple[q.Leaf, q.Leaf]], distance: int, field: str | None) -> str:
+def _near_pairs(
+    pairs: Sequence[tuple[q.Leaf, q.Leaf]], distance: int, field: str | None, role_words: str | None
+) -> str:
     return " OR ".join(
-        f"({{{_columns(field)}}} : NEAR({_words(x)} {_words(y)}, {distance - 1}))" for x, y in pairs
+        f"({_scope(field, (x, y), role_words)}NEAR({_words(x)} {_words(y)}, {distance - 1}))"
+        for x, y in pairs
     )
 
 
@@ -1069,7 +1221,7 @@ def _candidates(node: q.Node, field: str | None) -> str:
         case q.Near():
             pairs = _pairs(node)
             if pairs is not None:
-                return _near_pairs(pairs, node.distance, field)
+                return _near_pairs(pairs, node.distance, field, None)
             return f"({_candidates(node.left, field)}) AND ({_candidates(node.right, field)})"
         case q.Or():
             return " OR ".join(f"({_candidates(child, field)})" for child in node.children)

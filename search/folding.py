@@ -182,7 +182,7 @@ class OffsetMap:
         self._starts: list[int] = []  # positions in the folded text, ascending
         self._pieces: list[tuple[int, bool]] = []  # position in the original; whether it runs one to one
         at = last = 0
-        for found in _NON_ASCII.finditer(text):
+        for found in () if text.isascii() else _NON_ASCII.finditer(text):
             self._add(at, last, one_to_one=True)
             at += found.start() - last
             self._add(at, found.start(), one_to_one=False)

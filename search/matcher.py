@@ -18,7 +18,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from search import tree as q
 from search.expansion import fits
@@ -32,7 +32,6 @@ Places = Callable[[q.Leaf], Sequence[Span]]
 """Where a leaf stands in one field: its spans, sorted, without repeats."""
 
 _ATTACHMENT = "attachment"
-_TOKEN = re.compile(r"[^ ]+")
 
 
 class DocumentFields:
@@ -396,35 +395,52 @@ def spans(node: q.Node, text: str, field: str = "body") -> list[tuple[int, int]]
         for target in dict.fromkeys(_targets(node))
         if target.field == field or (target.field is None and field in q.DEFAULT_FIELDS)
     ]
+    folded = fold(text)
     if all(target.stringy for target in targets):
-        finders = [LeafFinder(target.node) for target in targets if isinstance(target.node, q.Leaf)]
-        spaced = _space(text) if finders else ""
-        places = sorted({place for finder in finders for place in finder.find(spaced)})
-        if not places:
-            return []
-        starts, folded = _token_places(text)
-        found = [(bisect_right(starts, a) - 1, bisect_right(starts, b - 1)) for a, b in places]
+        leaves = [target.node for target in targets if isinstance(target.node, q.Leaf)]
+        places = sorted({place for leaf in leaves for place in _folded_places(leaf, folded)})
     else:
-        tokens = Tokens(fold(text).split())
+        tokens = Tokens(folded.split())
         found = sorted({place for target in targets for place in marked(target.node, tokens.places)})
-        if not found:
-            return []
-        folded = _token_places(text)[1]
+        at = _token_places(folded) if found else []
+        places = [(at[first][0], at[after - 1][1]) for first, after in found]
+    if not places:
+        return []
     original = OffsetMap(text)
-    shown = [(original.first(folded[a][0]), original.after(folded[b - 1][1])) for a, b in found]
-    return list(dict.fromkeys(shown))
+    return list(dict.fromkeys((original.first(first), original.after(after)) for first, after in places))
 
 
-def _token_places(text: str) -> tuple[list[int], list[tuple[int, int]]]:
-    """Return, token by token, its start in spaced text and its (start, end) in folded text."""
-    starts: list[int] = []
-    folded: list[tuple[int, int]] = []
-    at = 1
-    for token in _TOKEN.finditer(fold(text)):
-        starts.append(at)
-        folded.append(token.span())
-        at += token.end() - token.start() + 2
-    return starts, folded
+def _folded_places(leaf: q.Leaf, folded: str) -> Iterator[tuple[int, int]]:
+    """Yield where a leaf stands in folded text, in order; places may overlap, as in ``LeafFinder``."""
+    pattern = _folded_pattern(leaf)
+    padded = f" {folded} "
+    at = pattern.search(padded)
+    while at is not None:
+        yield at.start(), at.end() - 1
+        at = pattern.search(padded, at.start() + 1)
+
+
+@lru_cache(maxsize=1_000)
+def _folded_pattern(leaf: q.Leaf) -> re.Pattern[str]:
+    """Return what finds a leaf in folded text, from the space before it on."""
+    terms = (
+        ("(?! )" if isinstance(term, q.Wild) else "")
+        + q.term_pattern(term)  # a * may stand for nothing: not for no word
+        for term in q.terms_of(leaf)
+    )
+    return re.compile(f" {' +'.join(terms)}(?= )")
+
+
+def _token_places(folded: str) -> list[tuple[int, int]]:
+    """Return, token by token, its start and end in folded text."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    for run in folded.split(" "):
+        after = at + len(run)
+        if run:
+            found.append((at, after))
+        at = after + 1
+    return found
 
 
 def snippets(

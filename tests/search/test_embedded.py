@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -472,3 +473,107 @@ def test_an_engine_survives_a_fork(engine: EmbeddedEngine) -> None:
 
 def _check_in_child(engine: EmbeddedEngine) -> None:
     assert ids(engine, "deep") == ["n2y"]
+
+
+# -- what keeps common questions cheap, and exact
+
+
+def test_only_what_can_stand_in_a_role_is_kept_out_of_the_roles() -> None:
+    """A match that lies in one column holds no word that this column does not have."""
+    roles = " ann lee leeds "
+
+    def said(query: str) -> str | None:
+        return fts_expression(read(query), None, roles)
+
+    scope = "{subject body filename participants} : "
+    assert said("bus") == '"bus"'
+    assert said("lee") == f'{scope}"lee"'
+    assert said("lee bus") == '"lee" + "bus"'
+    assert said("ann lee") == f'{scope}"ann" + "lee"'
+    assert said("le*") == f'{scope}"le"*'
+    assert said("ee*") == '"ee"*'
+    assert said("an") == '"an"'
+    assert said("lee w/5 bus") == '(NEAR("lee" "bus", 4))'
+    assert said("lee w/5 ann") == f'({scope}NEAR("lee" "ann", 4))'
+    assert said("bus w/1 lee") == '("bus" + "lee") OR ("lee" + "bus")'
+    assert said("lee or bus") == f'({scope}"lee") OR ("bus")'
+    assert said("from:bus") == '{c_from} : "bus"'
+    assert fts_expression(read("bus"), None) == f'{scope}"bus"'
+
+
+def role_words(engine: EmbeddedEngine, shard: int) -> str | None:
+    connection = apsw.Connection(str(engine.folder / f"shard-{shard:02d}.sqlite"))
+    try:
+        found: str | None = connection.execute("SELECT value FROM meta WHERE name = 'role_words'").get
+        return found
+    finally:
+        connection.close()
+
+
+def addressed(item_id: str, sender: str, text: str = "") -> IndexDocument:
+    """A document whose participants are nobody, so that its roles hold what no other column holds."""
+    return replace(document(item_id, text=text), sender=sender, participants="")
+
+
+def test_a_word_of_a_role_alone_is_no_hit_without_its_field(engine: EmbeddedEngine) -> None:
+    engine.upsert("b1", [addressed("d1", "Ann Lee"), addressed("d2", "Bo", text="ann lee, lee ann")])
+    assert role_words(engine, 1) == " ann bo lee "
+    for query in ("ann", "lee", "ann lee", "ann w/1 lee", "ann w/3 lee", "le*", "ann pre/2 lee"):
+        assert ids(engine, query) == ["d2"]
+    assert ids(engine, "from:lee") == ["d1"]
+    assert ids(engine, "not lee") == ["d1"]
+    engine.upsert("b65", [addressed("d3", "Cy Zed"), addressed("d4", "Cy", text="zed")])  # the same shard
+    assert role_words(engine, 1) == " ann bo cy lee zed "
+    assert ids(engine, "zed") == ["d4"]
+    engine.upsert("b1", [addressed("d1", "Dee"), addressed("d2", "Dee", text="ann dee")])
+    assert role_words(engine, 1) == " ann bo cy dee lee zed "  # more than there are: right, and a little slow
+    assert ids(engine, "dee") == ids(engine, "ann") == ["d2"]
+    assert [[hit.item_id for hit in one.hits] for one in engine.terms([Word("dee"), Word("zed")])] == [
+        ["d2"],
+        ["d4"],
+    ]
+
+
+def test_of_a_shard_made_before_role_words_were_kept_nothing_is_supposed(engine: EmbeddedEngine) -> None:
+    engine.upsert("b1", [addressed("d1", "Ann"), addressed("d2", "Bo", text="ann")])
+    connection = apsw.Connection(str(engine.folder / "shard-01.sqlite"))
+    connection.execute("DELETE FROM meta WHERE name = 'role_words'")
+    connection.close()
+    assert ids(engine, "ann") == ["d2"]
+    engine.upsert("b65", [addressed("d3", "Cy"), addressed("d4", "Cy", text="cy")])
+    assert role_words(engine, 1) is None  # the new ones alone would be too few
+    assert ids(engine, "ann") == ["d2"]
+    assert ids(engine, "cy") == ["d4"]
+    engine.upsert("b65", [])
+    engine.upsert("b1", [addressed("d1", "Ann")])
+    assert role_words(engine, 1) is None
+    engine.upsert("b1", [])
+    engine.drop()
+    engine.upsert("b1", [addressed("d1", "Ann")])
+    assert role_words(engine, 1) == " ann "
+
+
+def test_contents_that_begin_alike_are_told_apart(
+    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the first eight of sixteen bytes are the same for all; copies have all sixteen."""
+    monkeypatch.setattr(embedded, "_content", lambda key: b"\1" * 8 + key.encode().ljust(8, b"\0"))
+    engine.upsert("b1", [replace(document(f"d{n}", text="x"), distinct_key=f"k{n % 3}") for n in range(7)])
+    engine.upsert("b2", [replace(document("e", text="x y"), distinct_key="k1")])
+    assert engine.count(Word("x")) == Counts(8, 8, 3)
+    assert engine.count(Word("y")) == Counts(1, 1, 1)
+    engine.upsert("b1", [replace(document(f"d{n}", text="x"), distinct_key="k1") for n in range(2)])
+    assert engine.count(Word("x")) == Counts(3, 3, 1)
+
+
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_index(
+    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_path: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    filled(engine)
+    monkeypatch.setattr(os, "scandir", refused)
+    for ask in (engine.state, lambda: engine.count(ALL), lambda: list(engine.vocabulary("a"))):
+        with pytest.raises(AccessError, match="check its rights"):
+            ask()

@@ -19,10 +19,16 @@ from tests.search.random_trees import collections, near, nodes, not_near
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(batches=collections(), queries=st.lists(nodes, min_size=8, max_size=16))
-def test_engine_finds_what_the_oracle_finds(batches: list[list[IndexDocument]], queries: list[Node]) -> None:
+@given(
+    batches=collections(),
+    queries=st.lists(nodes, min_size=8, max_size=16),
+    threads=st.sampled_from([1, 3]),
+)
+def test_engine_finds_what_the_oracle_finds(
+    batches: list[list[IndexDocument]], queries: list[Node], threads: int
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        engine = EmbeddedEngine(Path(folder) / "index")
+        engine = EmbeddedEngine(Path(folder) / "index", threads=threads)
         for number, batch in enumerate(batches):
             engine.upsert(f"b{number * 64 if number == 2 else number}", batch)  # two of them share a shard
         finds_what_the_oracle_finds(engine, [one for batch in batches for one in batch], queries)

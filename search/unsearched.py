@@ -88,6 +88,7 @@ _BY_REASON = {
     Reason.OUT_OF_MEMORY: "over_limit",
     Reason.UNREADABLE: "not_collected",
     Reason.NOT_IN_EXPORT: "not_collected",
+    Reason.OMITTED_BY_USER: "not_collected",
     Reason.REFUSED_BY_SOURCE: "not_collected",
     Reason.EXPIRED_LINK: "not_collected",
     Reason.NOT_CONVERTIBLE: "not_collected",

@@ -116,6 +116,21 @@ class Google:
         """
         return _made(self._api, self._host, names)
 
+    def is_delegated(self) -> bool:
+        """Tell whether a token is given for the scopes; reads nothing.
+
+        Raises:
+            Denied: None is given for another reason; the message says what to do.
+            Retryable: Google's token service is away for longer than ``patience_s``.
+        """
+        try:
+            until_answered(self._token, self._patience_s, self._where)
+        except Denied as denied:
+            if denied.code not in {"unauthorized_client", "invalid_scope"}:
+                raise
+            return False
+        return True
+
     def close(self) -> None:
         """End its connections; it opens new ones when it is asked again."""
         _close(self._opened)

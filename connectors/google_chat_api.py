@@ -102,6 +102,7 @@ class Chat:
     """Messages of the spaces that the account is a member of."""
 
     place: ClassVar[str] = "chat"
+    rights: ClassVar[tuple[str, ...]] = READ
     label: ClassVar[str] = "Google Chat"
     covers: ClassVar[tuple[str, ...]] = (
         "chat: every space, group chat and direct message that the account is a member of now: messages with "

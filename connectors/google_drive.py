@@ -97,6 +97,7 @@ class Drive:
     """The account's own files, and those that are shared with it."""
 
     place: ClassVar[str] = "drive"
+    rights: ClassVar[tuple[str, ...]] = (READ,)
     label: ClassVar[str] = "Google Drive"
     covers: ClassVar[tuple[str, ...]] = (
         "drive: files that the account owns, opened, or that were shared with it, those in the trash too",
@@ -422,6 +423,7 @@ class SharedDrives(Drive):
     """The shared drives that the account is a member of."""
 
     place: ClassVar[str] = "shared_drives"
+    rights: ClassVar[tuple[str, ...]] = (READ,)
     label: ClassVar[str] = "Shared drives"
     covers: ClassVar[tuple[str, ...]] = (
         "shared_drives: every shared drive that the account is a member of, each as a scope",

@@ -109,6 +109,7 @@ class Mail:
     """Every message of the mailbox, spam and trash among them."""
 
     place: ClassVar[str] = "mail"
+    rights: ClassVar[tuple[str, ...]] = (READ,)
     label: ClassVar[str] = "Gmail"
     covers: ClassVar[tuple[str, ...]] = (
         "mail: every message of the mailbox once, spam, trash and drafts too, with its labels and its thread",

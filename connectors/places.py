@@ -81,7 +81,7 @@ class PlacesConnector(ServiceConnector, Generic[R]):
             SettingsError: The connection lacks something.
             Retryable: The service is busy or away.
         """
-        for place in self._wanted():
+        for place in self.wanted():
             try:
                 self._reader(place).check()
             except AccessError:
@@ -91,7 +91,7 @@ class PlacesConnector(ServiceConnector, Generic[R]):
     def scopes(self) -> Iterator[Scope]:
         """List what each place has: mail folders, calendars, drives and so on."""
         refused: dict[str, str] = {}
-        for place in self._wanted():
+        for place in self.wanted():
             try:
                 yield from self._listed(self._reader(place))
             except (AccessError, Refused) as error:
@@ -149,12 +149,13 @@ class PlacesConnector(ServiceConnector, Generic[R]):
         """Return the scopes of a place, all of them, so that one that is refused half-way gives none."""
         return list(reader.scopes())
 
-    def _wanted(self) -> list[str]:
+    def wanted(self) -> list[str]:
+        """Return the places that are to be read, in their order."""
         return [place for place in self.readers if self._wants(place)]
 
     def _must(self, place: str) -> bool:
         """Tell whether a refusal of a place stops the source."""
-        return place in self._context.places or place == next(iter(self.readers)) or len(self._wanted()) == 1
+        return place in self._context.places or place == next(iter(self.readers)) or len(self.wanted()) == 1
 
     def _of(self, scope: Scope) -> R:
         return self._reader(scope.key.partition("/")[0])

@@ -6,7 +6,8 @@ import importlib.metadata
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,15 +15,18 @@ import apsw
 
 from connectors.holds import corpora, hold_service, route_of
 from connectors.registry import CONNECTORS, connector
+from connectors.rights import Needed, granted, needed
 from desk.connections import connection_of
 from desk.exports import is_fetched, prove_access
 from desk.home import Home, OpenRequest, cluster
+from desk.preserving import holds
 from desk.register import list_requests
-from desk.request import Source
+from desk.request import Request, Source
 from extract.protocol import ExtractContext
 from extract.workers import Job, Worker
 from records import audit
 from records.errors import DaylightError
+from records.models import SourceContext
 from records.settings import Settings
 
 LOW_DISK_BYTES = 5 << 30
@@ -81,20 +85,29 @@ def _catalogue(settings: Settings) -> str:
 
 
 def _connections(settings: Settings) -> list[dict[str, Any]]:
-    """Ask each service that an open request names, as each of its sources would; no item is listed."""
+    """Ask each service that an open request, or a hold, names, as each of its sources would.
+
+    No item is listed. Of a closed request only the holds are asked for that still stand: they are to be
+    released one day.
+    """
     try:
         home = Home.open(settings=settings)
     except (DaylightError, OSError):
         return []  # a finding of the check of the catalogue
     try:
-        named: dict[str, list[tuple[OpenRequest, Source]]] = {}
+        named: dict[str, list[_Asked]] = {}
         for request in list_requests(home):
-            if request["state"] == "closed":
-                continue
-            found = home.request(str(request["request_id"]))
-            for source in found.body.sources:
+            request_id = str(request["request_id"])
+            found = home.request(request_id)
+            held = {one.source for one in holds(home, request_id) if one.releasable and one.source}
+            now = {} if found.state == "closed" else {one.id: one for one in found.body.sources}
+            for source in now.values():
                 if source.connection:
-                    named.setdefault(source.connection, []).append((found, source))
+                    named.setdefault(source.connection, []).append(_Asked(found, found.body, source))
+            for source_id in sorted(held - set(now)):
+                body, source = home.source(request_id, source_id)
+                asked = _Asked(found, body, source, holds_only=True)
+                named.setdefault(source.connection, []).append(asked)
         return [
             _check(
                 f"connection {name}",
@@ -107,54 +120,80 @@ def _connections(settings: Settings) -> list[dict[str, Any]]:
         home.close()
 
 
-def _asked(sources: list[tuple[OpenRequest, Source]]) -> str:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A source to be asked for.
+
+    Attributes:
+        found: Its request.
+        body: The version that names it.
+        source: Itself.
+        holds_only: It is read no more; a hold of it still stands.
+    """
+
+    found: OpenRequest
+    body: Request
+    source: Source
+    holds_only: bool = False
+
+
+def _asked(sources: list[_Asked]) -> str:
     """Return what a service said to each source; accounts and secrets are in no word of it."""
     problems: list[str] = []
-    rights: list[str] = []
+    contexts: list[tuple[SourceContext, list[Needed]]] = []
     answered = 0
-    for found, source in sources:
+    for one in sources:
         try:
-            rights += _ask(found, source)
+            contexts.append(_ask(one))
             answered += 1
         except DaylightError as error:
             problems.append(str(error))
         except Exception as error:  # noqa: BLE001 - one source costs only itself; its words may hold a secret
-            problems.append(f"source {source.id}: {type(error).__name__}")
-    more = "; ".join(dict.fromkeys(rights))
+            problems.append(f"source {one.source.id}: {type(error).__name__}")
+    more = [] if problems else _too_much(contexts)
+    said = f"more than needed: {', '.join(more)}" if more else ""
     if problems:
-        raise _Unfit("; ".join([*dict.fromkeys(problems), *([more] if more else [])]))
-    return f"{answered} sources answered" + (f"; {more}" if more else "")
+        raise _Unfit("; ".join(dict.fromkeys(problems)))
+    return f"{answered} sources answered" + (f"; {said}" if said else "")
 
 
-def _ask(found: OpenRequest, source: Source) -> list[str]:
-    """Prove what a source's connection is for: its records or exports, and holds where it places them."""
+def _ask(one: _Asked) -> tuple[SourceContext, list[Needed]]:
+    """Prove what a source's connection is for: its records or exports, and holds where it places them.
+
+    Returns:
+        The source, and which rights that needs.
+    """
+    source = one.source
     connection = connection_of(source)
-    context = found.body.context(source, connection)
-    rights = []
-    if is_fetched(source):
-        prove_access(found, source)
-    else:
-        made = connector(source.connector)(context)
-        made.check()
-        rights = _rights(made)
+    context = one.body.context(source, connection)
+    if is_fetched(source) and not one.holds_only:
+        prove_access(one.found, source)
+    elif not one.holds_only:
+        connector(source.connector)(context).check()
     if connection is not None and route_of(connection):
         corpora(connection)
         with closing(hold_service(context, connection)) as service:
             service.find("daylight-doctor")
-    return rights
+    return context, needed("" if one.holds_only else source.connector, context)
 
 
-def _rights(made: object) -> list[str]:
-    """Say which rights are more than needed, where a connector can tell which it has."""
-    tells = getattr(made, "rights", None)
-    if tells is None:
-        return []
-    needed, granted = tells()
-    more, missing = sorted(set(granted) - set(needed)), sorted(set(needed) - set(granted))
-    return [
-        *([f"more than needed: {', '.join(more)}"] if more else []),
-        *([f"not granted: {', '.join(missing)}"] if missing else []),
-    ]
+def _too_much(asked: list[tuple[SourceContext, list[Needed]]]) -> list[str]:
+    """Return the rights of a connection that none of its sources needs, where it can tell which it has.
+
+    What is missing is not told here: each source was asked, and a right may also be given by other ways
+    (RBAC for Applications in Exchange Online), of which a token says nothing.
+    """
+    enough: dict[str, set[str]] = {}
+    first: dict[str, tuple[SourceContext, Needed]] = {}
+    for context, several in asked:
+        for of in several:
+            enough.setdefault(of.audience, set()).update(of.names)
+            first.setdefault(of.audience, (context, of))
+    more: set[str] = set()
+    for audience, (context, of) in first.items():
+        with suppress(DaylightError):  # each source has said what is wrong
+            more |= granted(context, of) - enough[audience]
+    return sorted(more)
 
 
 def _index() -> str:

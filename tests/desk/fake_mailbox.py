@@ -64,7 +64,6 @@ class Service:
     refuses: dict[str, Exception] = field(default_factory=dict)  # account: what check() raises
     broken: dict[str, tuple[int, ItemError]] = field(default_factory=dict)  # folder: after how many items
     totals: dict[str, int | None] = field(default_factory=dict)  # folder: what its own count says
-    rights: tuple[frozenset[str], frozenset[str]] | None = None
     opened: list[str] = field(default_factory=list)
     sizes: bool = True
 
@@ -85,10 +84,6 @@ class FakeMailbox(ServiceConnector):
         error = SERVICE.refuses.get(self._context.account)
         if error is not None:
             raise error
-
-    def rights(self) -> tuple[frozenset[str], frozenset[str]]:
-        assert SERVICE.rights is not None
-        return SERVICE.rights
 
     @property
     def _folders(self) -> dict[str, list[Message]]:

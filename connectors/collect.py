@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from connectors.base import stamp_of
 from connectors.protocol import Connector
 from records import canonical
 from records import tables as t
@@ -134,7 +135,11 @@ def collect_batch(
                     t.scopes.c.source_id == context.source_id,
                     t.scopes.c.scope_key == part.scope.key,
                 )
-                .values(failure_reason=str(failure.reason), failure_detail=failure.detail)
+                .values(
+                    failure_reason=str(failure.reason),
+                    failure_detail=failure.detail,
+                    failure_stamp=stamp_of(connector),
+                )
             )
         attempt.finish(connection)
     return collector.drawn

@@ -39,6 +39,9 @@ from records.vocabulary import Kind, Reason, WarningCode
 INSIDE = "!"
 """Stands between a zip's path and a member's name in keys."""
 
+_SUMS: dict[str, tuple[tuple[int, int, int, int], str]] = {}
+"""Sums that this process has taken, by path: each part of a package is read by a connector of its own."""
+
 PST_MAGIC = b"!BDN"
 _HEAD = 64 << 10
 
@@ -272,7 +275,6 @@ class PackageConnector(FileConnector):
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""
         super().__init__(context)
-        self._sums: dict[str, tuple[tuple[int, int], str]] = {}
 
     def check_settings(self) -> None:
         """Check the path, or the options of an export that is still to be fetched; asks no service.
@@ -305,7 +307,7 @@ class PackageConnector(FileConnector):
     def _raise_unless_whole(self, path: str, stated: str | None) -> None:
         """Raise ItemError (``corrupt``, ``md5``) when a file's sum is not the one that the export states.
 
-        A file is read once for it in the life of a connector, unless it changed meanwhile.
+        A file is read once for it in the life of a process, unless it changed meanwhile.
         """
         if stated is None:
             return
@@ -313,11 +315,11 @@ class PackageConnector(FileConnector):
             about = os.stat(path)
         except OSError as err:
             raise ItemError(Reason.UNREADABLE, "scope_gone") from err
-        now = (about.st_size, about.st_mtime_ns)
-        known = self._sums.get(path)
+        now = (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+        known = _SUMS.get(path)
         if known is None or known[0] != now:
             known = (now, md5_of(path))
-            self._sums[path] = known
+            _SUMS[path] = known
         if known[1] != stated:
             raise ItemError(Reason.CORRUPT, "md5")
 

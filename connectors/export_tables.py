@@ -12,15 +12,21 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
+import shutil
+import struct
 import tempfile
+import threading
+import weakref
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import Any, BinaryIO, Self, cast
 from xml.parsers import expat
 
 from connectors.bytesource import CHUNK, errno_code
@@ -346,18 +352,70 @@ class HashSet:
         return self._hashes
 
 
+_MAGIC = b"dlrows1\n"
+_KEPT = struct.Struct("<8sQQ")
+"""What a file of kept rows ends with: what it is, how many bytes are rows, how many rows."""
+
+
 class KeyedRows:
     """Rows of a table by a key: 16 bytes a row in memory, the rows in an unnamed temporary file.
 
-    A mailbox has hundreds of thousands of rows, which are joined to messages in the order of these.
+    A mailbox has hundreds of thousands of rows, which are joined to messages in the order of these. Several
+    may read at once; what was put in can be kept in a file, and taken from there by another process.
     """
 
     def __init__(self) -> None:
         """Start empty."""
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by ``close``
+        self._file: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by ``close``
+        weakref.finalize(self, self._file.close)
+        self._lock = threading.Lock()
         self._sorted = False
         self._hashes = array("Q")
         self._places = array("Q")
+
+    def keep(self, path: Path) -> None:
+        """Write it to a file, whole or not at all; rows first, then hashes and places, then how many."""
+        self._sort()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor, fresh = tempfile.mkstemp(dir=path.parent, prefix=".rows-")
+        try:
+            with self._lock, os.fdopen(descriptor, "wb") as out:
+                self._file.seek(0)
+                shutil.copyfileobj(self._file, out)
+                size = out.tell()
+                out.write(self._hashes.tobytes() + self._places.tobytes())
+                out.write(_KEPT.pack(_MAGIC, size, len(self._hashes)))
+            os.replace(fresh, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(fresh)
+            raise
+
+    @classmethod
+    def kept(cls, path: Path) -> KeyedRows | None:
+        """Return what ``keep`` wrote; None where nothing whole is there."""
+        try:
+            file = path.open("rb")
+        except OSError:
+            return None
+        made = cls()
+        made._file.close()
+        made._file = file
+        weakref.finalize(made, file.close)
+        try:
+            end = file.seek(0, os.SEEK_END) - _KEPT.size
+            file.seek(max(0, end))
+            magic, size, count = _KEPT.unpack(file.read(_KEPT.size))
+            if magic != _MAGIC or size + 16 * count != end:
+                raise ValueError
+            file.seek(size)
+            made._hashes.frombytes(file.read(8 * count))
+            made._places.frombytes(file.read(8 * count))
+        except (OSError, ValueError, struct.error):
+            file.close()
+            return None
+        made._sorted = True
+        return made
 
     def add(self, key: str, row: Mapping[str, str]) -> None:
         """Put a row in; a key may have several."""
@@ -373,8 +431,10 @@ class KeyedRows:
         at = bisect_left(self._hashes, wanted)
         found = []
         while at < len(self._hashes) and self._hashes[at] == wanted:
-            self._file.seek(self._places[at])
-            stated, row = json.loads(self._file.readline())
+            with self._lock:
+                self._file.seek(self._places[at])
+                line = self._file.readline()
+            stated, row = json.loads(line)
             if stated == key:
                 found.append(row)
             at += 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from connectors.base import stamp_of
 from connectors.collect import part_text
 from connectors.protocol import Connector
 from records import tables as t
@@ -67,7 +68,7 @@ def plan_source(
         listed.add(scope.key)
         if not _is_planned(catalogue, request_id, context.source_id, scope.key, relist_from):
             planned = _cut(connector, scope, max_items, max_bytes, spread)
-            writing = _Writing(request_id, connector.name, context, scope, kept_back, round_no, relist_from)
+            writing = _Writing(request_id, connector, context, scope, kept_back, round_no, relist_from)
             _write_scope(catalogue, writing, planned)
     if round_no:
         _mark_missing(catalogue, request_id, context.source_id, listed, round_no)
@@ -78,6 +79,29 @@ def plan_source(
                 t.batches.c.request_id == request_id, t.batches.c.source_id == context.source_id
             )
         ).scalar_one()
+
+
+def changed_since_failure(
+    catalogue: Catalogue, request_id: str, connector: Connector, source_id: str
+) -> bool:
+    """Tell whether files lie there now that are not those of which a place could not be read.
+
+    A damaged file stays damaged; another one in its place (a new download) may be whole.
+    """
+    s = t.scopes.c
+    with catalogue.read() as connection:
+        stamps = set(
+            connection.scalars(
+                sa.select(s.failure_stamp).where(
+                    s.request_id == request_id,
+                    s.source_id == source_id,
+                    s.failure_reason.is_not(None),
+                    s.failure_stamp.is_not(None),
+                    s.missing_since.is_(None),
+                )
+            )
+        )
+    return bool(stamps) and stamps != {stamp_of(connector)}
 
 
 def _write_unreached(
@@ -237,7 +261,7 @@ class _Writing:
     """What a scope is written for."""
 
     request_id: str
-    connector: str
+    reader: Connector
     context: SourceContext
     scope: Scope
     kept_back: int | None
@@ -280,7 +304,7 @@ def _write_scope(catalogue: Catalogue, writing: _Writing, planned: _Planned) -> 
             for number, part in enumerate(planned.parts, 1)
         ]
         listed = {
-            "connector": writing.connector,
+            "connector": writing.reader.name,
             "label": scope.label,
             "kind": scope.kind,
             "expected": planned.expected.count,
@@ -288,6 +312,7 @@ def _write_scope(catalogue: Catalogue, writing: _Writing, planned: _Planned) -> 
             "kept_back": writing.kept_back,
             "failure_reason": planned.failure and str(planned.failure.reason),
             "failure_detail": planned.failure and planned.failure.detail,
+            "failure_stamp": planned.failure and stamp_of(writing.reader),
             "round": writing.round_no,
             "missing_since": None,
         }

@@ -62,8 +62,30 @@ _KEPT = sa.select(
     sa.exists()
     .where(_s.request_id == _i.request_id, _s.round == sa.bindparam("in_round"), _s.item_id == _i.item_id)
     .label("met"),
-).where(_i.request_id == sa.bindparam("of_request"), _i.item_id == sa.bindparam("of_item"))
-"""An item with what is known of it; put together once, since it is asked for each item of a place."""
+)
+"""Items with what is known of each."""
+
+_start = t.items.alias("start")
+_AHEAD = (
+    _KEPT.join(
+        _start,
+        (_start.c.request_id == _i.request_id)
+        & (_start.c.batch_id == _i.batch_id)
+        & (_start.c.position <= _i.position)
+        & (_start.c.position + sa.bindparam("ahead") > _i.position),
+    )
+    .where(
+        _start.c.request_id == sa.bindparam("of_request"),
+        _start.c.item_id == sa.bindparam("of_item"),
+        _i.request_id == sa.bindparam("of_request"),
+        (_i.level == 0) | (_i.item_id == _start.c.item_id),
+    )
+    .order_by(_i.position)
+)
+"""An item and those that followed it when the place was first listed: they most likely follow it now."""
+
+AHEAD = 500
+"""How many items are asked for together."""
 
 
 class Relisting(Collector):
@@ -75,6 +97,8 @@ class Relisting(Collector):
         """As ``Collector``."""
         super().__init__(*given)
         self._met: set[str] = set()
+        self._ahead: dict[str, Any] = {}
+        self._piece = AHEAD
         with self.attempt.catalogue.read() as connection:
             changed = connection.execute(
                 sa.select(_s.earlier_id, _s.item_id).where(
@@ -117,24 +141,40 @@ class Relisting(Collector):
         A source may use a key twice: one that was met in this round already stands for another item.
         """
         ordinal = 1
-        with self.attempt.catalogue.read() as connection:
-            while True:
-                key = native_key if ordinal == 1 else f"{native_key}#{ordinal}"
-                item = self._id(key)
-                while item in self._later:
-                    item = self._later[item]
-                if item not in self._met:
-                    kept = connection.execute(
-                        _KEPT,
-                        {
-                            "of_request": self.attempt.request_id,
-                            "of_item": item,
-                            "in_round": self._round,
-                        },
-                    ).first()
-                    if kept is None or not kept.met:
-                        return key, kept
-                ordinal += 1
+        while True:
+            key = native_key if ordinal == 1 else f"{native_key}#{ordinal}"
+            item = self._id(key)
+            while item in self._later:
+                item = self._later[item]
+            if item not in self._met:
+                kept = self._asked(item)
+                if kept is None or not kept.met:
+                    return key, kept
+            ordinal += 1
+
+    def _asked(self, item: str) -> Any:
+        """Return an item of the catalogue, or None; those that most likely come next are asked for with it.
+
+        What is handed out is forgotten here: the catalogue tells what became of it when it is asked again.
+        """
+        if item not in self._ahead:
+            with self.attempt.catalogue.read() as connection:
+                rows = connection.execute(
+                    _AHEAD,
+                    {
+                        "of_request": self.attempt.request_id,
+                        "of_item": item,
+                        "in_round": self._round,
+                        "ahead": self._piece,
+                    },
+                )
+                found = {row.item_id: row for row in rows}
+            if found:  # else it is new, and those that are waited for still come
+                # a place that gives another order than before is not asked for much that it gives later
+                wrong = len(self._ahead) > self._piece // 2
+                self._piece = max(1, self._piece // 4) if wrong else min(AHEAD, self._piece * 2)
+                self._ahead = found
+        return self._ahead.pop(item, None)
 
     def _meet(
         self,

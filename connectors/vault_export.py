@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from types import TracebackType
-from typing import ClassVar, Self, cast
+from pathlib import Path
+from typing import ClassVar, cast
 
 from connectors import zips
 from connectors.base import still_there
@@ -86,7 +88,8 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "result_counts": (*_OK, *_STATUS),
     "drive_links": ("DriveItemId",),
 }
-_JOINED = frozenset({"metadata", "drive_links", "holders"})
+_JOINED_IN_ORDER = ("metadata", "drive_links", "holders")
+_JOINED = frozenset(_JOINED_IN_ORDER)
 _LOOKED_AT = 50
 _IN_THE_MAIL = frozenset(map(normal, ("From", "To", "CC", "Subject", "DateSent", "FileName", *_ID)))
 """What a message says itself; the rest of a row is kept as facts."""
@@ -263,7 +266,8 @@ class VaultExport(PackageConnector):
     ) -> Iterator[Yielded]:
         self._raise_unless_whole(file.path, export.sum_of(file.path))
         plain = file.path if file.member is None else None
-        with _Metadata(export, box.stem, box.account) as metadata, closing(file.source()) as source:
+        metadata = self._metadata(export, box.stem, box.account)
+        with closing(file.source()) as source:
             for value in mbox_items(
                 source, plain, MboxPart.read(spec), window, self._context.time_zone, cursor,
                 envelope_facts=metadata.of_message,
@@ -275,25 +279,29 @@ class VaultExport(PackageConnector):
         if archive is None:
             raise ItemError(Reason.UNREADABLE, "scope_gone")
         self._raise_unless_whole(archive.path, export.sum_of(archive.path))
-        with _Metadata(export, group, "") as metadata, archive.opened() as (opened, files):
+        metadata = self._metadata(export, group)
+        with archive.opened() as (opened, files):
             for number, file in enumerate(export.others(archive, files), 1):
                 if number > done:
                     yield self._file(export, file, number, window, metadata, opened)
 
     def _loose(self, export: _Export, window: Window, done: int) -> Iterator[Yielded]:
         records = any(file.key not in export.by_key for file in export.loose)
-        with _Metadata(export, "", "", rows=records) as metadata:
-            for number, file in enumerate(export.loose, 1):
-                if number <= done:
-                    continue
-                try:
-                    self._raise_unless_whole(file.path, export.sum_of(file.path))
-                except ItemError as err:
-                    yield FailedItem(
-                        file.key, Kind.FILE, number_cursor(number), err.reason, err.detail, file.name
-                    )
-                else:
-                    yield self._file(export, file, number, window, metadata)
+        metadata = self._metadata(export, "") if records else _Metadata(export, "", KeyedRows())
+        for number, file in enumerate(export.loose, 1):
+            if number <= done:
+                continue
+            try:
+                self._raise_unless_whole(file.path, export.sum_of(file.path))
+            except ItemError as err:
+                yield FailedItem(
+                    file.key, Kind.FILE, number_cursor(number), err.reason, err.detail, file.name
+                )
+            else:
+                yield self._file(export, file, number, window, metadata)
+
+    def _metadata(self, export: _Export, stem: str, account: str = "") -> _Metadata:
+        return _Metadata(export, stem, _rows(export, stem, self._context.scratch), account)
 
     def _file(
         self,
@@ -322,9 +330,8 @@ class VaultExport(PackageConnector):
         alone = sum(other.stem == box.stem for other in export.boxes.values()) == 1
         if stated is None and alone:
             stated = counts.total
-        with _Metadata(export, box.stem, box.account, rows=False) as metadata:
-            if stated is not None and not metadata.chat:
-                return Expected(stated, "result counts")
+        if stated is not None and not _of_chat(export.near(box.stem, "metadata")):
+            return Expected(stated, "result counts")
         total = 0
         for file in box.files:
             found = _scan(file)
@@ -352,7 +359,7 @@ class VaultExport(PackageConnector):
         """Return what lies at the path, listed once; its sums are known before anything else is read."""
         still_there(self._path)
         if self._known is None:
-            export = _Export(self._list(_is_part))
+            export = _Export(self._list(_is_part), self._path)
             for report in export.reports:
                 report.problem = report.problem or self._fault_of(report, export)
             export.read_counts()
@@ -427,6 +434,7 @@ class _Export:
 
     Attributes:
         archives: The zips that open.
+        path: Where it lies.
         broken: The zips that do not, and why.
         missing: Names of files that the sums or the numbers say are missing.
         boxes: Mbox files by scope key.
@@ -438,8 +446,9 @@ class _Export:
         accounts: Accounts that failed.
     """
 
-    def __init__(self, package: Package) -> None:
-        """Sort what was listed."""
+    def __init__(self, package: Package, path: str) -> None:
+        """Sort what was listed at a path."""
+        self.path = path
         self.archives: list[Archive] = []
         self.broken: dict[str, ItemError] = {}
         self.reports: list[_Report] = []
@@ -626,72 +635,123 @@ class _Export:
         self.accounts.append(_Failed(key, account, detail))
 
 
+_INDEXES: OrderedDict[str, KeyedRows] = OrderedDict()
+"""Rows that this process has read, by the process and the reports: those of a few exports, not of all."""
+_INDEXES_KEPT = 4
+_INDEX_VERSION = "1"
+
+
+def _rows(export: _Export, stem: str, scratch: str | None) -> KeyedRows:
+    """Return the rows of the reports of an export, which are read once, however many parts it has.
+
+    They are kept in this process, and for the others in the run's scratch folder. Both go by place, size and
+    time of the reports, so that another package at the same place is read anew.
+    """
+    reports = [(role, report) for role in _JOINED_IN_ORDER for report in export.near(stem, role)]
+    about = [f"{role} {report.file.key} {_stamp(report.file.path)}" for role, report in reports]
+    stated = "\n".join([_INDEX_VERSION, export.path, *about])
+    name = hashlib.sha256(stated.encode("utf-8", "surrogateescape")).hexdigest()
+    here = f"{os.getpid()} {name}"  # a file that is open is not shared with a process that was forked
+    if here in _INDEXES:
+        _INDEXES.move_to_end(here)
+        return _INDEXES[here]
+    file = Path(scratch) / f"vault-{name[:32]}.rows" if scratch and reports else None
+    rows = KeyedRows.kept(file) if file is not None else None
+    if rows is None:
+        rows = _read_rows(reports)
+        if file is not None:
+            with contextlib.suppress(OSError):  # it is read again then; a full disk is told where it matters
+                rows.keep(file)
+    _INDEXES[here] = rows
+    while len(_INDEXES) > _INDEXES_KEPT:
+        _INDEXES.popitem(last=False)
+    return rows
+
+
+def _stamp(path: str) -> str:
+    try:
+        about = os.stat(path)
+    except OSError:
+        return "gone"
+    return f"{about.st_size} {about.st_mtime_ns} {about.st_ctime_ns}"
+
+
+def _read_rows(reports: Iterable[tuple[str, _Report]]) -> KeyedRows:
+    """Read reports; that the rest of one cannot be read is said where the report itself is read."""
+    rows = KeyedRows()
+    add = {"metadata": _add_row, "drive_links": _add_link, "holders": _add_holder}
+    for role, report in reports:
+        with contextlib.suppress(ItemError):
+            for row in _rows_of(report):
+                add[role](rows, row)
+    return rows
+
+
+def _add_row(rows: KeyedRows, row: _Row) -> None:
+    if message_id := _bare_id(row.value(*_ID)):
+        rows.add(f"id:{message_id}", row.values)
+    for name in row.files:
+        rows.add(f"file:{name}", row.values)
+    if row.of_xml and (doc := row.value(*_GMAIL_ID)):
+        rows.add(f"doc:{doc}", row.values)
+
+
+def _add_link(rows: KeyedRows, row: _Row) -> None:
+    if (message_id := _bare_id(row.value(*_ID))) and (drive := row.value("DriveItemId")):
+        rows.add(f"link:{message_id}", {"id": drive, "url": row.value("DriveUrl")})
+
+
+def _add_holder(rows: KeyedRows, row: _Row) -> None:
+    if (doc := row.value("DocID", "DocumentID", "Document ID")) and (who := row.value(*_ACCOUNT)):
+        rows.add(f"holder:{doc}", {"account": who})
+
+
+def _of_chat(reports: Iterable[_Report]) -> bool:
+    return any(_says(report, _OF_CHAT) for report in reports)
+
+
 class _Metadata:
-    """What the reports of an export say of its messages and files, while one part is read.
+    """What the reports of an export say of its messages and files.
 
     Attributes:
         chat: The export is of Chat: its mails are conversations.
     """
 
-    def __init__(self, export: _Export, stem: str, account: str, *, rows: bool = True) -> None:
-        """Read the rows of one holder, or of all when ``account`` is empty.
+    def __init__(self, export: _Export, stem: str, rows: KeyedRows, account: str = "") -> None:
+        """Take the rows of an export.
 
         Args:
             export: The package.
             stem: Which export of it.
-            account: Whose messages.
-            rows: False to learn only what kind of export it is.
+            rows: Of its reports.
+            account: Whose messages; empty for all. Of rows that name a holder, only the holder's are used.
         """
         self._export = export
         self._account = account.casefold()
-        self._rows = KeyedRows()
+        self._rows = rows
         reports = export.near(stem, "metadata")
-        self.chat = any(_says(report, _OF_CHAT) for report in reports)
+        self.chat = _of_chat(reports)
         self._known = bool(reports)
-        if not rows:
-            return
-        for report in reports:
-            self._take(report, self._add_row)
-        for report in export.near(stem, "drive_links"):
-            self._take(report, self._add_link)
-        for report in export.near(stem, "holders"):
-            self._take(report, self._add_holder)
 
-    def _take(self, report: _Report, add: Callable[[_Row], None]) -> None:
-        """Take what can be read of a report; that the rest cannot is said where the report itself is read."""
-        with contextlib.suppress(ItemError):
-            for row in _rows_of(report):
-                add(row)
+    def _get(self, key: str) -> list[dict[str, str]]:
+        """Return the rows of a key that are of the account."""
+        found = self._rows.get(key)
+        return [row for row in found if self._is_mine(row)] if self._account else found
 
-    def _add_row(self, row: _Row) -> None:
-        holder = row.value(*_ACCOUNT)
-        if self._account and holder and holder.casefold() != self._account:
-            return
-        if message_id := _bare_id(row.value(*_ID)):
-            self._rows.add(f"id:{message_id}", row.values)
-        for name in row.files:
-            self._rows.add(f"file:{name}", row.values)
-        if row.of_xml and (doc := row.value(*_GMAIL_ID)):
-            self._rows.add(f"doc:{doc}", row.values)
-
-    def _add_link(self, row: _Row) -> None:
-        if (message_id := _bare_id(row.value(*_ID))) and (drive := row.value("DriveItemId")):
-            self._rows.add(f"link:{message_id}", {"id": drive, "url": row.value("DriveUrl")})
-
-    def _add_holder(self, row: _Row) -> None:
-        if (doc := row.value("DocID", "DocumentID", "Document ID")) and (who := row.value(*_ACCOUNT)):
-            self._rows.add(f"holder:{doc}", {"account": who})
+    def _is_mine(self, row: dict[str, str]) -> bool:
+        holder = _value(row, *_ACCOUNT)
+        return not holder or holder.casefold() == self._account
 
     def of_message(self, envelope: bytes, head: bytes, end: int) -> Facts:
         """Return the facts of a message by its place's name in the older layout, else by its Message-ID."""
         named = _ENVELOPE_ID.match(envelope)
         stated = next((body for name in _MESSAGE_ID if (body := mail_field(head, name, end))), b"")
         message_id = _bare_id(stated.decode("utf-8", "replace"))
-        rows = self._rows.get(f"file:{named[1].decode('utf-8', 'replace')}") if named else []
-        rows = rows or (self._rows.get(f"id:{message_id}") if message_id else [])
+        rows = self._get(f"file:{named[1].decode('utf-8', 'replace')}") if named else []
+        rows = rows or (self._get(f"id:{message_id}") if message_id else [])
         found = {normal(name): value for row in reversed(rows) for name, value in row.items() if value}
         gmail_id = next((found[name] for name in map(normal, _GMAIL_ID) if name in found), "")
-        for row in self._rows.get(f"doc:{gmail_id}") if gmail_id else []:
+        for row in self._get(f"doc:{gmail_id}") if gmail_id else []:
             found = {normal(name): value for name, value in row.items() if value} | found
         facts = {name: value for name, value in found.items() if name not in _IN_THE_MAIL}
         for ours, theirs in (("gmail_id", _GMAIL_ID), ("account", _ACCOUNT), ("received", ("DateReceived",))):
@@ -726,21 +786,13 @@ class _Metadata:
     def of_file(self, name: str) -> Mapping[str, str]:
         """Return the facts of a file of Drive by its name."""
         facts: dict[str, str] = {}
-        for row in reversed(self._rows.get(f"file:{name}")):
+        for row in reversed(self._get(f"file:{name}")):
             facts |= {normal(key): value for key, value in row.items() if value}
         for row in self._rows.get(f"holder:{facts['docid']}") if "docid" in facts else []:
             facts["account"] = ", ".join(filter(None, (facts.get("account"), row["account"])))
         if facts and (drive := _DRIVE_ID.search(name)) is not None:
             facts["drive_id"] = drive["id"]
         return facts or EMPTY
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._rows.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -759,8 +811,12 @@ class _Row:
 
     def value(self, *names: str) -> str:
         """Return what stands under the first of these names that has something."""
-        known = {normal(name): value for name, value in self.values.items()}
-        return next((known[name] for name in map(normal, names) if known.get(name)), "")
+        return _value(self.values, *names)
+
+
+def _value(values: Mapping[str, str], *names: str) -> str:
+    known = {normal(name): value for name, value in values.items()}
+    return next((known[name] for name in map(normal, names) if known.get(name)), "")
 
 
 def _rows_of(report: _Report) -> Iterator[_Row]:

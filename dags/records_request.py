@@ -4,7 +4,8 @@ Collects from every source of the request, reads, indexes, adds the ledger up, r
 retention series, and then waits for a person: once for the decisions, once for the approval. **Nothing is
 approved by default or by time-out.** The steps are those of `desk.run`; this file only wires them.
 
-Airflow sees ids and counts: no names, no addresses, no words of the request, no content.
+Airflow sees ids and counts: no names, no addresses, no words of the request, no content. It keeps what is
+written into the trigger form.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from airflow.sdk.definitions.retry_policy import (
     RetryRule,
 )
 
+from connectors.registry import CONNECTORS
+
 RETRIES = 3
 PATIENCE = timedelta(days=90)
 """How long a question waits; then it is asked again, three times. It is never answered by the clock."""
@@ -28,6 +31,57 @@ PATIENCE = timedelta(days=90)
 BATCHES = "{{ batches }}"
 DECIDED, STOP = "Decisions are in", "Stop"
 APPROVE, REJECT = "Approve", "Reject"
+
+
+ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)"
+SECTION = "A further source (optional)"
+
+
+def optional(kind: str, title: str, description: str, **schema: Any) -> Param:
+    """Return a field of the form that may be left blank."""
+    blank = None
+    return Param(blank, type=["null", kind], title=title, description=description, section=SECTION, **schema)
+
+
+SOURCE = {
+    "source_id": optional("string", "Source", "An id of its own, such as lee-mail.", pattern=ID),
+    "connector": optional("string", "Connector", "What reads it.", enum=[None, *sorted(CONNECTORS)]),
+    "custodian": optional("string", "Custodian", "Whose records: an id of the request.", pattern=ID),
+    "connection": optional(
+        "string",
+        "Connection",
+        "For a service: id of the Airflow connection.",
+        pattern=r"^[A-Za-z0-9_.-]{0,200}$(?!\n)",
+    ),
+    "account": optional(
+        "string",
+        "Account",
+        "Whose account there. Left blank, the custodian's first address, which Airflow then never sees.",
+    ),
+    "path": optional("string", "Path", "For files: the whole path where tasks run, from / on."),
+    "places": optional(
+        "array",
+        "Places",
+        "What of the account, one a line, such as mail; blank for the usual ones.",
+        items={"type": "string"},
+    ),
+    "options": optional(
+        "object",
+        "Options",
+        'Further settings as the connector\'s page has them, such as {"revisions": "yes"}.',
+        additionalProperties={"type": "string"},
+    ),
+    "readers": optional(
+        "array",
+        "Readers",
+        "Who may see its content, one a line; blank for the office.",
+        items={"type": "string"},
+    ),
+    "kept_back": optional(
+        "integer", "Kept back", "A personal source: how many records its owner kept back.", minimum=0
+    ),
+}
+"""The keys of a source, as a request file has them (docs/request.md)."""
 
 
 class ByErrorClass(ExceptionRetryPolicy):
@@ -58,6 +112,11 @@ def step(function: str, **given: Any) -> dict[str, Any]:
 
     context = get_current_context()
     return run_step(function, context["params"]["request_id"], context["run_id"], **given)
+
+
+def named_source(params: dict[str, Any]) -> dict[str, Any]:
+    """Return what the form says of a further source, by the keys of a request file."""
+    return {"id": params["source_id"]} | {key: params[key] for key in SOURCE if key != "source_id"}
 
 
 def step_on_batches(function: str, batch_ids: list[str]) -> dict[str, Any]:
@@ -109,6 +168,7 @@ def answer_of(response: dict[str, Any]) -> dict[str, str]:
             title="Take over",
             description="Put an end to another run of this request that waits for a person or died.",
         ),
+        **SOURCE,
     },
 )
 def records_request() -> None:
@@ -116,7 +176,10 @@ def records_request() -> None:
 
     @task(task_id="open", multiple_outputs=False)
     def open_() -> dict[str, Any]:
-        return step("open_run", take_over=get_current_context()["params"]["take_over"])
+        context = get_current_context()
+        params = context["params"]
+        by = context["dag_run"].triggering_user_name or "airflow"
+        return step("open_run", take_over=params["take_over"], source=named_source(params), by=by)
 
     @task
     def plan() -> list[list[str]]:

@@ -89,15 +89,16 @@ def context_of(home: Home, request_id: str, body: Request, source: Source) -> So
         AccessError: The package is not here yet; the message says what to do.
         SettingsError: The connection is not defined.
     """
+    scratch = str(home.settings.request_folder(request_id).resolve() / "scratch")
     if not is_fetched(source):
-        return body.context(source, connection_of(source))
+        return replace(body.context(source, connection_of(source)), scratch=scratch)
     folder = folder_of(home, request_id, source.id)
     if not folder.is_dir():
         raise AccessError(
             f"source {source.id}: its export is not here yet; `daylight exports fetch {request_id} "
             f"{source.id}` asks for it, waits and downloads it"
         )
-    return replace(body.context(source), path=str(folder))
+    return replace(body.context(source), path=str(folder), scratch=scratch)
 
 
 def fetch(

@@ -10,7 +10,7 @@ from connectors.registry import connector
 from desk.clock import due_on
 from desk.home import Home
 from desk.preserving import propose
-from desk.request import Request, load_request
+from desk.request import Request, Source, load_request
 from records import audit, canonical
 from records import tables as t
 from records.errors import SettingsError
@@ -49,11 +49,16 @@ def check_sources(request: Request) -> None:
         AccessError: A path is not there.
     """
     for source in request.sources:
-        try:
-            kind = connector(source.connector)
-        except SettingsError as error:
-            raise SettingsError(f"source {source.id}: {error}") from error
-        kind(request.context(source)).check_settings()
+        check_source(request, source)
+
+
+def check_source(request: Request, source: Source) -> None:
+    """Check one source; see ``check_sources``."""
+    try:
+        kind = connector(source.connector)
+    except SettingsError as error:
+        raise SettingsError(f"source {source.id}: {error}") from error
+    kind(request.context(source)).check_settings()
 
 
 def entered_alike(home: Home, request_id: str) -> list[str]:

@@ -9,7 +9,7 @@ import tomllib
 from collections import Counter
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -27,6 +27,9 @@ Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$"
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+_Model = TypeVar("_Model", bound=_Strict)
 
 
 class Custodian(_Strict):
@@ -271,8 +274,21 @@ def parse_request(raw: dict[str, Any], where: str) -> Request:
     Raises:
         SettingsError: Lists every wrong, missing or unknown key.
     """
+    return _parsed(Request, raw, where)
+
+
+def parse_source(raw: dict[str, Any], where: str) -> Source:
+    """Check what is said of one source, as in a request file.
+
+    Raises:
+        SettingsError: Lists every wrong, missing or unknown key.
+    """
+    return _parsed(Source, raw, where)
+
+
+def _parsed(kind: type[_Model], raw: dict[str, Any], where: str) -> _Model:
     try:
-        return Request.model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
         problems = "; ".join(_problem(e) for e in error.errors(include_url=False, include_input=False))
         raise SettingsError(f"{where}: {problems}") from error

@@ -13,14 +13,14 @@ from __future__ import annotations
 import contextlib
 import heapq
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from connectors.plan import close_sources, plan_source
+from connectors.plan import changed_since_failure, close_sources, plan_source
 from connectors.registry import connector
 from connectors.relist import note_vanished
 from desk import pool, runlock, searching
@@ -31,6 +31,7 @@ from desk.home import Home, OpenRequest
 from desk.preserving import propose
 from desk.request import Source
 from desk.slots import worker_slot
+from desk.topping_up import list_changed, name_source
 from records import audit, canonical, rounds
 from records import tables as t
 from records.errors import AccessError, DaylightError, Incomplete, Retryable, SettingsError, UsageError
@@ -78,7 +79,15 @@ STEPS = (
 )
 
 
-def open_run(home: Home, request_id: str, run_key: str, *, take_over: bool = False) -> Counts:
+def open_run(
+    home: Home,
+    request_id: str,
+    run_key: str,
+    *,
+    take_over: bool = False,
+    source: Mapping[str, Any] | None = None,
+    by: str = "daylight",
+) -> Counts:
     """Enter the run, and refuse it while another one is alive.
 
     Args:
@@ -86,11 +95,16 @@ def open_run(home: Home, request_id: str, run_key: str, *, take_over: bool = Fal
         request_id: The request.
         run_key: The run.
         take_over: Put an end to another run that waits for a person or died.
+        source: A further source, by the keys of a request file, that whoever starts the run names.
+        by: Who starts it.
 
     Raises:
         AlreadyRunning: Another run of the request is alive.
+        SettingsError: Something is wrong with the source.
         UsageError: The request is closed.
     """
+    if source:
+        name_source(home, request_id, source, by=by, take_over=take_over)
     found = home.request(request_id)
     if found.state == "closed":
         raise UsageError(f"request {request_id} is closed; its records are no longer collected")
@@ -115,6 +129,8 @@ def plan(home: Home, request_id: str, run_key: str) -> Counts:
     _at_work(home, request_id, run_key)
     found = home.request(request_id)
     close_sources(home.catalogue, request_id, {source.id for source in found.body.sources})
+    if changed := _changed(home, found):
+        list_changed(home, request_id, changed)
     with home.catalogue.read() as connection:
         round_no = rounds.current(connection, request_id)
         again = rounds.relist_from(connection, request_id)
@@ -135,6 +151,19 @@ def plan(home: Home, request_id: str, run_key: str) -> Counts:
         raise problems[0] if len(problems) == 1 else type(problems[0])("; ".join(map(str, problems)))
     waiting = waiting_batches(home, request_id)
     return {"groups": _groups(waiting, home.settings), "batches": len(waiting)}
+
+
+def _changed(home: Home, found: OpenRequest) -> list[str]:
+    """Return the sources in whose place of files that could not be read others lie now."""
+    changed = []
+    for source in found.body.sources:
+        try:
+            made = connector(source.connector)(context_of(home, found.request_id, found.body, source))
+            if changed_since_failure(home.catalogue, found.request_id, made, source.id):
+                changed.append(source.id)
+        except (AccessError, SettingsError):  # said when it is planned
+            continue
+    return changed
 
 
 def _plan_source(home: Home, found: OpenRequest, source: Source, round_no: int, relist_from: int) -> None:

@@ -8,7 +8,7 @@ within the days and places of the version in force. ``report`` says what came, c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ import sqlalchemy as sa
 from desk import runlock
 from desk.home import Home, OpenRequest
 from desk.preserving import propose
-from desk.register import check_sources
-from desk.request import Request, Source, load_request
+from desk.register import check_source, check_sources
+from desk.request import Request, Source, load_request, parse_request, parse_source
 from records import audit, canonical, rounds
 from records import tables as t
-from records.errors import UsageError
+from records.errors import SettingsError, UsageError
 from records.models import SourceContext
 from records.vocabulary import CollectionState, Sighting
 
@@ -88,6 +88,60 @@ def amend(home: Home, request_id: str, path: Path, *, by: str, why: str) -> dict
         "new_sources": sorted(new),
         "terms_kept": bool(terms) and terms != found.terms,
     }
+
+
+FORM = "trigger form"
+
+
+def name_source(
+    home: Home, request_id: str, stated: Mapping[str, Any], *, by: str, take_over: bool = False
+) -> int | None:
+    """Add one source to a request, as a trigger form names it; harmless when that was done.
+
+    Args:
+        home: Open.
+        request_id: The request.
+        stated: The keys of a source in a request file; what is left blank is left out.
+        by: Who names it.
+        take_over: Another run that is alive is about to be ended.
+
+    Returns:
+        The new version; None when the form names no source, or one that is there already.
+
+    Raises:
+        AlreadyRunning: A run of it is alive, or waits for a person.
+        SettingsError: Something is wrong with it, as in a request file.
+        UsageError: The request is closed, or has another source of this id.
+    """
+    given = {key: value for key, value in stated.items() if value not in (None, "", [], {})}
+    if not given:
+        return None
+    source = parse_source(given, FORM)
+    if source.path and not Path(source.path).is_absolute():
+        raise SettingsError(f"{FORM}: source {source.id}: path: write it from the root (/) on")
+    found = home.request(request_id)
+    if found.state == "closed":
+        raise UsageError(f"request {request_id} is closed; it is not amended any more")
+    there = next((one for one in found.body.sources if one.id == source.id), None)
+    if there == source:
+        return None
+    if there is not None:
+        raise UsageError(
+            f"request {request_id} has another source {source.id}; give this one another id, or change that "
+            "one with `daylight amend`"
+        )
+    raw = canonical.loads(found.as_json())
+    raw["sources"].append(source.model_dump(mode="json"))
+    request = parse_request(raw, FORM)
+    check_source(request, source)
+    with runlock.local_run(home, request_id):
+        if not take_over:
+            runlock.refuse_leased(home, request_id)
+        with home.catalogue.write() as connection:
+            why = f"source {source.id} was named in the trigger form"
+            version = _add_version(connection, found, request, by, why)
+            _open_round(connection, request_id, version, [], by, why)
+    return version
 
 
 def relisted(before: Request, after: Request) -> list[str]:
@@ -196,6 +250,14 @@ def ask(home: Home, request_id: str, *, by: str, why: str) -> dict[str, Any]:
                 raise UsageError(f"request {request_id} has not been run; `daylight run` lists its places")
             number = _open_round(connection, request_id, found.version, sources, by, why)
     return {"request_id": request_id, "round": number, "listed_again": sources}
+
+
+def list_changed(home: Home, request_id: str, source_ids: Sequence[str]) -> None:
+    """Open a round for sources whose files are others than those that could not be read."""
+    found = home.request(request_id)
+    with home.catalogue.write() as connection:
+        why = "other files lie where some could not be read"
+        _open_round(connection, request_id, found.version, sorted(source_ids), "daylight", why)
 
 
 def _open_round(

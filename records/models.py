@@ -80,6 +80,8 @@ class SourceContext:
         account: Whose account there: a mailbox address, a user id; never shown in a message or a log.
         places: Which of the connector's ``places`` to read; empty for those it reads when not told.
         options: What else the request file sets for this source, by the names in the connector's ``options``.
+        scratch: A private folder of the run where a connector may keep what it would else read many times
+            (an index of a table): derived, and may vanish at any time. None for none.
     """
 
     source_id: str
@@ -91,6 +93,7 @@ class SourceContext:
     account: str = ""
     places: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    scratch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ scopes = Table(
     Column("kept_back", BigInteger),  # declared personal sources: what the employee kept back; None elsewhere
     Column("failure_reason", Text),  # the whole place could not be read
     Column("failure_detail", Text),
+    Column("failure_stamp", Text),  # by which other files at the same place are told; None for a service
     Column("first_round", Integer, nullable=False, server_default="0"),  # in which it was first listed
     Column("round", Integer, nullable=False, server_default="0"),  # last listed in; -1: to be listed again
     Column("missing_since", Integer),  # the round whose listing no longer had it; None: it is there

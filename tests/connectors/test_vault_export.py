@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections import OrderedDict
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from connectors import vault_export
 from connectors.mail_files import MailFiles
 from connectors.vault_export import VaultExport
 from records import canonical
@@ -495,3 +497,81 @@ def test_settings_of_an_export_that_is_still_to_be_fetched(given, message):
     with pytest.raises(SettingsError, match=rf"^source s1: .*{message}"):
         VaultExport(replace(context(None), **given)).check_settings()
     VaultExport(replace(context(None), options={"matter": "m", "terms": "bus"})).check_settings()
+
+
+# --- the reports are read once, however many parts there are ---------------------------------------------
+
+
+@pytest.fixture
+def readings(monkeypatch):
+    """Names of the reports whose rows were read; nothing of another test is known."""
+    monkeypatch.setattr(vault_export, "_INDEXES", OrderedDict())
+    usual, names = vault_export._read_rows, []
+
+    def read_rows(reports):
+        names.extend(report.file.name for _, report in reports)
+        return usual(reports)
+
+    monkeypatch.setattr(vault_export, "_read_rows", read_rows)
+    return names
+
+
+def facts_of(path: Path, scratch: Path | None = None) -> dict[str, str]:
+    """Return labels by native key, each part of the mail by a connector of its own."""
+    given = replace(context(str(path)), scratch=None if scratch is None else str(scratch))
+    found = {}
+    for scope in VaultExport(given).scopes():
+        if scope.kind == "mbox":
+            for part in VaultExport(given).parts(scope, 1, 400):
+                for value in VaultExport(given).items(part, ALWAYS):
+                    found[value.native_key] = value.metadata["labels"]
+    return found
+
+
+def unpacked(path: Path, labels: str = "^INBOX") -> list[Mail]:
+    mails = [Mail(number, who, labels) for number in range(4) for who in (ANA, LEE)]
+    files = VaultPackage(mails=mails).build()
+    for name in [name for name in files if name.endswith(".zip")]:
+        with zipfile.ZipFile(io.BytesIO(files.pop(name))) as archive:
+            files |= {inner: archive.read(inner) for inner in archive.namelist()}
+    write(path, files)
+    return mails
+
+
+def test_the_reports_are_read_once_by_a_process(tmp_path, readings):
+    mails = unpacked(tmp_path / "x")
+    found = facts_of(tmp_path / "x")
+    assert set(found.values()) == {"INBOX"}
+    assert len(found) == len({mail.raw for mail in mails})
+    assert sorted(readings) == sorted(set(readings))  # for several parts of two holders
+    assert "Export1-metadata.csv" in readings
+
+
+def test_another_process_finds_them_in_the_scratch_folder(tmp_path, readings, monkeypatch):
+    unpacked(tmp_path / "x")
+    found = facts_of(tmp_path / "x", tmp_path / "scratch")
+    (kept,) = (tmp_path / "scratch").iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    readings.clear()
+    monkeypatch.setattr(vault_export, "_INDEXES", OrderedDict())  # as it is in another process
+    assert facts_of(tmp_path / "x", tmp_path / "scratch") == found
+    assert readings == []
+    for damage in (b"", kept.read_bytes()[:-1], kept.read_bytes()[:100] + kept.read_bytes()[-24:]):
+        kept.write_bytes(damage)
+        monkeypatch.setattr(vault_export, "_INDEXES", OrderedDict())
+        assert facts_of(tmp_path / "x", tmp_path / "scratch") == found
+        assert len(readings) > 0
+        readings.clear()
+
+
+def test_other_reports_at_the_same_place_are_read_anew(tmp_path, readings):
+    unpacked(tmp_path / "x")
+    assert set(facts_of(tmp_path / "x", tmp_path / "scratch").values()) == {"INBOX"}
+    unpacked(tmp_path / "x", "^SENTS")  # as many bytes
+    assert set(facts_of(tmp_path / "x", tmp_path / "scratch").values()) == {"SENTS"}
+
+
+def test_a_scratch_folder_that_cannot_be_written_costs_nothing(tmp_path, readings):
+    unpacked(tmp_path / "x")
+    (tmp_path / "scratch").write_text("a file")
+    assert set(facts_of(tmp_path / "x", tmp_path / "scratch").values()) == {"INBOX"}

@@ -146,6 +146,47 @@ def test_stop_ends_the_run_and_releases_nothing(place, airflow, request_id):
     assert audit_entries(place / "home", "answered")[-1]["answer"] == "Stop"
 
 
+def test_the_form_names_a_further_source(place, airflow, request_id):
+    more = place / "more"
+    more.mkdir()
+    (more / "one.eml").write_text(
+        "From: a@b.example\nTo: c@d.example\nSubject: x\nDate: Mon, 2 Mar 2026 09:00:00 -0800\n\nText.\n"
+    )
+    source = {
+        "request_id": request_id, "search_only": True, "source_id": "s2", "connector": "mail_files",
+        "custodian": "c1", "path": str(more),
+    }  # fmt: skip
+    with pytest.raises(SettingsError, match="Airflow refuses this"):
+        airflow.trigger(DAG_ID, source | {"connector": "outlook"})
+    # what a request file would be refused for, in the same words
+    for wrong, message in (
+        ({"custodian": "nobody"}, "trigger form: source s2: no custodian has the id nobody"),
+        ({"places": ["mail"]}, "source s2: places: mail not known; known: none"),
+        ({"connection": "x"}, "trigger form: write either `path` (a file or folder) or `connection`"),
+        (
+            {"connector": "imap", "path": None, "connection": "x", "places": ["x"]},
+            "source s2: places: x not known",
+        ),
+    ):
+        run_id = airflow.trigger(DAG_ID, source | wrong)
+        view = until(airflow, run_id, None)
+        assert (view.state, states(view)["open"]) == ("failed", {"failed"})
+        (log,) = (airflow.folder / "logs").rglob(f"run_id={run_id}/task_id=open/*.log")
+        assert message in log.read_text("utf-8")
+    view = until(airflow, airflow.trigger(DAG_ID, source), None)
+    assert view.state == "success"
+    opened = Home.open(place / "home")
+    with opened.catalogue.read() as connection:
+        stored = connection.execute(
+            t.items.select().where(t.items.c.source_id == "s2", t.items.c.state == "stored")
+        ).all()
+        version = connection.execute(
+            t.request_versions.select().where(t.request_versions.c.version == 2)
+        ).one()
+    opened.close()
+    assert (len(stored), version.by, version.why) == (1, "pro", "source s2 was named in the trigger form")
+
+
 def test_one_airflow_at_a_time_for_a_home(place, airflow):
     with pytest.raises(AlreadyRunning, match="another process runs Airflow"), Standalone(place / "home"):
         pass

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from connectors.registry import CONNECTORS
+from desk.request import Source
 from desk.run import STEPS
 from desk.tasks import FUNCTIONS
 from records.errors import AccessError, Retryable, SettingsError
@@ -105,10 +107,48 @@ def test_schedule_and_limits(dag):
     assert dag.max_active_runs == 256
 
 
-def test_the_form_asks_for_an_id_and_two_options(dag):
-    assert set(dag.params) == {"request_id", "search_only", "take_over"}
+SOURCE = {
+    "source_id", "connector", "custodian", "path", "connection", "account", "places", "options", "readers",
+    "kept_back",
+}  # fmt: skip
+
+
+def test_the_form_asks_for_an_id_two_options_and_a_source(dag):
+    assert set(dag.params) == {"request_id", "search_only", "take_over"} | SOURCE
     assert dag.params["search_only"] is False
     assert dag.params["take_over"] is False
+    assert {name: dag.params[name] for name in SOURCE} == dict.fromkeys(SOURCE)
+
+
+def test_the_form_names_a_source_as_a_request_file_does(dag):
+    assert {"id" if name == "source_id" else name for name in SOURCE} == set(Source.model_fields)
+    enum = dag.params.get_param("connector").schema["enum"]
+    assert enum == [None, *sorted(CONNECTORS)]
+    assert {dag.params.get_param(name).schema["section"] for name in SOURCE} == {
+        "A further source (optional)"
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("connector", "outlook"), ("source_id", "a b"), ("source_id", "a\n"), ("custodian", "../x"),
+        ("connection", "a b"), ("places", "mail"), ("places", [1]), ("options", {"x": 1}), ("options", "x"),
+        ("kept_back", -1), ("kept_back", "3"), ("readers", "x"), ("account", 5), ("path", ["x"]),
+    ],
+)  # fmt: skip
+def test_a_bad_key_of_a_source_is_refused_by_the_form(dag, name, value):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    params = copy.deepcopy(dag.params)
+    params["request_id"] = "2026-0001"
+
+    def give():
+        params[name] = value
+        params.validate()
+
+    with pytest.raises(ParamValidationError):
+        give()
 
 
 NOT_AN_ID = [
@@ -150,7 +190,8 @@ def test_a_missing_request_id_is_refused(dag):
 def test_a_good_request_id_is_taken(dag, value):
     params = copy.deepcopy(dag.params)
     params["request_id"] = value
-    assert params.validate() == {"request_id": value, "search_only": False, "take_over": False}
+    given = {"request_id": value, "search_only": False, "take_over": False}
+    assert params.validate() == given | dict.fromkeys(SOURCE)
 
 
 def test_a_bad_option_is_refused(dag):

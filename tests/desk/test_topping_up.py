@@ -14,8 +14,10 @@ from desk.items import items
 from desk.run import open_run, plan, waiting_batches
 from records import audit
 from records import tables as t
-from records.errors import CursorExpired, ItemError, UsageError
+from records.errors import AccessError, AlreadyRunning, CursorExpired, ItemError, SettingsError, UsageError
 from records.vocabulary import Reason
+from tests.connectors import packages
+from tests.connectors.packages import Mail, VaultPackage
 from tests.desk import fake_mailbox as fake
 from tests.servers.postgres import postgres
 
@@ -413,3 +415,121 @@ def test_words_of_the_request_change_without_another_listing(home, tmp_path):
         entries = [json.loads(row[0]) for row in connection.execute(sa.select(t.audit.c.entry))]
     assert [(e["actor"], e["what"]) for e in entries if e["action"] == "versioned"] == [("pro", "request")]
     audit.verify(home.catalogue)
+
+
+@pytest.mark.parametrize(
+    ("order", "most"),
+    [("same", 5), ("half", 5), ("reversed", 42), ("new between", 45)],
+)
+def test_the_catalogue_is_asked_in_pieces(service, tmp_path, monkeypatch, order, most):
+    monkeypatch.setattr("connectors.relist.AHEAD", 10)
+    messages = fake.messages(40)
+    service.folders[LEE] = {"inbox": messages}
+    home, _ = fake.opened_home(tmp_path, "lee")
+    fake.run(home, ID)
+    new = fake.messages(40, prefix="n")
+    service.folders[LEE]["inbox"] = {
+        "same": messages,
+        "half": messages[20:],
+        "reversed": messages[::-1],
+        "new between": [one for pair in zip(messages, new, strict=True) for one in pair],
+    }[order]
+    topping_up.ask(home, ID, by="pro", why="x")
+    asked = []
+    engine = home.catalogue.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    fake.run(home, ID)
+    assert sum(" AS met" in statement for statement in asked) <= most
+    assert (
+        counts(last(home))
+        == {
+            "same": {"same": 40},
+            "half": {"same": 20, "vanished": 20},
+            "reversed": {"same": 40},
+            "new between": {"same": 40, "new": 40},
+        }[order]
+    )
+    home.close()
+
+
+PACKAGE = """
+[[sources]]
+id = "vault"
+connector = "vault_export"
+custodian = "lee"
+path = "vault"
+"""
+
+
+def test_a_package_that_was_downloaded_again_is_read(service, tmp_path):
+    mails = [Mail(number, packages.ANA) for number in range(3)] + [Mail(7, packages.LEE)]
+    files = VaultPackage(mails=mails).build(per_zip=3)
+    zips = sorted(name for name in files if name.endswith(".zip"))
+    damaged = files | {zips[0]: files[zips[0]].replace(b"zanzibar", b"zanzibaz", 1) + b"\0"}
+    assert damaged[zips[0]] != files[zips[0]]
+    packages.write(tmp_path / "vault", damaged)
+    home, _ = fake.opened_home(tmp_path, "lee!", more=PACKAGE, to="2026-12-31")
+    fake.run(home, ID)
+    failed = [one for one in books(home, ID).scopes if one.failure == "corrupt"]
+    before = states(home)
+    assert failed
+    fake.run(home, ID)  # nothing else lies there: it is not listed again
+    assert topping_up.report(home, ID) == []
+    (tmp_path / "vault" / zips[0]).write_bytes(files[zips[0]])
+    fake.run(home, ID)
+    (round_,) = topping_up.report(home, ID)
+    assert (round_["by"], round_["why"]) == ("daylight", "other files lie where some could not be read")
+    assert [one for one in books(home, ID).scopes if one.failure] == []
+    came = {key for key, state in states(home).items() if state != before.get(key)}
+    assert len(came) >= 1
+    assert {states(home)[key] for key in before} == set(before.values())
+    fake.run(home, ID)
+    assert len(topping_up.report(home, ID)) == 1
+    home.close()
+
+
+FORM = {"id": "kim-mail", "connector": "fake_mailbox", "custodian": "lee", "connection": "district",
+        "account": "kim@falls.example", "path": None, "places": [], "options": {}, "readers": None,
+        "kept_back": None}  # fmt: skip
+
+
+def test_a_form_names_a_further_source(home, service):
+    service.folders["kim@falls.example"] = {"inbox": fake.messages(2, prefix="k")}
+    assert open_run(home, ID, "local-form", source=FORM, by="pro")["sources"] == 2
+    assert open_run(home, ID, "local-form", source=FORM, by="pro")["version"] == 2  # a task is repeated
+    found = home.request(ID)
+    assert [source.id for source in found.body.sources] == ["lee-mail", "kim-mail"]
+    assert found.body.sources[1].account == "kim@falls.example"
+    fake.run(home, ID, "local-form")
+    assert [key for key in service.opened if key.startswith("k")] == ["k000", "k001"]
+    assert counts(last(home)) == {"new": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"connector": ""}, SettingsError, "trigger form: connector: missing"),
+        ({"connection": ""}, SettingsError, "trigger form: write either `path`"),
+        ({"custodian": "who"}, SettingsError, "trigger form: source kim-mail: no custodian has the id who"),
+        ({"connector": "outlook"}, SettingsError, "source kim-mail: no connector is called 'outlook'"),
+        ({"places": ["x"]}, SettingsError, "source kim-mail: places: x not known; known: none"),
+        ({"options": {"x": "y"}}, SettingsError, "source kim-mail: options: x not known; known: none"),
+        ({"color": "red"}, SettingsError, "trigger form: color: unknown key"),
+        ({"connector": "mail_files", "connection": "", "path": "mail"}, SettingsError, "from the root"),
+        ({"connector": "mail_files", "connection": "", "path": "/nowhere"}, AccessError, "kim-mail"),
+        ({"id": "lee-mail"}, UsageError, "has another source lee-mail; give this one another id"),
+    ],
+)
+def test_what_a_form_is_refused_for(home, change, error, message):
+    with pytest.raises(error, match=message):
+        open_run(home, ID, "local-form", source=FORM | change, by="pro")
+    assert home.request(ID).version == 1
+
+
+def test_a_form_is_refused_while_another_run_waits_unless_it_takes_over(home):
+    open_run(home, ID, "manual__1")
+    with pytest.raises(AlreadyRunning):
+        open_run(home, ID, "manual__2", source=FORM, by="pro")
+    assert home.request(ID).version == 1
+    open_run(home, ID, "manual__2", source=FORM, by="pro", take_over=True)
+    assert home.request(ID).version == 2

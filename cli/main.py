@@ -416,10 +416,13 @@ app.command("adequacy")(adequacy_command)
 @app.command("close")
 def close_command(context: typer.Context, request_id: RequestId, by: By = "") -> None:
     """Close a request; refused while anything is undecided or awaits something."""
-    from desk.closing import close_request
+    from desk.closing import close_request, unfinished
     from desk.preserving import holds as holds_of
 
     home = opened(context)
+    left = unfinished(home, request_id)
+    if left:
+        say(f"Begun and not ended, and not changed any more once it is closed: {'; '.join(left)}.")
     close_request(home, request_id, by=by or whoami())
     show({"request_id": request_id, "state": "closed"})
     held = sum(one.in_force for one in holds_of(home, request_id))

@@ -7,12 +7,14 @@ from desk.books import books
 from desk.bundle import waiver
 from desk.home import Home
 from desk.leads import leads_to_follow
+from desk.variants import OPEN, standings_of
 from records import audit, canonical
 from records import tables as t
 from records.errors import UsageError
 from records.vocabulary import Awaits
 from release.selection import NotProduced
 from retention.freeze import thaw
+from review import sample_rows
 
 AWAITS: dict[str, str] = {
     Awaits.DECISION: "a decision",
@@ -35,6 +37,29 @@ AWAITS: dict[str, str] = {
     NotProduced.LATER_INSTALLMENT: "a later instalment",
 }
 """What unproduced records wait for, in words, by the codes of ``desk.books``."""
+
+
+def unfinished(home: Home, request_id: str) -> list[str]:
+    """Return in words what is begun and not ended, though it holds no closing up; after it, it stays so.
+
+    Raises:
+        UsageError: There is no such request.
+    """
+    home.request(request_id)
+    with home.catalogue.read() as connection:
+        samples = sample_rows.samples(connection, request_id)
+        coded = {
+            one.number: len(sample_rows.answers_of(connection, request_id, one.number)) for one in samples
+        }
+    out = [
+        f"sample {one.number}: {coded[one.number]:,} of {one.size:,} families are answered"
+        for one in samples
+        if coded[one.number] < one.size
+    ]
+    still = sum(one.state == OPEN for one in standings_of(home, request_id))
+    if still:
+        out.append(f"{still:,} {'variant is' if still == 1 else 'variants are'} neither taken nor refused")
+    return out
 
 
 def close_request(home: Home, request_id: str, *, by: str) -> None:

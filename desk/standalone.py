@@ -31,6 +31,7 @@ from urllib.parse import quote
 import httpx
 import psutil
 
+from desk.watchdog import Watchdog
 from records.errors import AccessError, AlreadyRunning, Incomplete, SettingsError, UsageError
 
 DAG_ID = "records_request"
@@ -311,8 +312,8 @@ def _words(response: httpx.Response) -> str:
 class Standalone(AirflowApi):
     """``airflow standalone`` for one home: a context manager that stops everything it started.
 
-    One at a time: a lock in the home dies with its process, and what a killed process left running is stopped
-    by the next one.
+    One at a time: a lock in the home dies with its process. When that is killed, a watchdog stops what it
+    left running; what even that left, the next one stops.
     """
 
     def __init__(
@@ -339,6 +340,7 @@ class Standalone(AirflowApi):
         self._extra_env = dict(extra_env or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
+        self._watchdog: Watchdog | None = None
         self._prepare()
         super().__init__("", user, self._secrets["passwords"].get(user, ""), dag_id=dag_id)
 
@@ -388,7 +390,7 @@ class Standalone(AirflowApi):
         self._take_lock()
         left = self._left_behind()
         if left is not None and belongs(left, self.folder):
-            _end_session(left)
+            end_session(left)
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
         with self.log_path.open("ab") as log:
@@ -401,6 +403,8 @@ class Standalone(AirflowApi):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        ending = "import sys; from desk.standalone import end_session; end_session(int(sys.argv[1]))"
+        self._watchdog = Watchdog([sys.executable, "-c", ending, str(self._process.pid)])
         session = {"sid": self._process.pid, "url": self.url}
         _write_private(self.folder / "session.json", json.dumps(session))
         self._wait_ready(time.monotonic() + START_LIMIT_S)
@@ -408,10 +412,13 @@ class Standalone(AirflowApi):
     def stop(self) -> None:
         """Stop Airflow and every process of its session; harmless when it is not running."""
         if self._process is not None:
-            _end_session(self._process.pid)
+            end_session(self._process.pid)
             self._process.wait()
             self._process = None
             (self.folder / "session.json").unlink(missing_ok=True)
+        if self._watchdog is not None:
+            self._watchdog.dismiss()
+            self._watchdog = None
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -563,7 +570,7 @@ def belongs(sid: int, folder: Path) -> bool:
     return False
 
 
-def _end_session(sid: int) -> None:
+def end_session(sid: int) -> None:
     """End a session: SIGTERM to its group, ten seconds, then SIGKILL whatever still carries its id."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(sid, signal.SIGTERM)

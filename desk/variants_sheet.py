@@ -159,6 +159,7 @@ def answer_sheet(home: Home, request_id: str, path: Path, *, by: str, why: str =
     check_named(by)
     rows = read_sheet(path, _FORM).rows
     known = {one.variant_id: one for one in standings_of(home, request_id)}
+    both = _both_ways(rows, known)
     said: dict[str, Said] = {}
     not_accepted: list[dict[str, Any]] = []
     empty = 0
@@ -166,13 +167,30 @@ def answer_sheet(home: Home, request_id: str, path: Path, *, by: str, why: str =
         if not row.answers and not row.formulas:
             empty += 1
             continue
-        one, why_not = _read_row(row, known, said, why)
+        one, why_not = (None, both[row.number]) if row.number in both else _read_row(row, known, said, why)
         if one is not None:
             said[one.standing.variant_id] = one
         else:
             not_accepted.append({"row": row.number, "variant_id": row.key, "problem": why_not})
     result = keep_answers(home, found, list(said.values()), by)
     return {**result, "rows_without_answer": empty, "rows_not_accepted": not_accepted}
+
+
+def _both_ways(rows: Sequence[SheetRow], known: Mapping[str, Standing]) -> dict[int, str]:
+    """Return the rows that take a form which others refuse, and the problem: nobody knows which is meant."""
+    of_form: dict[str, list[tuple[int, Answer]]] = {}
+    for row in rows:
+        standing = known.get(bare_id(row.key))
+        given = _WORDS.get(row.answers.get("answer", "").casefold())
+        if standing is not None and given is not None:
+            of_form.setdefault(standing.variant.form.casefold(), []).append((row.number, given))
+    out: dict[int, str] = {}
+    for given_rows in of_form.values():
+        if len({given for _, given in given_rows}) > 1:
+            numbers = ", ".join(str(number) for number, _ in given_rows)
+            problem = f"rows {numbers} take and refuse the same form: answer it one way"
+            out |= dict.fromkeys((number for number, _ in given_rows), problem)
+    return out
 
 
 def _read_row(

@@ -209,12 +209,13 @@ def drawn_of(connection: sa.Connection, request_id: str, number: int) -> tuple[s
 
 def answers_of(connection: sa.Connection, request_id: str, number: int) -> dict[str, Answer]:
     """Return the answer in force on every family that has one."""
-    return {family_id: answer for family_id, (_, answer) in _newest(connection, request_id, number).items()}
+    return {family_id: answer for family_id, (_, answer) in newest_of(connection, request_id, number).items()}
 
 
-def _newest(
+def newest_of(
     connection: sa.Connection, request_id: str, number: int, family_ids: Sequence[str] | None = None
 ) -> dict[str, tuple[int, Answer]]:
+    """Return the answer in force on every family that has one, and the how manieth it is, from 1."""
     a = t.sample_answers.c
     query = (
         sa.select(a.family_id, a.seq, a.responsive, a.why, a.by)
@@ -251,7 +252,7 @@ def record(catalogue: Catalogue, request_id: str, number: int, answers: Mapping[
         with catalogue.write() as connection:
             lock_tables(connection, t.sample_answers, mode="SHARE ROW EXCLUSIVE")
             refuse_closed(connection, request_id)
-            before = _newest(connection, request_id, number, piece)
+            before = newest_of(connection, request_id, number, piece)
             rows = _rows(request_id, number, {key: answers[key] for key in piece}, before)
             if rows:
                 connection.execute(t.sample_answers.insert(), rows)

@@ -35,6 +35,9 @@ from review.sheet_read import (
 )
 from review.sheet_write import DEFAULT_VIEW_URL, excerpts, reading_cells, stored_of
 
+ANSWERS_SO_FAR = "answers_so_far"
+"""How many answers a family had when the sheet was written: an older sheet is told by it."""
+
 _WIDTHS = {
     ITEM_ID: 14,
     "drawn": 7,
@@ -52,9 +55,12 @@ _WIDTHS = {
     "responsive": 12,
     "why": 44,
     "reviewer": 16,
+    ANSWERS_SO_FAR: 12,
 }
 ANSWERS = ("responsive", "why", "reviewer")
-SAMPLE_FORM = Form("sample sheet", tuple(_WIDTHS), ANSWERS, (ITEM_ID, "responsive", "why"))
+SAMPLE_FORM = Form(
+    "sample sheet", tuple(_WIDTHS), ANSWERS, (ITEM_ID, "responsive", "why"), stated=(ANSWERS_SO_FAR,)
+)
 _HELP = Path(__file__).with_name("sample_help.txt")
 _LAYOUT = Layout(
     "Sample",
@@ -77,7 +83,7 @@ class _Job:
     zone: ZoneInfo
     address: str
     place_of: Mapping[str, int]
-    answers: Mapping[str, Answer]
+    answers: Mapping[str, tuple[int, Answer]]
 
 
 def write_sample_sheet(
@@ -112,7 +118,7 @@ def write_sample_sheet(
     i = t.items.c
     with catalogue.read() as connection:
         drawn = sample_rows.drawn_of(connection, request_id, number)
-        answers = sample_rows.answers_of(connection, request_id, number)
+        answers = sample_rows.newest_of(connection, request_id, number)
         wanted = sa.select(t.sample_items.c.family_id).where(
             t.sample_items.c.request_id == request_id, t.sample_items.c.sample_no == number
         )
@@ -139,7 +145,7 @@ def _rows(job: _Job, families: Sequence[Family]) -> Iterator[dict[str, str]]:
             members = members_of(connection, job.request_id, ids)
         texts = excerpts(job.store, [m for group in members.values() for m in group])
         for family_id in ids:
-            answer = job.answers.get(family_id)
+            so_far, answer = job.answers.get(family_id, (0, None))
             reading = reading_cells(members[family_id], texts, job.zone, job.address)
             for cells, member in zip(reading, stored_of(members[family_id]), strict=True):
                 yield {
@@ -147,6 +153,7 @@ def _rows(job: _Job, families: Sequence[Family]) -> Iterator[dict[str, str]]:
                     "drawn": str(job.place_of[family_id]),
                     "could_be_searched": _searched(member),
                     **_answer_cells(answer),
+                    ANSWERS_SO_FAR: str(so_far),
                 }
                 answer = None  # it is one answer: on the family's first row only
 
@@ -208,7 +215,7 @@ def apply_sample_sheet(catalogue: Catalogue, request_id: str, number: int, path:
     with catalogue.read() as connection:
         known = places(connection, request_id, [row.item_id for row in answered if row.item_id])
         drawn = frozenset(sample_rows.drawn_of(connection, request_id, number))
-        before = sample_rows.answers_of(connection, request_id, number)
+        before = sample_rows.newest_of(connection, request_id, number)
     refused: list[Refused] = []
     rows: dict[str, list[SheetRow]] = defaultdict(list)
     for row in _agreeing(answered, refused):
@@ -220,16 +227,13 @@ def apply_sample_sheet(catalogue: Catalogue, request_id: str, number: int, path:
     refused += _waiting(rows, answered, known, {refusal.row for refusal in refused})
     answers = {family_id: _answer(own, by) for family_id, own in rows.items()}
     for family_id, answer in list(answers.items()):
-        earlier = before.get(family_id)
-        if earlier is not None and earlier.responsive != answer.responsive and not answer.why:
-            was = YES if earlier.responsive else NO
-            problem = f"the family was answered {was} before: write under why what changed"
+        if family_id in before and (problem := _too_late(*before[family_id], answer, rows[family_id])):
             refused += [refused_row(row, problem) for row in rows[family_id]]
             del answers[family_id]
     changed = {
         family_id: answer
         for family_id, answer in answers.items()
-        if family_id not in before or not sample_rows.same(before[family_id], answer)
+        if family_id not in before or not sample_rows.same(before[family_id][1], answer)
     }
     sample_rows.record(catalogue, request_id, number, changed, by)
     return CodedSheet(
@@ -239,6 +243,21 @@ def apply_sample_sheet(catalogue: Catalogue, request_id: str, number: int, path:
         refused=tuple(sorted(refused, key=lambda refusal: refusal.row)),
         found=tuple(sorted(family_id for family_id, answer in changed.items() if answer.responsive)),
     )
+
+
+def _too_late(number: int, earlier: Answer, answer: Answer, rows: Sequence[SheetRow]) -> str:
+    """Say why an answer does not take the place of one in force; empty where it does, or says the same."""
+    if sample_rows.same(earlier, answer):
+        return ""
+    was = YES if earlier.responsive else NO
+    if any(row.stated.get(ANSWERS_SO_FAR) != str(number) for row in rows):
+        return (
+            f"the family was answered {was} by {earlier.by} since this sheet was written: write the sheet "
+            "anew, and answer there"
+        )
+    if earlier.responsive != answer.responsive and not answer.why:
+        return f"the family was answered {was} before: write under why what changed"
+    return ""
 
 
 def _agreeing(rows: Sequence[SheetRow], refused: list[Refused]) -> Iterator[SheetRow]:

@@ -7,7 +7,8 @@ comes back.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from records.decisions import Hold, Treatment
 
@@ -69,6 +70,7 @@ class Form:
         answers: Those that people fill in.
         required: Without one of these it is refused.
         key: The column that says what a row is about.
+        stated: Those that the program fills in and reads back.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Form:
     answers: tuple[str, ...]
     required: tuple[str, ...]
     key: str = ITEM_ID
+    stated: tuple[str, ...] = ()
 
 
 CODING = Form("coding sheet", COLUMNS, ANSWERS, REQUIRED)
@@ -106,12 +109,14 @@ class SheetRow:
         key: The row key as written.
         answers: Answer column to what was written in it, trimmed; only cells that are not empty.
         formulas: Columns whose cell holds a formula, which is never evaluated.
+        stated: What stands in the columns that the program filled in, those that are not empty.
     """
 
     number: int
     key: str
     answers: dict[str, str]
     formulas: tuple[str, ...] = ()
+    stated: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def item_id(self) -> str | None:

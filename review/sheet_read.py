@@ -220,7 +220,7 @@ def _from_table(name: str, tables: Iterable[Iterable[Sequence[Any]]], form: Form
             headings = [_heading(cell) for cell in cells]
             if form.key in headings:
                 places = _places(name, headings, form)
-                return SheetRows(frozenset(places), tuple(_table_rows(rows, places, number + 1, form.key)))
+                return SheetRows(frozenset(places), tuple(_table_rows(rows, places, number + 1, form)))
             if sum(h in form.columns for h in headings) > sum(h in form.columns for h in likest):
                 likest = headings
     raise _lacks(name, [column for column in form.required if column not in likest], form)
@@ -243,7 +243,7 @@ def _places(name: str, headings: Sequence[str], form: Form) -> dict[str, int]:
     Raises:
         UsageError: One is missing, doubled, or probably misspelt.
     """
-    known = (form.key, *form.answers)
+    known = (form.key, *form.answers, *form.stated)
     missing = [column for column in form.required if column not in headings]
     if missing:
         raise _lacks(name, missing, form)
@@ -260,16 +260,19 @@ def _places(name: str, headings: Sequence[str], form: Form) -> dict[str, int]:
 
 
 def _table_rows(
-    rows: Iterator[Sequence[Any]], places: Mapping[str, int], first: int, key_column: str
+    rows: Iterator[Sequence[Any]], places: Mapping[str, int], first: int, form: Form
 ) -> Iterator[SheetRow]:
     for number, cells in enumerate(rows, start=first):
         here = {column: cells[place] for column, place in places.items() if place < len(cells)}
         texts = {column: unquoted(_text(cell)) for column, cell in here.items()}
         answers = {column: text for column, text in texts.items() if text}
-        key = answers.pop(key_column, "")
-        formulas = tuple(column for column, cell in here.items() if cell is _FORMULA)
+        key = answers.pop(form.key, "")
+        stated = {column: answers.pop(column) for column in form.stated if column in answers}
+        formulas = tuple(
+            column for column, cell in here.items() if cell is _FORMULA and column not in form.stated
+        )
         if key or answers or formulas:
-            yield SheetRow(number, key, answers, formulas)
+            yield SheetRow(number, key, answers, formulas, stated)
 
 
 def _text(cell: Any) -> str:

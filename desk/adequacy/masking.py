@@ -420,6 +420,8 @@ def masked(home: Home, request_id: str, facts: Facts) -> tuple[dict[str, Any], d
         made.learn(text)
     _hide_privileged(made, raw)
     _number_anew(made, raw)
+    for signal in _signals(home, request_id):  # also those that are no leads: a reason may name one
+        made.known.setdefault("".join(tokens(signal)), ID)
     made.longest = max(map(len, (*made.known, *made.allowed)), default=0)
     out: dict[str, Any] = _walk(made, raw, "", hidden_forms)
     return out, dict(sorted(made.counts.items()))
@@ -474,11 +476,23 @@ def _number_anew(made: Masker, raw: dict[str, Any]) -> None:
     """Put numbers for the ids of leads and variants: made by hashing the very address, number or name.
 
     Who tries all telephone numbers, or the names of a class list, would find which one an id was made from.
+    The id of a sampled family is a hash of who held it and of its message's own key, and names the record.
     """
     for rows in (raw["leads"]["leads"], raw["variants"]["variants"]):
         for number, one in enumerate(rows, start=1):
             made.known["".join(tokens(one["id"]))] = ID
             one["id"] = str(number)
+    families: dict[str, str] = {}
+    for sample in raw["samples"]["samples"]:
+        for answer in sample["found_responsive"]:
+            made.known["".join(tokens(answer["family_id"]))] = ID
+            answer["family_id"] = families.setdefault(answer["family_id"], str(len(families) + 1))
+
+
+def _signals(home: Home, request_id: str) -> list[str]:
+    s = t.signals.c
+    with home.catalogue.read() as connection:
+        return list(connection.scalars(sa.select(s.signal_id).where(s.request_id == request_id)))
 
 
 def _hidden(made: Masker) -> str:

@@ -216,7 +216,7 @@ def test_nothing_of_the_request_reached_airflow(airflow, request_id):
     assert small.leaks(airflow.home / "catalogue") != []
 
 
-def test_what_a_killed_owner_left_running_is_stopped_by_the_next(tmp_path):
+def test_what_a_killed_owner_left_running_is_stopped(tmp_path):
     script = (
         "import sys, pathlib, time\n"
         "from desk.standalone import Standalone\n"
@@ -230,14 +230,28 @@ def test_what_a_killed_owner_left_running_is_stopped_by_the_next(tmp_path):
     owner.kill()
     owner.wait()
     owner.stdout.close()
-    assert psutil.pid_exists(left)
+    stop_at = time.monotonic() + 60
+    while running(left):
+        assert time.monotonic() < stop_at, running(left)
+        time.sleep(0.5)
+
+
+def running(session: int) -> list[int]:
+    return [p.pid for p in psutil.process_iter() if _session(p.pid) == session and p.status() != "zombie"]
+
+
+def test_what_is_left_running_without_an_owner_is_stopped_by_the_next(tmp_path):
+    with Standalone(tmp_path) as first:
+        left = first.process_id
+        session = (tmp_path / "airflow/session.json").read_text("ascii")
+        first._process = None  # as if its owner and the watchdog had been killed together
+    assert running(left) != []
+    assert (tmp_path / "airflow/session.json").read_text("ascii") == session
     with Standalone(tmp_path) as again:
         assert again.process_id != left
         mine = again.process_id
-        assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
-    assert [
-        p.pid for p in psutil.process_iter() if _session(p.pid) in (left, mine) and p.status() != "zombie"
-    ] == []
+        assert running(left) == []
+    assert running(mine) == []
 
 
 def _session(pid: int) -> int | None:

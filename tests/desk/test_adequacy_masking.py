@@ -168,6 +168,33 @@ def test_an_id_that_a_reason_names_goes_too(made):
 
 
 @pytest.mark.slow
+def test_sampled_families_are_numbered_anew_and_no_signal_is_named(made):
+    home, request_id = made
+    signal = "0123456789abcdef"  # a signal that is no lead
+    row = {
+        "request_id": request_id, "signal_id": signal, "kind": "own_account", "subject": "x",
+        "version": 2, "at": "2026-10-01T10:00:00.000000Z", "body": "{}",
+    }  # fmt: skip
+    facts = collect(home, request_id, by="pat")
+    sample = facts.samples.samples[0]
+    (found,) = sample.found_responsive
+    told = replace(found, why=f"as {found.family_id}, like {signal}")
+    twice = replace(sample, found_responsive=(told, found))
+    planted = replace(facts, samples=replace(facts.samples, samples=(twice, *facts.samples.samples[1:])))
+    with home.catalogue.write() as connection:
+        connection.execute(t.signals.insert(), row)
+    try:
+        out, _ = masked(home, request_id, planted)
+    finally:
+        with home.catalogue.write() as connection:
+            connection.execute(t.signals.delete().where(t.signals.c.signal_id == signal))
+    first, second = out["samples"]["samples"][0]["found_responsive"]
+    assert (first["family_id"], second["family_id"]) == ("1", "1")
+    assert first["why"] == f"as {ID}, like {ID}"
+    assert found.family_id not in json.dumps(out["samples"])
+
+
+@pytest.mark.slow
 def test_every_text_that_is_no_id_or_code_is_masked(made, monkeypatch):
     """Whatever a person wrote can name a student: a field added later must not slip through."""
     home, request_id = made

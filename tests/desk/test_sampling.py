@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from desk import sampling
 from desk.books import books
-from desk.closing import close_request
+from desk.closing import close_request, unfinished
 from desk.home import Home
 from desk.register import open_request
 from desk.reviewing import decide, sheet
@@ -136,9 +136,11 @@ def test_from_the_draw_to_the_fresh_sample(made, tmp_path):
     taken = sampling.code(home, request_id, 1, coded(tmp_path, part), by="K. Lee")
     assert (taken["applied"], taken["coded"], taken["left"], taken["found"]) == (7, 7, 1, 1)
     assert taken["put_in_review"] == [lead]
+    assert unfinished(home, request_id) == ["sample 1: 7 of 8 families are answered"]
     assert sampling.result(home, request_id).figures.counted == 6
     taken = sampling.code(home, request_id, 1, coded(tmp_path, answers), by="K. Lee")
     assert (taken["applied"], taken["unchanged"], taken["put_in_review"]) == (1, 7, [])
+    assert unfinished(home, request_id) == []
 
     # the find is in review, the ledger balances, and nothing closes over it
     counted = books(home, request_id)

@@ -261,7 +261,7 @@ def test_a_session_number_that_went_to_a_stranger_is_left_alone(tmp_path):
         assert standalone.belongs(stranger.pid, tmp_path) is False
         assert stranger.poll() is None
     finally:
-        standalone._end_session(stranger.pid)
+        standalone.end_session(stranger.pid)
     stranger.wait()
     assert not standalone._session_members(stranger.pid)
 
@@ -287,7 +287,7 @@ def test_ending_a_session_reaches_processes_with_groups_of_their_own(tmp_path):
     assert standalone.belongs(leader.pid, tmp_path) is True
     standalone.STOP_GRACE_S, kept = 0.5, standalone.STOP_GRACE_S
     try:
-        standalone._end_session(leader.pid)
+        standalone.end_session(leader.pid)
     finally:
         standalone.STOP_GRACE_S = kept
     leader.wait()

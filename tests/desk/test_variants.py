@@ -440,7 +440,7 @@ def test_rows_that_cannot_be_placed_are_refused_and_the_others_kept(proposed: Ho
         [f"v:{known[SCHOOL]}", "maybe", "x"],
         ["v:123456789abc", "take", "x"],
         [f"v:{known[SURNAME]}", "refuse", ""],
-        [f"v:{known[MISSPELT]}", "refuse", "x"],
+        [f"v:{known[MISSPELT]}", "take", "x"],
         [f"v:{known[NICKNAME]}", "", "a reason"],
         [f"v:{known[RUN_TOGETHER]}", "", ""],
         ["", "take", "x"],
@@ -458,6 +458,26 @@ def test_rows_that_cannot_be_placed_are_refused_and_the_others_kept(proposed: Ho
         (9, "this request has no such variant: leave the first column as it was written"),
     ]
     assert states(proposed)[MISSPELT] == "taken"
+
+
+def test_a_form_that_is_taken_and_refused_is_neither(proposed: Home, tmp_path: Path) -> None:
+    known = ids(proposed)
+    path = tmp_path / "v.csv"
+    lines = [
+        ["variant", "answer", "why"],
+        [f"v:{known[MISSPELT]}", "take", "a slip"],
+        [f"v:{known[SCHOOL]}", "take", "so written"],
+        [f"v:{known[MISSPELT]}", "refuse", "no slip"],
+    ]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(lines)
+    result = answer_sheet(proposed, REQUEST_ID, path, by="pat")
+    assert (result["taken"], result["refused"]) == (1, 0)
+    assert [(row["row"], row["problem"]) for row in result["rows_not_accepted"]] == [
+        (2, "rows 2, 4 take and refuse the same form: answer it one way"),
+        (4, "rows 2, 4 take and refuse the same form: answer it one way"),
+    ]
+    assert states(proposed)[MISSPELT] == "open"
 
 
 def test_a_formula_in_a_cell_is_asked_about(proposed: Home, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def table(path):
     return [dict(zip(head, ["" if cell is None else str(cell) for cell in row], strict=True)) for row in rows]
 
 
-def answer(folder, *rows, columns=("item_id", "responsive", "why", "reviewer")):
+def answer(folder, *rows, columns=("item_id", "responsive", "why", "reviewer", "answers_so_far")):
     path = folder / "answers.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -218,12 +218,12 @@ def test_answers_are_taken_in_parts_and_never_overwritten(drawn, tmp_path):
         order[0]: Answer(False, "", "K. Lee"),
         order[1]: Answer(True, "about the levy", "Pat"),
     }
-    third = code(made, tmp_path, (two, "no", "", ""))
+    third = code(made, tmp_path, (two, "no", "", "", "1"))
     assert [(r.row, r.problem) for r in third.refused] == [
         (2, "the family was answered yes before: write under why what changed")
     ]
     assert (third.applied, third.unchanged) == (0, 0)
-    fourth = code(made, tmp_path, (two, "no", "another levy", ""))
+    fourth = code(made, tmp_path, (two, "no", "another levy", "", "1"))
     assert (fourth.applied, fourth.found) == (1, ())
     assert stored(made) == sorted(
         [
@@ -240,6 +240,39 @@ def test_answers_are_taken_in_parts_and_never_overwritten(drawn, tmp_path):
     assert coded == [("K. Lee", 1, 1, 0), ("K. Lee", 1, 1, 1), ("K. Lee", 1, 1, 0)]
     with made.catalogue.read() as connection:
         assert families_found_in_samples(connection, REQUEST) == {}
+
+
+@KINDS
+def test_an_old_sheet_never_undoes_a_newer_answer(drawn, tmp_path, suffix):
+    made, _, order = drawn
+    one, two, three = map(key_of, order)
+    code(made, tmp_path, (one, "no", "lunch", "Pat"))
+    old = write(made, tmp_path, suffix, "old")
+    assert [row["answers_so_far"] for row in table(old) if row["item_id"] == one] == ["1"]
+    assert {row["answers_so_far"] for row in table(old) if row["item_id"] in {two, three}} == {"0"}
+    code(made, tmp_path, (one, "yes", "the levy after all", "Kim", "1"), (two, "yes", "", "Kim", "0"))
+    rows = table(old)
+    for row in rows:
+        if row["item_id"] == two:
+            row |= {"responsive": "no", "why": "seen twice"}
+        if row["item_id"] == three:
+            row["responsive"] = "no"
+    again = answer(
+        tmp_path,
+        *([row[c] for c in ("item_id", "responsive", "why", "reviewer", "answers_so_far")] for row in rows),
+    )
+    result = apply_sample_sheet(made.catalogue, REQUEST, 1, again, "K. Lee")
+    assert (result.applied, result.unchanged) == (1, 0)
+    problem = "the family was answered yes by Kim since this sheet was written: write the sheet anew"
+    assert [r.problem for r in result.refused] == [f"{problem}, and answer there"] * 2
+    assert answers(made) == {
+        order[0]: Answer(True, "the levy after all", "Kim"),
+        order[1]: Answer(True, "", "Kim"),
+        order[2]: Answer(False, "", "K. Lee"),
+    }
+    # a sheet that does not say when it was written changes nothing that was answered
+    (unsaid,) = code(made, tmp_path, (one, "no", "why not", "")).refused
+    assert "since this sheet was written" in unsaid.problem
 
 
 @KINDS

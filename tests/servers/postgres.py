@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from desk.watchdog import Watchdog
 from examples.servers.temporary import free_port, private_folder, unprivileged
 
 START_LIMIT_S = 120
@@ -62,8 +64,12 @@ def postgres() -> Iterator[str]:
             "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
         )
         control = (bin_folder / "pg_ctl", "-D", data, "-w", "-t", START_LIMIT_S)
-        _run(*control, "-l", folder / "server.log", "-o", options, "start", folder=folder)
-        try:
-            yield f"postgresql+psycopg://daylight@127.0.0.1:{port}"
-        finally:
-            _run(*control, "-m", "immediate", "stop", folder=folder)
+        user = unprivileged()
+        stop = shlex.join(map(str, (*control, "-m", "immediate", "stop")))
+        command = ("/bin/sh", "-c", f"{stop}; rm -rf {shlex.quote(str(folder))}")
+        with Watchdog(command, user=user and user.pw_uid, group=user and user.pw_gid):
+            _run(*control, "-l", folder / "server.log", "-o", options, "start", folder=folder)
+            try:
+                yield f"postgresql+psycopg://daylight@127.0.0.1:{port}"
+            finally:
+                _run(*control, "-m", "immediate", "stop", folder=folder)

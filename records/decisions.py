@@ -154,15 +154,27 @@ def _found(request_id: str, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     return sa.select(*columns).where(a.request_id == request_id, a.responsive.is_(sa.true()), ~newer)
 
 
+def put_in_review(request_id: str, version: int, family_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Say whether a family is in review before anybody decides: by a hit of a member, or by a sample.
+
+    Args:
+        request_id: The request.
+        version: Of the term list whose hits count.
+        family_id: The column that names the family, in the query that this becomes part of.
+    """
+    h = t.hits.c
+    hit = sa.exists().where(h.request_id == request_id, h.version == version, h.family_id == family_id)
+    return sa.or_(hit, family_id.in_(found_in_samples(request_id)))
+
+
 def in_review(connection: sa.Connection, request_id: str, version: int) -> dict[str, Standing]:
     """Return where every item in review stands, for one version of the term list.
 
     A hit in any member of a family puts the whole family in review, and so does a person who finds it
     responsive in a sample of what was not going to be reviewed; a decided item is in review too.
     """
-    i, r, h, d, n = t.items.c, t.readings.c, t.hits.c, t.decisions.c, t.numbers.c
+    i, r, d, n = t.items.c, t.readings.c, t.decisions.c, t.numbers.c
     decided = in_force(connection, request_id)
-    hit_families = sa.select(h.family_id).where(h.request_id == request_id, h.version == version)
     decided_items = sa.select(d.item_id).where(d.request_id == request_id)
     rows = connection.execute(
         sa.select(i.item_id, r.text_state, r.reason, n.number)
@@ -171,9 +183,7 @@ def in_review(connection: sa.Connection, request_id: str, version: int) -> dict[
         .where(
             i.request_id == request_id,
             i.state == CollectionState.STORED,
-            i.family_id.in_(hit_families)
-            | i.family_id.in_(found_in_samples(request_id))
-            | i.item_id.in_(decided_items),
+            put_in_review(request_id, version, i.family_id) | i.item_id.in_(decided_items),
         )
     )
     out: dict[str, Standing] = {}

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from records import audit, canonical
 from records import tables as t
 from records.catalogue import ROWS_PER_TRANSACTION, Catalogue, chunked
-from records.decisions import found_in_samples
+from records.decisions import put_in_review
 from records.errors import ItemError, UsageError
 from records.evidence import BlobRef, EvidenceStore
 from records.vocabulary import Basis, Kind, WarningCode
@@ -420,15 +420,14 @@ def _stored(request_id: str) -> sa.Select[Any]:
 
 def _in_review(request_id: str, version: int) -> sa.ColumnElement[bool]:
     """A family is in review when a member has a hit or a decision, or a person found it in a sample."""
-    i, h, d = t.items.c, t.hits.c, t.decisions.c
+    i, d = t.items.c, t.decisions.c
     member = t.items.alias("member")
-    hit = sa.exists().where(h.request_id == request_id, h.version == version, h.family_id == i.family_id)
     decided = (
         sa.exists()
         .where(member.c.request_id == request_id, member.c.family_id == i.family_id)
         .where(d.request_id == request_id, d.item_id == member.c.item_id)
     )
-    return sa.or_(hit, decided, i.family_id.in_(found_in_samples(request_id)))
+    return sa.or_(put_in_review(request_id, version, i.family_id), decided)
 
 
 def _pages(

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_faults import GOOD_MAIL, daylight, lines, request_file
+from tests.end_to_end.test_faults import GOOD_MAIL, daylight, lines
+from tests.small_request import request_file
 
 pytestmark = pytest.mark.slow
 

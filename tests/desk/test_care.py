@@ -13,7 +13,8 @@ from desk.run import run_local
 from records import tables as t
 from records.ledger import ledger
 from records.settings import Settings
-from tests.end_to_end.test_faults import GOOD_MAIL, request_file
+from tests.end_to_end.test_faults import GOOD_MAIL
+from tests.small_request import request_file
 
 pytestmark = pytest.mark.slow
 

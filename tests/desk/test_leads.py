@@ -31,27 +31,10 @@ from records.errors import UsageError
 from records.settings import Settings
 from search.signals import SignalKind
 from tests.servers.postgres import postgres
+from tests.small_request import ANA, LEE, request_file
 
 pytestmark = pytest.mark.slow
 
-REQUEST = """
-text = "All communications about the bus route change"
-received_on = 2026-09-08
-terms = "terms.csv"
-[[custodians]]
-id = "ana"
-name = "Ana Ruiz"
-emails = ["ana@cedarfalls.example"]
-[[custodians]]
-id = "lee"
-name = "Lee Okafor"
-emails = ["lee@cedarfalls.example"]
-[[sources]]
-id = "s1"
-connector = "mail_files"
-custodian = "ana"
-path = "mail"
-"""
 MAILS = {
     "a": ("Ana Ruiz <ana@cedarfalls.example>", "File", "Bus route change: my gmail is ana.r@mail.example."),
     "b": ("Ana Ruiz <ana@cedarfalls.example>", "=cmd|x", "The bus route change is attached."),
@@ -92,10 +75,9 @@ def made(request, tmp_path) -> Iterator[tuple[Home, str]]:
     (tmp_path / "mail").mkdir()
     for name, (sender, subject, text) in MAILS.items():
         write_mail(tmp_path / "mail", name, sender, subject, text)
-    (tmp_path / "terms.csv").write_text("term,note\nbus route change,\n", "utf-8")
-    (tmp_path / "request.toml").write_text(REQUEST, "utf-8")
+    file = request_file(tmp_path, "mail", term="bus route change", people=(ANA, LEE))
     home = Home.open(settings=Settings(home=tmp_path / "home", catalogue=catalogue, workers=1))
-    request_id, _ = open_request(home, tmp_path / "request.toml", by="pro")
+    request_id, _ = open_request(home, file, by="pro")
     run_local(home, request_id)
     yield home, request_id
     home.close()
@@ -409,10 +391,9 @@ def test_answers_that_are_refused(made):
 
 def test_nothing_is_looked_for_before_the_terms_were_counted(tmp_path):
     (tmp_path / "mail").mkdir()
-    (tmp_path / "terms.csv").write_text("term,note\nbus,\n", "utf-8")
-    (tmp_path / "request.toml").write_text(REQUEST, "utf-8")
+    file = request_file(tmp_path, "mail", term="bus", people=(ANA, LEE))
     home = Home.open(settings=Settings(home=tmp_path / "home", workers=1))
-    request_id, _ = open_request(home, tmp_path / "request.toml", by="pro")
+    request_id, _ = open_request(home, file, by="pro")
     with pytest.raises(UsageError, match="were not counted yet; `daylight terms 2026-0001` does it"):
         leads.find_signals(home, request_id)
     home.close()

@@ -25,7 +25,8 @@ from records import tables as t
 from records.errors import AccessError, CheckFailed, UsageError
 from records.settings import Settings
 from review.sampling import draw, elusion, recall
-from tests.end_to_end.test_faults import GOOD_MAIL, request_file
+from tests.end_to_end.test_faults import GOOD_MAIL
+from tests.small_request import request_file
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from desk.register import open_request
 from desk.run import run_local
 from records.ledger import ledger
 from records.settings import Settings
-from tests.end_to_end.test_faults import request_file
+from tests.small_request import request_file
 
 pytestmark = [pytest.mark.corpus, pytest.mark.slow]
 

@@ -11,26 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.small_request import request_file
+
 GOOD_MAIL = (
     "From: Ana Ruiz <ana@cedarfalls.example>\nTo: Lee Okafor <lee@cedarfalls.example>\n"
     "Subject: Bus route {n}\nDate: Mon, 02 Mar 2026 10:00:{n:02d} -0800\n"
     "Message-ID: <{n}@cedarfalls.example>\n\n"
     "The bus route change number {n}.\n"
 )
-REQUEST = """
-text = "All communications about the bus route change"
-received_on = 2026-09-08
-terms = "terms.csv"
-[[custodians]]
-id = "ana"
-name = "Ana Ruiz"
-emails = ["ana@cedarfalls.example"]
-[[sources]]
-id = "s1"
-connector = "{connector}"
-custodian = "ana"
-path = "{path}"
-"""
 
 
 def daylight(home: Path, *arguments: str | Path, **kw) -> subprocess.CompletedProcess[str]:
@@ -42,13 +30,6 @@ def daylight(home: Path, *arguments: str | Path, **kw) -> subprocess.CompletedPr
         timeout=240,
         **kw,
     )
-
-
-def request_file(folder: Path, path: str, connector: str = "mail_files") -> Path:
-    (folder / "terms.csv").write_text("term,note\nbus route,\n", "utf-8")
-    file = folder / "request.toml"
-    file.write_text(REQUEST.format(connector=connector, path=path), "utf-8")
-    return file
 
 
 def run_request(folder: Path, path: str, connector: str = "mail_files") -> tuple[str, Path]:

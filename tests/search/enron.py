@@ -28,24 +28,11 @@ from records import tables as t
 from records.settings import Settings
 from search.indexing import documents
 from search.protocol import IndexDocument, SearchEngine
+from tests.small_request import request_file
 
 CUSTODIANS = ("lee", "ann-lee", "okafor")
 SOURCES = ("mail", "mail-2", "drive")
 _NAME = re.compile(r"(\d+)_(\d+)(\.eml|-.*)")
-_REQUEST = """
-text = "The sample"
-received_on = 2026-09-08
-terms = "terms.csv"
-[[custodians]]
-id = "one"
-name = "One"
-emails = ["one@falls.example"]
-[[sources]]
-id = "enron"
-connector = "mail_files"
-custodian = "one"
-path = "{path}"
-"""
 
 
 def folder() -> Path:
@@ -54,11 +41,11 @@ def folder() -> Path:
 
 def read(scratch: Path) -> list[IndexDocument]:
     """Run a request over the sample in a scratch folder; return what it indexes, dealt out as said above."""
-    (scratch / "terms.csv").write_text("term,note\nisda,\n", "utf-8")
-    (scratch / "request.toml").write_text(_REQUEST.format(path=folder()), "utf-8")
+    one = ("one", "One", "one@falls.example")
+    file = request_file(scratch, folder(), text="The sample", term="isda", people=(one,), source="enron")
     home = Home.open(settings=Settings(home=scratch / "home", workers=2))
     try:
-        request_id, _ = open_request(home, scratch / "request.toml", by="pro")
+        request_id, _ = open_request(home, file, by="pro")
         run_local(home, request_id)
         with home.catalogue.read() as connection:
             item_ids = list(connection.scalars(sa.select(t.items.c.item_id)))

@@ -45,6 +45,8 @@ def test_from_the_plan_to_the_release_of_a_hold(place):
     assert (refused.returncode, refused.stdout) == (2, "")
     placed = daylight(home, "holds", "place", ID, "h001", "--by", "P. Officer", "--proof", "on paper")
     assert lines(placed)[0]["state"] == "placed"
+    looked = daylight(home, "holds", "check", ID, "--by", "P. Officer")
+    assert (looked.returncode, looked.stdout) == (0, "")  # nothing is at a service
 
     assert daylight(home, "run", ID, "--local").returncode == 0
     (place / "mail" / "3.eml").write_text(GOOD_MAIL.format(n=3), "utf-8")

@@ -45,7 +45,9 @@ def optional(kind: str, title: str, description: str, **schema: Any) -> Param:
 
 SOURCE = {
     "source_id": optional("string", "Source", "An id of its own, such as lee-mail.", pattern=ID),
-    "connector": optional("string", "Connector", "What reads it.", enum=[None, *sorted(CONNECTORS)]),
+    "connector": optional(
+        "string", "Connector", "What reads it; null for no further source.", enum=[None, *sorted(CONNECTORS)]
+    ),
     "custodian": optional("string", "Custodian", "Whose records: an id of the request.", pattern=ID),
     "connection": optional(
         "string",

@@ -76,6 +76,7 @@ def memo_document(request_id: str, hold: Hold, person: Custodian) -> dict[str, A
                 {"kind": "text", "text": _ANSWER},
                 {"kind": "blank", "label": "(printed name)", "width": 60},
                 {"kind": "blank", "label": "(signature and date)", "width": 60},
+                together=True,
             ),
         ],
     }
@@ -102,8 +103,10 @@ def _name(person: Custodian) -> str:
     return person.name.strip() or person.id
 
 
-def _section(heading: str, *blocks: dict[str, Any]) -> dict[str, Any]:
-    return {"heading": heading, "level": 1, "new-page": False, "blocks": list(blocks)}
+def _section(heading: str, *blocks: dict[str, Any], together: bool = False) -> dict[str, Any]:
+    return {
+        "heading": heading, "level": 1, "new-page": False, "together": together, "blocks": list(blocks),
+    }  # fmt: skip
 
 
 def _wrapped(words: str, start: str = "") -> list[str]:

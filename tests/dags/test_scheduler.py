@@ -161,7 +161,7 @@ def test_the_form_names_a_further_source(place, airflow, request_id):
     # what a request file would be refused for, in the same words
     for wrong, message in (
         ({"custodian": "nobody"}, "trigger form: source s2: no custodian has the id nobody"),
-        ({"places": ["mail"]}, "source s2: places: mail not known; known: none"),
+        ({"places": ["mail"]}, "source s2: places: mail_files has none to choose from; remove `places`"),
         ({"connection": "x"}, "trigger form: write either `path` (a file or folder) or `connection`"),
         (
             {"connector": "imap", "path": None, "connection": "x", "places": ["x"]},
@@ -244,7 +244,7 @@ def test_what_is_left_running_without_an_owner_is_stopped_by_the_next(tmp_path):
     with Standalone(tmp_path) as first:
         left = first.process_id
         session = (tmp_path / "airflow/session.json").read_text("ascii")
-        first._process = None  # as if its owner and the watchdog had been killed together
+        process, first._process = first._process, None  # as if owner and watchdog were killed together
     assert running(left) != []
     assert (tmp_path / "airflow/session.json").read_text("ascii") == session
     with Standalone(tmp_path) as again:
@@ -252,6 +252,8 @@ def test_what_is_left_running_without_an_owner_is_stopped_by_the_next(tmp_path):
         mine = again.process_id
         assert running(left) == []
     assert running(mine) == []
+    assert process is not None
+    process.wait()
 
 
 def _session(pid: int) -> int | None:

@@ -170,10 +170,10 @@ def test_an_id_that_a_reason_names_goes_too(made):
 @pytest.mark.slow
 def test_sampled_families_are_numbered_anew_and_no_signal_is_named(made):
     home, request_id = made
-    signal = "0123456789abcdef"  # a signal that is no lead
+    signal = "fade1badcafe2bed"  # a signal that is no lead
     row = {
         "request_id": request_id, "signal_id": signal, "kind": "own_account", "subject": "x",
-        "version": 2, "at": "2026-10-01T10:00:00.000000Z", "body": "{}",
+        "version": 2, "at": "2026-10-01T10:00:00.000000Z", "body": "{}", "rank": 9,
     }  # fmt: skip
     facts = collect(home, request_id, by="pat")
     sample = facts.samples.samples[0]

@@ -320,7 +320,7 @@ def test_one_yes_in_a_family_is_a_yes(drawn, tmp_path):
     result = code(made, tmp_path, *rows)
     assert (result.applied, result.found) == (1, (item["m1"],))
     assert answers(made) == {item["m1"]: Answer(True, "the soup", "Pat")}
-    alone = code(made, tmp_path, (key_of(item["zip"]), "no", "not that soup", ""))
+    alone = code(made, tmp_path, (key_of(item["zip"]), "no", "not that soup", "", "1"))
     assert (alone.applied, answers(made)) == (1, {item["m1"]: Answer(False, "not that soup", "K. Lee")})
 
 

@@ -24,6 +24,7 @@ from connectors.rsmf import Rsmf
 from connectors.screenshots import Screenshots
 from connectors.slack_export import SlackExport
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
+from connectors.social_media import SocialMedia, is_download
 from connectors.telemessage import TeleMessage
 from connectors.vault_export import VaultExport
 from connectors.whatsapp import WhatsApp, looks_like_chat
@@ -44,6 +45,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     Screenshots.name: Screenshots,
     SlackExport.name: SlackExport,
     SmsBackupRestore.name: SmsBackupRestore,
+    SocialMedia.name: SocialMedia,
     TeleMessage.name: TeleMessage,
     VaultExport.name: VaultExport,
     WhatsApp.name: WhatsApp,
@@ -58,6 +60,7 @@ _TELLING = (
     Rsmf.name,
     SlackExport.name,
     SmsBackupRestore.name,
+    SocialMedia.name,
     TeleMessage.name,
     WhatsApp.name,
     ZoomFiles.name,
@@ -92,7 +95,7 @@ def guess(path: str) -> str:
         return LooseFiles.name
 
 
-def _guess_file(path: str) -> str:
+def _guess_file(path: str, key: str = "") -> str:
     head = open_head(path, _HEAD).head
     if zips.is_zip(head):
         return _guess_zip(path)
@@ -107,6 +110,8 @@ def _guess_file(path: str) -> str:
         return ZoomFiles.name
     if looks_like_chat(head):
         return WhatsApp.name
+    if is_download(head, key or os.path.basename(path)):
+        return SocialMedia.name
     named = path.lower().endswith((".mbox", ".mbx"))
     return MailFiles.name if named or starts_like_mbox(head) or looks_like_mail(head) else LooseFiles.name
 
@@ -127,7 +132,8 @@ def _guess_zip(path: str) -> str:
             return TeleMessage.name
         if names & {"[Content_Types].xml", "mimetype"}:
             return LooseFiles.name
-        for member in members[:_LOOKED_AT]:
+        # An archive of X has thousands of files of its viewer before its own.
+        for member in sorted(members, key=lambda member: member.name != "manifest.js")[:_LOOKED_AT]:
             head = zips.read_head(archive, member, _HEAD) if member.problem is None else b""
             if is_backup(head):
                 return SmsBackupRestore.name
@@ -135,6 +141,8 @@ def _guess_zip(path: str) -> str:
                 return ZoomFiles.name
             if looks_like_chat(head):
                 return WhatsApp.name
+            if is_download(head, member.key):
+                return SocialMedia.name
             if starts_like_mbox(head) or looks_like_mail(head) or member.name.lower().endswith(".eml"):
                 return MailFiles.name
     return LooseFiles.name
@@ -152,6 +160,9 @@ def _guess_folder(path: str) -> str:
         return PurviewExport.name
     if slack_export.is_export({rel for rel, _ in islice(walk(path, "", ""), _LOOKED_AT)}):
         return SlackExport.name
+    manifest = os.path.join(path, "data", "manifest.js")
+    if os.path.isfile(manifest) and is_download(open_head(manifest, _HEAD).head, manifest):
+        return SocialMedia.name
     guesses: dict[str, int] = {}
     for looked, (rel, entry) in enumerate(walk(path, "", "")):
         if looked == _LOOKED_AT:
@@ -160,7 +171,7 @@ def _guess_folder(path: str) -> str:
         if folder.rpartition("/")[2] in {"cur", "new"}:
             return MailFiles.name
         try:
-            name = _guess_file(entry.path) if entry is not None else LooseFiles.name
+            name = _guess_file(entry.path, rel) if entry is not None else LooseFiles.name
         except ItemError:
             name = LooseFiles.name
         guesses[name] = guesses.get(name, 0) + 1

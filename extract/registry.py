@@ -14,6 +14,7 @@ from extract.rsmf import RsmfReader
 from extract.slack import SlackReader
 from extract.smime import CmsReader
 from extract.sms import SmsReader
+from extract.social import SocialReader
 from extract.tika import TikaReader
 from extract.whatsapp import WhatsAppReader
 from extract.worker_main import choose as _choose
@@ -30,6 +31,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     WhatsAppReader(),
     ZoomChatReader(),
     TranscriptReader(),
+    SocialReader(),
     CalendarReader(),
     ZipReader(),
     GzipReader(),

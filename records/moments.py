@@ -17,6 +17,7 @@ EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
 EDGE = timedelta(hours=24)
 """How near a window's edge an assumed zone leaves the day in doubt."""
 
+_UTC = ZoneInfo("UTC")
 _SPACES = re.compile(r"\s+")
 _SHORT_MONTHS = {
     name: number
@@ -188,6 +189,24 @@ def long_date_moment(text: str | None, zone: ZoneInfo) -> Moment:
     if found[8]:
         return _trusted(local.replace(tzinfo=UTC), text, Basis.STATED)
     return local_moment(local, text, zone)
+
+
+_POST_DATE = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d{1,2}) (\d\d:\d\d:\d\d) ([+-]\d{4}) (\d{4})")
+
+
+def post_moment(text: str) -> Moment:
+    """Read the two forms that X writes: ``Wed Mar 06 20:00:00 +0000 2024``, and ISO 8601 with its zone."""
+    if not text:
+        return NO_MOMENT
+    found = _POST_DATE.fullmatch(text)
+    if found is not None:
+        month, day, clock, zone, year = found.groups()
+        read = mail_moment(f"{day} {month} {year} {clock} {zone}", _UTC)
+        return Moment(read.at, text, read.basis)
+    try:
+        return iso_moment(text)
+    except OverflowError:  # before the year 1 in UTC
+        return Moment(None, text, Basis.NONE)
 
 
 def _trusted(at: datetime, text: str, basis: Basis) -> Moment:

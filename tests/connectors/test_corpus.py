@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.registry import CONNECTORS, guess
+from records.errors import SettingsError
 from records.models import FailedItem, FoundItem
 from tests.connectors.builders import context, everything
 
@@ -105,6 +106,60 @@ def test_google_takeout(corpus: Path) -> None:
     assert sorted(times(chats))[-1] == "2025-02-10T15:48:00+00:00"
     files = [v.native_key.rpartition("/")[2] for v in got["Takeout/Google Chat"] if v.kind.value == "file"]
     assert files == ["File-4926929847130562072_account_id=3.png", "group_info.json", "user_info.json"]
+
+
+def test_x_archive(corpus: Path) -> None:
+    path = corpus / "formats" / "synthetic" / "x-archive"
+    assert guess(str(path)) == "social_media"
+    got = read("social_media", path)
+    assert {key: len(values) for key, values in got.items()} == {
+        "data/direct_messages": 3,  # 2 messages; the photo of one is not there
+        "data/direct_messages_group": 2,
+        "data/tweets": 1,
+        ".": 1,
+    }
+    assert times(got["data/tweets"]) == ["2024-03-06T20:00:00+00:00"]
+    assert got["data/tweets"][0].metadata["account"] == "Coach <@cedar_coach>"
+    messages = [v for v in got["data/direct_messages"] if v.kind.value == "chat"]
+    assert [v.native_key.rpartition("/")[2] for v in messages] == [
+        "1712000000000000002",
+        "1712000000000000001",
+    ]
+    assert times(messages) == ["2024-03-06T17:15:00.120000+00:00", "2024-03-06T17:14:00+00:00"]
+    assert times(got["data/direct_messages_group"]) == [
+        "2024-03-06T18:00:00+00:00",
+        "2024-03-06T17:59:00+00:00",
+    ]
+
+
+def test_facebook_messenger(corpus: Path) -> None:
+    root = corpus / "formats" / "facebook-messenger"
+    inbox = "your_activity_across_facebook/messages/inbox"
+    group = read("social_media", root / "json_group")[f"{inbox}/crew_GRP123"]
+    assert [v.moment.text for v in group] == ["1600000000000", "1600000060000", "1600000120000"]
+    assert group[0].metadata["members"] == "Test User; Alice Example; Bob Example"
+    parts = read("social_media", root / "json_multifile")[f"{inbox}/dave_MULTI"]
+    assert [v.moment.text for v in parts] == [
+        "1700000060000",
+        "1700000000000",
+        "1700000120000",
+        "1700000180000",
+    ]
+    media = read("social_media", root / "json_with_media")
+    (one,) = media[f"{inbox}/bob_XYZ789"]
+    assert f"{inbox}/bob_XYZ789/photos/tiny.png" in one.metadata["attachments"]
+    assert [v.native_key for v in media["."]] == [f"{inbox}/bob_XYZ789/photos/tiny.png"]
+    pages = root / "html_simple"
+    assert guess(str(pages)) == "social_media"
+    with pytest.raises(SettingsError, match="web pages"):
+        CONNECTORS["social_media"](context(str(pages))).check()
+
+
+def test_instagram(corpus: Path) -> None:
+    got = read("social_media", corpus / "formats" / "instagram" / "chatminer_test_export.json")
+    assert {key: times(values) for key, values in got.items()} == {
+        "chatminer_test_export": ["2020-01-17T20:49:00+00:00", "2019-12-24T11:23:00+00:00"]
+    }
 
 
 @pytest.mark.parametrize("name", ["mail_files", "loose_files"])

@@ -78,6 +78,13 @@ SAMPLES: dict[str, list[Sample]] = {
         ("a.vtt", "text/vtt", b"WEBVTT\n\n1\n00:00.000 --> 00:01.000\n<v Ana>Zyzzyva</v>\n"),
         (None, None, b"\xef\xbb\xbfWEBVTT\r\n\r\n00:00.000 --> 00:01.000\r\nAna: Zyzzyva\r\n"),
     ],
+    "social": [
+        (
+            None,
+            "application/x-social-record+json",
+            b'{"timestamp_ms": 1741112434000, "sender_name": "Ana", "content": "Zyzzyva caf\\u00c3\\u00a9"}',
+        )
+    ],
     "zip": [
         ("a.zip", "application/zip", samples.zip_of([("Zyzzyva.txt", MARKER * 50), ("b.pdf", b"%PDF")])),
         (None, None, samples.locked_zip([("a.txt", MARKER)])),

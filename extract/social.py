@@ -1,0 +1,91 @@
+"""One record of a social media download: a post, a comment, a story, a message of X, Facebook or Instagram.
+
+The connector labels each with its platform and what it is, and adds what the object does not say itself:
+whose account it is, who takes part in a conversation, who an id is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, BinaryIO, ClassVar
+
+from extract import social_meta, social_x
+from extract.protocol import ExtractContext
+from extract.social_parts import Said
+from records.errors import ItemError
+from records.models import NO_MOMENT, Extraction, Fields
+from records.vocabulary import Kind, Reason, WarningCode
+
+MEDIA_TYPE = "application/x-social-record+json"
+"""What a connector labels one record with."""
+
+_START = re.compile(rb"\s*\{")
+
+
+class SocialReader:
+    """Reads one record."""
+
+    name: ClassVar[str] = "social"
+    version: ClassVar[str] = "1"
+
+    def score(
+        self,
+        media_type: str | None,
+        name: str | None,  # noqa: ARG002 - the protocol's arguments
+        head: bytes,
+    ) -> int | None:
+        """Accept what is labelled as a record and is a JSON object."""
+        if media_type != MEDIA_TYPE or _START.match(head) is None:
+            return None
+        return 100
+
+    def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
+        """Read the record.
+
+        Raises:
+            ItemError: ``corrupt`` when it is no JSON object.
+        """
+        value = _object(stream.read())
+        about = context.metadata
+        try:
+            said = (social_x if about.get("platform") == "x" else social_meta).said(value, about)
+        except RecursionError:
+            raise ItemError(Reason.CORRUPT, "json_depth") from None
+        warnings = {
+            *said.warnings,
+            *((WarningCode.DELETED,) if about.get("deleted_record") == "true" else ()),
+            *((WarningCode.NO_DATE,) if said.moment == NO_MOMENT else ()),
+            *((WarningCode.BAD_DATE,) if said.moment.at is None and said.moment.text else ()),
+        }
+        return Extraction(
+            text="\n".join(dict.fromkeys(filter(None, said.texts))),
+            kind=said.kind,
+            fields=Fields(
+                subject=said.subject or about.get("group_name", ""),
+                sender=said.sender,
+                to=said.to,
+                participants=said.participants,
+                moment=said.moment,
+                thread_key=said.thread,
+            ),
+            metadata=_facts(said),
+            warnings=tuple(sorted(warnings)),
+        )
+
+
+def _facts(said: Said) -> dict[str, str]:
+    facts = {name: value for name, value in said.facts.items() if value}
+    if said.kind is Kind.CHAT:
+        return facts
+    return facts | ({"to": "; ".join(one.address or one.name for one in said.to)} if said.to else {})
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ItemError(Reason.CORRUPT, "json") from None
+    if not isinstance(value, dict):
+        raise ItemError(Reason.CORRUPT, "json_object")
+    return value

@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 from itertools import islice
 
-from connectors import purview_export, rsmf, slack_export, telemessage, vault_export, zips
+from connectors import (
+    imessage_database,
+    imessage_files,
+    purview_export,
+    rsmf,
+    slack_export,
+    telemessage,
+    vault_export,
+    zips,
+)
 from connectors.bytesource import gunzipped, whole
 from connectors.exchange_ews import ExchangeEws
 from connectors.folders import open_head
 from connectors.google_takeout import TOP, GoogleTakeout
 from connectors.google_workspace import GoogleWorkspace
 from connectors.imap import Imap
+from connectors.imessage import Imessage
 from connectors.loose_files import LooseFiles, walk
 from connectors.mail_files import MailFiles
 from connectors.mailhead import looks_like_mail
@@ -36,6 +46,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     GoogleTakeout.name: GoogleTakeout,
     GoogleWorkspace.name: GoogleWorkspace,
     Imap.name: Imap,
+    Imessage.name: Imessage,
     LooseFiles.name: LooseFiles,
     MailFiles.name: MailFiles,
     MessageTable.name: MessageTable,
@@ -57,6 +68,7 @@ _HEAD = 64 << 10
 _LOOKED_AT = 2_000
 _TELLING = (
     GoogleTakeout.name,
+    Imessage.name,
     Rsmf.name,
     SlackExport.name,
     SmsBackupRestore.name,
@@ -102,6 +114,8 @@ def _guess_file(path: str, key: str = "") -> str:
     if head.startswith(b"\x1f\x8b"):
         with gunzipped(whole(path)) as stream:
             return MailFiles.name if starts_like_mbox(stream.read(_HEAD)) else LooseFiles.name
+    if head.startswith(imessage_database.MAGIC) and imessage_database.is_messages(path):
+        return Imessage.name
     if is_backup(head):
         return SmsBackupRestore.name
     if rsmf.is_rsmf(head) or os.path.basename(path) == rsmf.MANIFEST:
@@ -130,6 +144,8 @@ def _guess_zip(path: str) -> str:
             return Rsmf.name
         if telemessage.is_delivery(names):
             return TeleMessage.name
+        if imessage_files.names_messages(names):
+            return Imessage.name
         if names & {"[Content_Types].xml", "mimetype"}:
             return LooseFiles.name
         # An archive of X has thousands of files of its viewer before its own.
@@ -158,6 +174,8 @@ def _guess_folder(path: str) -> str:
         return VaultExport.name
     if purview_export.is_export(path):
         return PurviewExport.name
+    if imessage_files.holds_messages(path):
+        return Imessage.name
     if slack_export.is_export({rel for rel, _ in islice(walk(path, "", ""), _LOOKED_AT)}):
         return SlackExport.name
     manifest = os.path.join(path, "data", "manifest.js")

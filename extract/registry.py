@@ -6,6 +6,7 @@ from extract.archives import GzipReader, ZipReader
 from extract.calendar import CalendarReader
 from extract.google_chat import GoogleChatReader
 from extract.google_voice import GoogleVoiceReader
+from extract.imessage import ImessageDatabaseReader, ImessageReader
 from extract.mail import MailReader
 from extract.message_table import MessageTableReader
 from extract.plain import TextReader
@@ -29,6 +30,8 @@ EXTRACTORS: tuple[Extractor, ...] = (
     SlackReader(),
     MessageTableReader(),
     WhatsAppReader(),
+    ImessageReader(),
+    ImessageDatabaseReader(),
     ZoomChatReader(),
     TranscriptReader(),
     SocialReader(),

@@ -14,6 +14,8 @@ from records.vocabulary import Basis, WarningCode
 EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
 """Mail dates before this are writing errors (real exports hold the year 0002)."""
 
+_REFERENCE_DATE = datetime(2001, 1, 1, tzinfo=UTC)
+
 EDGE = timedelta(hours=24)
 """How near a window's edge an assumed zone leaves the day in doubt."""
 
@@ -137,6 +139,26 @@ def epoch_moment(value: int, text: str) -> Moment:
         if at.year >= 1995 and at <= latest:
             return Moment(at, text, Basis.STATED)
     return Moment(None, text, Basis.NONE)
+
+
+def apple_moment(value: float, text: str) -> Moment:
+    """Read a time since 2001, Apple's reference date: nanoseconds from 10^12 on, else seconds.
+
+    Systems before iOS 11 and macOS 10.13 wrote seconds. A result outside of 1995 to tomorrow is no time that
+    can be trusted.
+
+    Args:
+        value: As stored; a real number is seconds with a fraction.
+        text: The source's own spelling of it.
+    """
+    whole = int(value) // 1_000 if abs(value) >= 10**12 else round(value * 1_000_000)
+    try:
+        at = _REFERENCE_DATE + timedelta(microseconds=whole)
+    except OverflowError:
+        return Moment(None, text, Basis.NONE)
+    if at.year < 1995 or at > datetime.now(UTC) + timedelta(days=1):
+        return Moment(None, text, Basis.NONE)
+    return Moment(at, text, Basis.STATED)
 
 
 _LONG_DATE = re.compile(

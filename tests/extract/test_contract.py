@@ -70,6 +70,15 @@ SAMPLES: dict[str, list[Sample]] = {
     ],
     "message_table": [(None, "application/x-message-table-row", b'3/4/25,Lee,"Zyzzyva\n at nine"\r\n')],
     "whatsapp": [(None, "application/x-whatsapp-message", b"3/4/25, 9:05 AM - Ana: Zyzzyva\n")],
+    "imessage": [
+        (
+            None,
+            "application/x-imessage-row+json",
+            b'{"schema": "imessage-row/1", "row": 1, "message": {"guid": "M", "date": 762805234, "text": '
+            b'"Zyzzyva"}, "handles": {"handle_id": {"id": "+14255550101"}}, "chats": [{"guid": "c"}]}',
+        )
+    ],
+    "imessage_database": [("chat.db", "application/x-imessage-database", b"SQLite format 3\0" + MARKER * 50)],
     "zoom_chat": [
         (None, "application/x-zoom-message", b"10:20:34\t From Ana to Everyone : Zyzzyva\n"),
         (None, "application/x-zoom-message", b"00:21:14\tAna:\tZyzzyva\r\n"),

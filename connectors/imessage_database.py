@@ -1,0 +1,584 @@
+"""The Messages database of an iPhone (``sms.db``) or a Mac (``chat.db``), read row by row.
+
+The file is opened for reading only and as one that nobody changes, so nothing is written beside it and its
+locks are left alone. Rows that are still in a write-ahead log beside it are only had by merging the two: that
+is done in a private copy, and so is reading out of a zip. Columns grow with every version of the system, so
+they are asked for, never assumed.
+
+A file from outside may be damaged or hostile: its triggers and views are switched off, what should be a table
+has to be one, text that is no UTF-8 is kept as bytes, and a damaged row costs only itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import apsw
+
+from connectors.export_files import PackageFile
+from connectors.folders import open_head
+from connectors.imessage_copy import MAIN, UnnamedFiles
+from records.errors import ItemError
+from records.vocabulary import Reason
+
+MAGIC = b"SQLite format 3\x00"
+PAGE = 1_000
+"""Rows whose numbers are asked for at a time."""
+
+VALUE_BYTES = 64 << 20
+"""A value larger than this is refused by name: no message has one."""
+
+MOST_ATTACHMENTS = 10_000
+MOST_LISTED = 100
+"""People, chats and reactions beyond this number are counted, not listed with each message."""
+
+_NUMBERED = ("message", "chat", "handle", "attachment")
+_NEEDED = ("message", "chat", "handle", "chat_message_join")
+_CHAT = (
+    "guid", "style", "chat_identifier", "service_name", "room_name", "display_name", "group_id",
+    "original_group_id", "account_login", "last_addressed_handle", "is_archived", "is_filtered",
+)  # fmt: skip
+_HANDLE = ("id", "service", "country", "uncanonicalized_id", "person_centric_id")
+_ATTACHMENT = (
+    "ROWID", "guid", "original_guid", "created_date", "start_date", "filename", "uti", "mime_type",
+    "transfer_state", "is_outgoing", "transfer_name", "total_bytes", "is_sticker", "hide_attachment",
+    "emoji_image_short_description",
+)  # fmt: skip
+_REACTION = ("associated_message_type", "associated_message_emoji", "is_from_me", "handle_id")
+
+Json = Any
+"""A value of a row in JSON: number, text, or an object that says how its bytes are written."""
+
+Row = dict[str, Json]
+
+Beside = tuple[tuple[str, PackageFile], ...]
+"""What lies beside a database and belongs to it, by the end of its name: ``-wal``, ``-journal``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Database:
+    """An open database.
+
+    Attributes:
+        connection: To the file or to its private copy.
+        copied: It is a private copy.
+        cut: The file ends before the end that its header states.
+        log_unread: A write-ahead log lies beside it and could not be merged.
+        columns: Of the table ``message``.
+        unique: No two rows can have one ``guid``.
+        indexed: Every look-up of a row has an index of the file's own.
+        select: Look-ups by name.
+    """
+
+    connection: apsw.Connection
+    copied: bool
+    cut: bool
+    log_unread: bool
+    columns: tuple[str, ...]
+    unique: bool
+    indexed: bool
+    select: dict[str, _Select]
+    _chats: dict[int, Row] = field(default_factory=dict)
+    _handles: dict[int, Row] = field(default_factory=dict)
+
+    @property
+    def cuttable(self) -> bool:
+        """Say whether its rows can be read in parts without doing work again for each."""
+        return not self.copied and self.unique and self.indexed and not self.cut
+
+    def numbers(self, first: int, before: int | None, *, by_chats: bool = False) -> Iterator[int]:
+        """Yield row numbers from ``first`` up to, not including, ``before``, in order.
+
+        Args:
+            first: The first number that may come.
+            before: The first that may not; None for no end.
+            by_chats: As the chats list them, for a file whose table of messages is damaged.
+
+        Raises:
+            ItemError: ``corrupt`` or ``truncated``: the walk cannot go on. What came before is whole.
+        """
+        table, column = ("chat_message_join", "message_id") if by_chats else ("message", "ROWID")
+        page = (
+            f"SELECT DISTINCT {column} FROM {table} WHERE {column} >= ? AND {column} <= ? "  # noqa: S608
+            f"ORDER BY {column} LIMIT {PAGE}"
+        )
+        last = LAST if before is None else before - 1
+        while first <= last:
+            count = 0
+            try:
+                for (number,) in self.connection.execute(page, (first, last)):
+                    if not isinstance(number, int):  # seen where an index leads past the end of a cut file
+                        raise ItemError(Reason.TRUNCATED if self.cut else Reason.CORRUPT, "page")
+                    count, first = count + 1, number + 1
+                    yield number
+            except apsw.Error as error:
+                raise self.failure(error) from None
+            if count < PAGE:
+                return
+
+    def message(self, number: int) -> Row | None:
+        """Return a row of ``message``, every column that is not null; None when it is not there.
+
+        Raises:
+            ItemError: It cannot be read.
+        """
+        return next(iter(self._rows("message", number)), None)
+
+    def guid(self, number: int) -> Json:
+        """Return only the ``guid`` of a row; None when not even that can be read."""
+        try:
+            return next((row.get("guid") for row in self._rows("guid", number)), None)
+        except ItemError:
+            return None
+
+    def chats(self, number: int) -> list[Row]:
+        """Return the chats that a message is in, those last that it is only in as deleted.
+
+        Raises:
+            ItemError: They cannot be read.
+        """
+        held = [row.get("chat_id") for row in self._rows("chats", number)]
+        deleted = {row.get("chat_id"): row.get("delete_date", 0) for row in self._rows("deleted", number)}
+        chats = []
+        for chat_id in (*held, *(one for one in deleted if one not in held)):
+            chat = dict(self.chat(chat_id)) if isinstance(chat_id, int) else {}
+            if chat_id in deleted:
+                chat["delete_date"] = deleted[chat_id]
+            chats.append(chat)
+        return chats[:MOST_LISTED]
+
+    def attachments(self, number: int) -> list[tuple[int, Row | None]]:
+        """Return the attachments of a message, by number; None for one that has no row.
+
+        Raises:
+            ItemError: They cannot be read; ``too_large`` for more than a message can have.
+        """
+        joined = [row.get("attachment_id") for row in self._rows("attached", number)]
+        if len(joined) > MOST_ATTACHMENTS:
+            raise ItemError(Reason.TOO_LARGE, "attachments")
+        found = []
+        for attachment in joined:
+            key = attachment if isinstance(attachment, int) else -1
+            found.append((key, next(iter(self._rows("attachment", key)), None)))
+        return found
+
+    def reactions(self, guid: str, parts: int) -> list[Row]:
+        """Return the rows that react to a message, each with the ``handle`` that reacted.
+
+        Args:
+            guid: The message's.
+            parts: How many parts it may have (its text and its attachments): a reaction names one.
+
+        Raises:
+            ItemError: They cannot be read.
+        """
+        if "reactions" not in self.select:
+            return []
+        targets = [f"p:{part}/{guid}" for part in range(min(parts, MOST_LISTED))] + [f"bp:{guid}", guid]
+        found = self._rows("reactions", *targets)
+        return [row | {"handle": self.handle(row.get("handle_id"))} for row in found]
+
+    def attached_names(self) -> Iterator[str]:
+        """Yield where the attachments of messages are said to be; as far as it can be read."""
+        if not {"attached", "attachment"} <= self.select.keys():
+            return
+        query = (
+            "SELECT CAST(a.filename AS BLOB) FROM message_attachment_join AS j JOIN attachment AS a ON "
+            "a.ROWID = j.attachment_id WHERE EXISTS (SELECT 1 FROM message AS m WHERE m.ROWID = j.message_id)"
+        )
+        try:
+            for (name,) in self.connection.execute(query):
+                if name is not None:
+                    yield name.decode("utf-8", "replace")
+        except apsw.Error:
+            return
+
+    def deleted_parts(self, number: int) -> list[Row]:
+        """Return parts of a message that were deleted and can still be brought back.
+
+        Raises:
+            ItemError: They cannot be read.
+        """
+        return self._rows("parts", number)
+
+    def chat(self, number: int) -> Row:
+        """Return a chat with its ``participants``, or an empty row.
+
+        Raises:
+            ItemError: It cannot be read.
+        """
+        if (known := self._chats.get(number)) is not None:
+            return known
+        chat = next(iter(self._rows("chat", number)), {})
+        people = [self.handle(row.get("handle_id")) for row in self._rows("people", number)]
+        if chat:
+            chat["participants"] = [person for person in people[:MOST_LISTED] if person]
+        if len(people) > MOST_LISTED:
+            chat["participants_are_more"] = 1
+        return _kept(self._chats, number, chat)
+
+    def handle(self, number: Json) -> Row:
+        """Return who a handle is, or an empty row.
+
+        Raises:
+            ItemError: It cannot be read.
+        """
+        if not isinstance(number, int) or number <= 0:
+            return {}
+        if (known := self._handles.get(number)) is not None:
+            return known
+        return _kept(self._handles, number, next(iter(self._rows("handle", number)), {}))
+
+    def count(self, table: str) -> int:
+        """Return how many rows a table has; 0 when there is no such table or it cannot be counted."""
+        try:
+            return self.number_of(f"SELECT COUNT(*) FROM {table}")  # noqa: S608 - a name of this module
+        except apsw.Error:
+            return 0
+
+    def number_of(self, query: str) -> int:
+        """Return the one number that a query gives; errors are the library's own."""
+        return int(self.connection.execute(query).get)
+
+    def failure(self, error: apsw.Error) -> ItemError:
+        """Return the reason for what the library found; its own message may hold names of the file."""
+        if isinstance(error, apsw.TooBigError):
+            return ItemError(Reason.TOO_LARGE, "value")
+        return ItemError(Reason.TRUNCATED if self.cut else Reason.CORRUPT, "page")
+
+    def _rows(self, name: str, *keys: int | str) -> list[Row]:
+        select = self.select.get(name)
+        if select is None:
+            return []
+        try:
+            return select.rows(keys)
+        except apsw.Error as error:
+            raise self.failure(error) from None
+
+
+LAST = (1 << 63) - 1
+"""The largest row number there can be."""
+
+
+_KEPT = 4_096
+
+
+def _kept(known: dict[int, Row], number: int, row: Row) -> Row:
+    """Remember a row: most messages are in few chats. All are forgotten when they become many."""
+    if len(known) >= _KEPT:
+        known.clear()
+    known[number] = row
+    return row
+
+
+class _Select:
+    """Rows of a table by one column, as JSON values; null is left out."""
+
+    def __init__(
+        self, connection: apsw.Connection, table: str, columns: Sequence[str], key: str, rest: str = ""
+    ) -> None:
+        self._connection = connection
+        self._columns = tuple(columns)
+        names = [_quoted(column) for column in columns]
+        bare = [
+            f"typeof({name}), CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END"
+            for name in names
+        ]
+        self._where = f"FROM {table} WHERE {key} IN"
+        self._rest = rest
+        self._plain, self._bytes = ", ".join(names), ", ".join(bare)
+
+    def rows(self, keys: Sequence[int | str]) -> list[Row]:
+        try:
+            return [
+                {
+                    name: _value(value)
+                    for name, value in zip(self._columns, row, strict=True)
+                    if value is not None
+                }
+                for row in self._asked(self._plain, keys)
+            ]
+        except UnicodeDecodeError:  # some text is no UTF-8: all of it as bytes
+            return [self._of_bytes(row) for row in self._asked(self._bytes, keys)]
+
+    def _asked(self, columns: str, keys: Sequence[int | str]) -> apsw.Cursor:
+        marks = ", ".join("?" * len(keys))
+        return self._connection.execute(f"SELECT {columns} {self._where} ({marks}) {self._rest}", keys)
+
+    def _of_bytes(self, row: Sequence[Any]) -> Row:
+        made: Row = {}
+        for name, kind, value in zip(self._columns, row[::2], row[1::2], strict=True):
+            if kind == "text":
+                try:
+                    made[name] = value.decode()
+                except UnicodeDecodeError:
+                    made[name] = {"text_base64": base64.b64encode(value).decode()}
+            elif value is not None:
+                made[name] = _value(value)
+        return made
+
+
+def _value(value: Any) -> Json:
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"real": str(value)}  # JSON has no word for it
+    return value
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+# --- opening --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def opened(file: PackageFile, beside: Beside = ()) -> Iterator[Database]:
+    """Open a database of messages.
+
+    Args:
+        file: The database.
+        beside: Its write-ahead log or rollback journal, where one with content lies beside it.
+
+    Raises:
+        ItemError: ``unsupported`` (``schema``), ``corrupt``, ``truncated``, ``unreadable``, or what a zip
+            has against it.
+    """
+    with _connected(file, beside) as (connection, copied, cut, log_unread):
+        try:
+            database = _database(connection, copied=copied, cut=cut, log_unread=log_unread)
+        except apsw.SQLError:
+            raise ItemError(Reason.UNSUPPORTED, "schema") from None
+        except (apsw.Error, UnicodeDecodeError):
+            raise ItemError(Reason.TRUNCATED if cut else Reason.CORRUPT, "schema") from None
+        yield database
+
+
+@contextmanager
+def plain(file: PackageFile) -> Iterator[apsw.Connection]:
+    """Open any other database of a backup, such as its list of files; raises as ``opened`` does."""
+    with _connected(file, ()) as (connection, _, _, _):
+        yield connection
+
+
+def is_messages(path: str) -> bool:
+    """Say whether a file on disk is a database of messages, by its tables."""
+    try:
+        with plain(PackageFile("", path)) as connection:
+            return set(_NEEDED) <= _tables(connection)
+    except (ItemError, apsw.Error, UnicodeDecodeError):
+        return False
+
+
+@contextmanager
+def _connected(file: PackageFile, beside: Beside) -> Iterator[tuple[apsw.Connection, bool, bool, bool]]:
+    if file.member is None and not beside:
+        opening = open_head(file.path, 100)  # a link or a pipe is refused by name
+        cut = _is_cut(opening.head, opening.size)
+        with closing(_connect(file.path, cut=cut)) as connection:
+            yield connection, False, cut, False
+        return
+    with closing(UnnamedFiles()) as files:
+        log_unread = not _copied(files, file, beside)
+        cut = _is_cut(*files.head(100))
+        with closing(_connect(MAIN, cut=cut, files=files.name)) as connection:
+            yield connection, True, cut, log_unread
+
+
+def _copied(files: UnnamedFiles, file: PackageFile, beside: Beside) -> bool:
+    """Copy a database, merged with what lies beside it; False when only the database could be had."""
+    files.copy(file)
+    for suffix, one in beside:
+        files.copy(one, suffix)
+    if not beside:
+        return True
+    try:
+        with closing(apsw.Connection(MAIN, vfs=files.name)) as connection:
+            connection.execute(
+                "PRAGMA locking_mode = EXCLUSIVE"
+            ).fetchall()  # the log's index stays in memory
+            _guard(connection, cut=False)
+            connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+    except apsw.Error:
+        for suffix, _ in beside:
+            files.forget(suffix)
+        files.copy(file)
+        return False
+    return True
+
+
+def _is_cut(head: bytes, size: int) -> bool:
+    """Say whether a file is shorter than its header says (https://www.sqlite.org/fileformat.html, 1.3)."""
+    if len(head) < 100 or not head.startswith(MAGIC):
+        return False
+    page = int.from_bytes(head[16:18], "big")
+    pages = int.from_bytes(head[28:32], "big")
+    stated = head[24:28] == head[92:96]  # else the count is of an older library and is not kept
+    return stated and pages * (65_536 if page == 1 else page) > size
+
+
+def _connect(path: str, *, cut: bool, files: str | None = None) -> apsw.Connection:
+    uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=ro&immutable=1"
+    try:
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        connection = apsw.Connection(uri, flags=flags, vfs=files)
+    except apsw.Error:
+        raise ItemError(Reason.UNREADABLE, "database") from None
+    try:
+        _guard(connection, cut=cut)
+        connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchall()
+    except apsw.NotADBError:
+        connection.close()
+        raise ItemError(Reason.CORRUPT, "not_a_database") from None
+    except apsw.Error:
+        connection.close()
+        raise ItemError(Reason.TRUNCATED if cut else Reason.CORRUPT, "schema") from None
+    return connection
+
+
+def _guard(connection: apsw.Connection, *, cut: bool) -> None:
+    """Let a file do nothing but give its rows (https://www.sqlite.org/security.html).
+
+    A cut file is refused as a whole unless its schema may be written, which for reading only changes nothing.
+    """
+    off = (
+        apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA,
+        apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER,
+        apsw.SQLITE_DBCONFIG_ENABLE_VIEW,
+        apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION,
+    )
+    for setting in off:
+        connection.config(setting, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 0 if cut else 1)
+    connection.limit(apsw.SQLITE_LIMIT_LENGTH, VALUE_BYTES)
+    connection.limit(apsw.SQLITE_LIMIT_ATTACHED, 0)
+    if cut:
+        connection.config(apsw.SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1)
+    connection.execute("PRAGMA cell_size_check = ON").fetchall()
+    connection.execute("PRAGMA cache_size = -8192").fetchall()
+
+
+def _tables(connection: apsw.Connection) -> set[str]:
+    """Return the names of real tables, in lower case: a view or a virtual table runs code of the file."""
+    found = connection.execute(
+        "SELECT lower(name) FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = tbl_name"
+    )
+    return {name for (name,) in found if isinstance(name, str)}
+
+
+def _database(connection: apsw.Connection, *, copied: bool, cut: bool, log_unread: bool) -> Database:
+    tables = _tables(connection)
+    if not set(_NEEDED) <= tables:
+        raise ItemError(Reason.UNSUPPORTED, "schema")
+    columns = {table: _columns(connection, table) for table in tables}
+    for table in {*_NUMBERED} & tables:
+        if "rowid" in map(str.casefold, columns[table]) and not _is_number(connection, table):
+            raise ItemError(Reason.UNSUPPORTED, "row_number")
+    known = {table: set(names) for table, names in columns.items()}
+    for table in {*_NUMBERED} & tables:
+        connection.execute(f"SELECT ROWID FROM {table} LIMIT 0").fetchall()  # noqa: S608 - fails without numbers
+    if not {"guid", "date"} <= known["message"] or "guid" not in known["chat"] or "id" not in known["handle"]:
+        raise ItemError(Reason.UNSUPPORTED, "schema")
+    select = {
+        "message": _Select(connection, "message", columns["message"], "ROWID"),
+        "guid": _Select(connection, "message", ("guid",), "ROWID"),
+        "chat": _Select(connection, "chat", _there(_CHAT, known["chat"]), "ROWID"),
+        "handle": _Select(connection, "handle", _there(_HANDLE, known["handle"]), "ROWID"),
+    }
+    indexed = True
+    listed = f"LIMIT {MOST_LISTED + 1}"
+    by_chat = "ORDER BY chat_id " + listed
+    joins = (
+        ("chats", "chat_message_join", "message_id", ("chat_id",), by_chat, True),
+        ("deleted", "chat_recoverable_message_join", "message_id", ("chat_id", "delete_date"),
+         by_chat, False),
+        ("people", "chat_handle_join", "chat_id", ("handle_id",), "ORDER BY handle_id " + listed, False),
+        ("attached", "message_attachment_join", "message_id", ("attachment_id",),
+         f"ORDER BY attachment_id LIMIT {MOST_ATTACHMENTS + 1}", True),
+        ("parts", "recoverable_message_part", "message_id", ("part_index", "delete_date", "part_text"),
+         "ORDER BY part_index " + listed, False),
+    )  # fmt: skip
+    for name, table, key, wanted, rest, large in joins:
+        there = _there(wanted, known.get(table, set()))
+        if there and key in known[table] and not _is_empty(connection, table):
+            own = _has_index(connection, table, key)
+            indexed &= own or not large
+            place = table if own else _indexed_copy(connection, table, key, there)
+            select[name] = _Select(connection, place, there, key, rest)
+    if "attachment" in tables:
+        there = _there(_ATTACHMENT, known["attachment"])
+        select["attachment"] = _Select(connection, "attachment", there, "ROWID")
+    if {"associated_message_guid", "associated_message_type"} <= known["message"]:
+        there = _there(_REACTION, known["message"])
+        key = "associated_message_guid"
+        own = _has_index(connection, "message", key)
+        indexed &= own
+        place = "message" if own else _indexed_copy(connection, "message", key, there)
+        kinds = "AND associated_message_type BETWEEN 2000 AND 3999 ORDER BY ROWID " + listed
+        select["reactions"] = _Select(connection, place, there, key, kinds)
+    unique = _is_unique(connection)
+    return Database(connection, copied, cut, log_unread, columns["message"], unique, indexed, select)
+
+
+def _is_empty(connection: apsw.Connection, table: str) -> bool:
+    """Say whether a table has no rows, so that it need not be asked for each message."""
+    try:
+        return connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is None  # noqa: S608
+    except (apsw.CorruptError, apsw.IOError):
+        return False  # each message says that this could not be asked
+
+
+def _there(wanted: Sequence[str], known: set[str]) -> tuple[str, ...]:
+    return tuple(name for name in wanted if name in known)
+
+
+def _columns(connection: apsw.Connection, table: str) -> tuple[str, ...]:
+    """Return the stored columns of a table: generated ones are expressions of the file."""
+    found = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", (table,))
+    return tuple(name for (name,) in found)
+
+
+def _is_number(connection: apsw.Connection, table: str) -> bool:
+    """Say whether the column ``ROWID`` is the row's number (https://www.sqlite.org/lang_createtable.html)."""
+    found = connection.execute(
+        "SELECT upper(type), pk FROM pragma_table_xinfo(?) WHERE lower(name) = 'rowid'", (table,)
+    )
+    return found.fetchall() == [("INTEGER", 1)]
+
+
+def _indexes(connection: apsw.Connection, table: str) -> Iterator[tuple[bool, list[str | None]]]:
+    """Yield whether each whole index is unique, and its columns."""
+    found = connection.execute('SELECT name, "unique" FROM pragma_index_list(?) WHERE partial = 0', (table,))
+    for name, unique in found.fetchall():
+        inside = connection.execute("SELECT name FROM pragma_index_info(?) ORDER BY seqno", (name,))
+        yield bool(unique), [column for (column,) in inside]
+
+
+def _has_index(connection: apsw.Connection, table: str, column: str) -> bool:
+    return any(columns[:1] == [column] for _, columns in _indexes(connection, table))
+
+
+def _is_unique(connection: apsw.Connection) -> bool:
+    return any(unique and columns == ["guid"] for unique, columns in _indexes(connection, "message"))
+
+
+def _indexed_copy(connection: apsw.Connection, table: str, key: str, columns: Sequence[str]) -> str:
+    """Copy what a look-up needs of a table without an index into a temporary one that has it."""
+    name = f"temp.own_{table}"
+    kept = ", ".join(f"{_quoted(column)} AS {_quoted(column)}" for column in dict.fromkeys((key, *columns)))
+    try:
+        connection.execute(
+            f"CREATE TABLE {name} AS SELECT {kept} FROM {table} WHERE {key} IS NOT NULL"  # noqa: S608
+        ).fetchall()
+    except (apsw.CorruptError, apsw.IOError):
+        return table  # slow, and as far as it can be read
+    connection.execute(f"CREATE INDEX {name}_by_key ON own_{table}({key})").fetchall()
+    return name

@@ -488,6 +488,7 @@ class ElasticsearchEngine:
                     index=self.load_alias, query=_SHOWN, size=0, track_total_hits=True,
                     aggs={"documents": {"sum": {"field": "documents"}}}, allow_partial_search_results=False,
                 )  # fmt: skip
+                _check_whole(found)
                 batches = found["hits"]["total"]["value"]
                 documents = int(found["aggregations"]["documents"]["value"])
         return IndexState(documents, batches, ANALYZER, "elasticsearch")
@@ -505,6 +506,12 @@ class ElasticsearchEngine:
             yield reader
         finally:
             reader.close()
+
+
+def _check_whole(found: Any) -> None:
+    """Refuse part of an answer."""
+    if found.get("timed_out"):
+        raise Retryable("the search cluster gave up on a query", retry_after_s=5.0)
 
 
 _META = {"analyzer": ANALYZER, "layout": LAYOUT}
@@ -1033,8 +1040,7 @@ class _Reader:
             allow_partial_search_results=False,  # part of an answer is no answer
             **body,
         )
-        if found.get("timed_out"):
-            raise Retryable("the search cluster gave up on a query", retry_after_s=5.0)
+        _check_whole(found)
         self._pit = found.get("pit_id", self._pit)
         return dict(found)
 

@@ -7,24 +7,22 @@ renames are messages like any other (https://docs.slack.dev/reference/events/mes
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, ClassVar
 
 from extract import charsets
+from extract.json_fields import inner_of, members_of, object_of, objects_of, person_of, text_of, texts_of
 from extract.protocol import ExtractContext
-from records.errors import ItemError
 from records.models import NO_MOMENT, Address, Extraction, Fields, Moment
 from records.moments import epoch_moment
-from records.vocabulary import Basis, Kind, Reason, WarningCode
+from records.vocabulary import Basis, Kind, WarningCode
 
 MEDIA_TYPE = "application/x-slack-message+json"
 """What a connector labels one message with."""
 
 _START = re.compile(rb"\s*\{")
 _TS = re.compile(r"(\d{1,12})(?:\.(\d{1,6}))?")
-_PERSON = re.compile(r"(?P<name>[^<>]*?)\s*<(?P<address>[^<>]+)>")
 _MARK = re.compile(r"<([^\s<>][^<>]*)>")
 _EVENTS = {
     "join": ("channel_join", "group_join"),
@@ -67,9 +65,9 @@ class SlackReader:
         Raises:
             ItemError: ``corrupt`` when it is no JSON object.
         """
-        message = _object(stream.read())
-        names = _map(context.metadata.get("names", ""))
-        moment = _moment(_text(message, "ts"))
+        message = object_of(stream.read())
+        names = texts_of(context.metadata.get("names", ""))
+        moment = _moment(text_of(message, "ts"))
         edited, deleted = _is_edited(message), _is_deleted(message)
         links: list[str] = []
         texts = [_shown(text, names, links) for text in _words(message)]
@@ -85,7 +83,7 @@ class SlackReader:
             fields=Fields(
                 subject=context.metadata.get("group_name", ""),
                 sender=_sender(message, context),
-                participants=_members(context.metadata.get("members", "")),
+                participants=members_of(context.metadata.get("members", "")),
                 moment=moment,
                 thread_key=_thread(message, context.metadata),
             ),
@@ -93,41 +91,6 @@ class SlackReader:
             warnings=tuple(sorted(warnings)),
             links=tuple(dict.fromkeys(links)),
         )
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ItemError(Reason.CORRUPT, "json") from None
-    if not isinstance(value, dict):
-        raise ItemError(Reason.CORRUPT, "json_object")
-    return value
-
-
-def _text(message: Mapping[str, Any], name: str) -> str:
-    value = message.get(name)
-    return charsets.tidy(charsets.without_surrogates(value)) if isinstance(value, str) else ""
-
-
-def _inner(message: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = message.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(message: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    value = message.get(name)
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def _map(stated: str) -> dict[str, str]:
-    try:
-        value = json.loads(stated) if stated else {}
-    except ValueError:
-        return {}
-    return (
-        {key: text for key, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
-    )
 
 
 def _moment(stated: str) -> Moment:
@@ -140,11 +103,11 @@ def _moment(stated: str) -> Moment:
 
 
 def _is_edited(message: Mapping[str, Any]) -> bool:
-    return _text(message, "subtype") == "message_changed" or bool(_inner(message, "edited"))
+    return text_of(message, "subtype") == "message_changed" or bool(inner_of(message, "edited"))
 
 
 def _is_deleted(message: Mapping[str, Any]) -> bool:
-    return _text(message, "subtype") in {"message_deleted", "tombstone"} or "deleted_ts" in message
+    return text_of(message, "subtype") in {"message_deleted", "tombstone"} or "deleted_ts" in message
 
 
 def _words(message: Mapping[str, Any]) -> Iterator[str]:
@@ -153,35 +116,35 @@ def _words(message: Mapping[str, Any]) -> Iterator[str]:
     An export with full compliance writes an edit as a message of its own: ``message`` is what it became,
     ``previous_message`` or ``original`` what it was.
     """
-    now = _inner(message, "message") if _text(message, "subtype") == "message_changed" else message
+    now = inner_of(message, "message") if text_of(message, "subtype") == "message_changed" else message
     yield from _said(now if now else message)
     for name in ("previous_message", "original"):
-        if before := _inner(message, name):
-            if _text(message, "subtype") == "message_changed":
+        if before := inner_of(message, name):
+            if text_of(message, "subtype") == "message_changed":
                 yield "[before]"
             yield from _said(before)
 
 
 def _said(message: Mapping[str, Any]) -> Iterator[str]:
-    text = _text(message, "text")
+    text = text_of(message, "text")
     yield text
     if not text:
         yield from _block_texts(message.get("blocks"))
-    for attachment in _objects(message, "attachments"):
+    for attachment in objects_of(message, "attachments"):
         yield from _attached(attachment)
-    for file in _objects(message, "files"):
-        yield _text(_inner(file, "initial_comment"), "comment")
-        if _text(file, "mode") in {"snippet", "post", "space"}:  # its content, as far as it is repeated
-            yield _text(file, "preview") or _text(file, "preview_plain_text")
+    for file in objects_of(message, "files"):
+        yield text_of(inner_of(file, "initial_comment"), "comment")
+        if text_of(file, "mode") in {"snippet", "post", "space"}:  # its content, as far as it is repeated
+            yield text_of(file, "preview") or text_of(file, "preview_plain_text")
 
 
 def _attached(attachment: Mapping[str, Any]) -> Iterator[str]:
     """Yield the words of an attachment: a quoted message, a preview of a link, a card of an app."""
-    parts = [_text(attachment, name) for name in ("pretext", "author_name", "title", "text", "footer")]
-    parts += [f"{_text(one, 'title')}: {_text(one, 'value')}" for one in _objects(attachment, "fields")]
+    parts = [text_of(attachment, name) for name in ("pretext", "author_name", "title", "text", "footer")]
+    parts += [f"{text_of(one, 'title')}: {text_of(one, 'value')}" for one in objects_of(attachment, "fields")]
     parts += list(_block_texts(attachment.get("blocks")))
     if not any(parts):
-        parts = [_text(attachment, "fallback")]
+        parts = [text_of(attachment, "fallback")]
     for part in filter(None, parts):
         yield "\n".join(f"> {line}" for line in part.split("\n"))
 
@@ -207,18 +170,18 @@ def _block_words(value: object) -> Iterator[str]:
         kind = one.get("type")
         if kind == "link":
             yield (
-                f"<{_text(one, 'url')}|{_text(one, 'text')}>"
-                if _text(one, "text")
-                else f"<{_text(one, 'url')}>"
+                f"<{text_of(one, 'url')}|{text_of(one, 'text')}>"
+                if text_of(one, "text")
+                else f"<{text_of(one, 'url')}>"
             )
         elif kind == "user":
-            yield f"<@{_text(one, 'user_id')}>"
+            yield f"<@{text_of(one, 'user_id')}>"
         elif kind == "channel":
-            yield f"<#{_text(one, 'channel_id')}>"
+            yield f"<#{text_of(one, 'channel_id')}>"
         elif kind == "emoji":
-            yield f":{_text(one, 'name')}:"
+            yield f":{text_of(one, 'name')}:"
         else:
-            yield from (_text(one, name) for name in sorted(_BLOCK_TEXTS) if isinstance(one.get(name), str))
+            yield from (text_of(one, name) for name in sorted(_BLOCK_TEXTS) if isinstance(one.get(name), str))
             inner = [
                 one[name] for name in ("text", "title", "elements", "fields", "accessory") if name in one
             ]
@@ -257,35 +220,25 @@ def _sender(message: Mapping[str, Any], context: ExtractContext) -> Address | No
     """Return who wrote it: a person of the lists, or what the message itself says of its writer."""
     of = message
     for name in ("message", "previous_message", "original"):
-        if not _text(of, "user") and not _text(of, "bot_id"):
-            of = _inner(message, name) or of
-    key = _text(of, "user")
-    if shown := _map(context.metadata.get("people", "")).get(key, ""):
-        found = _PERSON.fullmatch(shown)
-        return Address(found["name"], found["address"]) if found else Address(shown, key)
-    profile, bot = _inner(of, "user_profile"), _inner(of, "bot_profile")
-    name = _text(profile, "real_name") or _text(of, "username") or _text(bot, "name")
-    key = key or _text(of, "bot_id")
+        if not text_of(of, "user") and not text_of(of, "bot_id"):
+            of = inner_of(message, name) or of
+    key = text_of(of, "user")
+    if shown := texts_of(context.metadata.get("people", "")).get(key, ""):
+        return person_of(shown, key)
+    profile, bot = inner_of(of, "user_profile"), inner_of(of, "bot_profile")
+    name = text_of(profile, "real_name") or text_of(of, "username") or text_of(bot, "name")
+    key = key or text_of(of, "bot_id")
     return Address(name, key) if name or key else None
-
-
-def _members(stated: str) -> tuple[Address, ...]:
-    """Return the members as the connector lists them: ``Name <address>; …``."""
-    people = []
-    for entry in filter(None, map(str.strip, stated.split(";"))):
-        found = _PERSON.fullmatch(entry)
-        people.append(Address(found["name"], found["address"]) if found else Address("", entry))
-    return tuple(people)
 
 
 def _thread(message: Mapping[str, Any], about: Mapping[str, str]) -> str:
     """Return the conversation's key, and the thread's where a message is in one."""
-    thread = _text(message, "thread_ts") or _text(_inner(message, "message"), "thread_ts")
+    thread = text_of(message, "thread_ts") or text_of(inner_of(message, "message"), "thread_ts")
     return "/".join(filter(None, (about.get("group", ""), thread)))
 
 
 def _metadata(message: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
-    facts = {name: value for name in _FACTS if (value := _text(message, name))}
+    facts = {name: value for name in _FACTS if (value := text_of(message, name))}
     event = _EVENT_OF.get(facts.get("subtype", ""))
     if event:
         facts["event"] = event
@@ -293,12 +246,12 @@ def _metadata(message: Mapping[str, Any], names: Mapping[str, str]) -> dict[str,
         facts["deleted"] = "true"
     if _is_edited(message):
         facts["edited"] = "true"
-        if at := _text(_inner(message, "edited"), "ts"):
+        if at := text_of(inner_of(message, "edited"), "ts"):
             facts["edited_ts"] = at
-    files = [_text(file, "name") or _text(file, "title") for file in _objects(message, "files")]
+    files = [text_of(file, "name") or text_of(file, "title") for file in objects_of(message, "files")]
     if any(files):
         facts["attached_files"] = "; ".join(filter(None, files))
-    reactions = [_reaction(one, names) for one in _objects(message, "reactions")]
+    reactions = [_reaction(one, names) for one in objects_of(message, "reactions")]
     if any(reactions):
         facts["reactions"] = "; ".join(filter(None, reactions))
     return facts
@@ -309,4 +262,4 @@ def _reaction(one: Mapping[str, Any], names: Mapping[str, str]) -> str:
     people = (
         [names.get(user, user) for user in users if isinstance(user, str)] if isinstance(users, list) else []
     )
-    return f":{_text(one, 'name')}: {', '.join(map(charsets.without_surrogates, people))}".strip()
+    return f":{text_of(one, 'name')}: {', '.join(map(charsets.without_surrogates, people))}".strip()

@@ -389,6 +389,47 @@ def test_a_connection_cut_in_the_middle_is_begun_again(tmp_path, served, files, 
     assert {row.size_bytes for row in result.items.values()} == {9}
 
 
+def test_a_large_file_that_is_cut_off_is_gone_on_with_where_it_was(served, graph, files, drive):
+    data = bytes(range(256)) * 4_000
+    item = drive.add(Item("01A", "a.bin", data))
+    files.tags = True
+    source = connect(served, about={"extra": {"patience_s": "20"}})
+    [found] = found_in(source)
+    served.faults.append(Fault("/load/", cut_after=600_000, times=1))
+    with source.open(found) as stream:
+        assert stream.read() == data
+    assert len(files.parts) == 1
+    assert 0 < files.parts[0] <= 600_000
+    # another file by then: what was taken of the first is dropped
+    served.faults.append(Fault("/load/", cut_after=600_000, times=1))
+    began = len([line for line in served.requests if "/content" in line])
+    item.hashed = False
+    [found] = found_in(source)
+
+    def change() -> None:
+        item.data = data[::-1]
+
+    served.app = _after(served.app, "/load/", change)
+    with source.open(found) as stream:
+        assert stream.read() == data[::-1]
+    assert len(files.parts) == 1
+    assert len([line for line in served.requests if "/content" in line]) == began + 2
+
+
+def _after(app: Any, path: str, then: Any) -> Any:
+    """Return an application after whose first answer below a path something happens."""
+    waiting = [then]
+
+    async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await app(scope, receive, send)
+        finally:
+            if scope["path"].startswith(path) and waiting:
+                waiting.pop()()
+
+    return wrapped
+
+
 def test_an_address_that_is_over_is_asked_for_again(tmp_path, served, files, drive):
     fill(drive, 2)
     served.faults.append(Fault("/load/", 401))

@@ -15,6 +15,7 @@ from connectors.graph_calendar import Calendars
 from connectors.graph_files import OneDrive, Shared, Sites, named
 from connectors.graph_limits import OUTLOOK, at_once, governor
 from connectors.graph_mail import Mail, Recoverable
+from connectors.graph_teams import Channels, Chats, Retained
 from connectors.microsoft import Service
 from connectors.places import PlaceReader, PlacesConnector
 from records.errors import SettingsError
@@ -43,6 +44,9 @@ READERS: dict[str, type[Reader]] = {
         Recoverable,
         Calendars,
         Attachments,
+        Chats,
+        Retained,
+        Channels,
         OneDrive,
         Sites,
         Shared,
@@ -58,7 +62,7 @@ class MicrosoftGraph(PlacesConnector[Reader]):
     """One account of Microsoft 365."""
 
     name: ClassVar[str] = "microsoft_graph"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     covers: ClassVar[tuple[str, ...]] = tuple(line for kind in READERS.values() for line in kind.covers)
     does_not_cover: ClassVar[tuple[str, ...]] = tuple(
         line for kind in READERS.values() for line in kind.does_not_cover

@@ -16,6 +16,7 @@ from extract.slack import SlackReader
 from extract.smime import CmsReader
 from extract.sms import SmsReader
 from extract.social import SocialReader
+from extract.teams import TeamsReader
 from extract.tika import TikaReader
 from extract.whatsapp import WhatsAppReader
 from extract.worker_main import choose as _choose
@@ -35,6 +36,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     ZoomChatReader(),
     TranscriptReader(),
     SocialReader(),
+    TeamsReader(),
     CalendarReader(),
     ZipReader(),
     GzipReader(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from records.vocabulary import Reason
 from tests.connectors.builders import SECRET, ZONE, Built, mail
 from tests.servers.graph import Attachment, Calendar, Graph, connection_fields
 from tests.servers.graph_files import SITES, Files, Item, Site
+from tests.servers.graph_teams import ANA, KIM, LEE, Teams, changed, picture
 from tests.servers.mailstore import Mailbox
 from tests.servers.web import Served
 
@@ -188,12 +191,74 @@ def with_files(graph: Graph) -> tuple[Files, dict[str, bytes], dict[str, Reason]
     return files, found, failed
 
 
+def native_of(message: dict[str, Any], *pictures: dict[str, str]) -> bytes:
+    """Return the bytes that a message is kept as, by their definition."""
+    about = {name: value for name, value in message.items() if not name.startswith("@")}
+    if pictures:
+        about["hostedContents"] = list(pictures)
+    return json.dumps(about, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def hosted(key: str, data: bytes) -> dict[str, str]:
+    """Return an inline picture as a message carries it."""
+    return {"id": key, "contentBytes": base64.b64encode(data).decode(), "contentType": "image/png"}
+
+
+def with_teams(graph: Graph) -> tuple[Teams, dict[str, bytes]]:
+    """Put chats and a team into a tenant; return them, and what is to be found by native key."""
+    teams = Teams(graph)
+    linked = f"https://district.sharepoint.example/sites/board/{SECRET}.xlsx"
+    graph.attached["chat files"] = [Attachment("TF", f"{SECRET}.xlsx", b"PK of a chat", linked)]
+    group = teams.chat("19:bus@thread.v2", "group", f"{SECRET} bus", ANA, LEE, KIM)
+    shown = group.say(0)
+    shown["body"]["content"] = f"<p>{SECRET} map {picture(shown, 'aWQx')}</p>"
+    teams.pictures[shown["id"], "aWQx"] = b"\x89PNG map"
+    file = {"id": "f-1", "contentType": "reference", "contentUrl": linked, "name": f"{SECRET}.xlsx"}
+    group.say(1, f"{SECRET} <attachment id='f-1'></attachment>", LEE, attachments=[file])
+    liked = {"reactionType": "like", "user": LEE.as_user, "createdDateTime": "2025-05-01T00:00:00Z"}
+    changed(group.say(2, f"{SECRET} liked much later"), 90_000, reactions=[liked])
+    changed(group.say(3, f"{SECRET} edited"), 5, lastEditedDateTime=...)
+    gone = group.say(4, f"{SECRET} deleted")
+    teams.retained[ACCOUNT] = [copy.deepcopy(gone)]
+    changed(gone, 2, deletedDateTime=..., body={"contentType": "html", "content": ""})
+    group.happen(5, "membersAdded", LEE, members=[{"id": KIM.id, "displayName": None}])
+    alone = teams.chat("19:ana_lee@unq.gbl.spaces", "oneOnOne", None, ANA, LEE)
+    alone.say(2, f"{SECRET} in the same minute", LEE)
+    left = teams.chat("19:left@thread.v2", "group", None, KIM)
+    left.left.append(ANA)
+    left.say(7, f"{SECRET} before she left", KIM)
+    teams.chat("19:others@thread.v2", "group", None, KIM, LEE).say(8, "not hers", KIM)
+    board = teams.team("T1", f"{SECRET} board", ANA, KIM)
+    board.channel("19:general@thread.tacv2", "General")
+    board.channel("19:closed@thread.tacv2", "Closed", "private")
+    root = board.post("19:general@thread.tacv2", 0, f"{SECRET} agenda", KIM, subject="Agenda")
+    answer = board.post("19:general@thread.tacv2", 1, "", replyToId=root["id"])
+    answer["body"]["content"] = f"see {picture(answer, 'aWQy')}"
+    teams.pictures[answer["id"], "aWQy"] = b"\x89PNG agenda"
+    board.post("19:closed@thread.tacv2", 2, f"{SECRET} closed", KIM)
+    found = {
+        f"{one['chatId']}/{one['id']}": native_of(one)
+        for chat in (group, alone, left)
+        for one in chat.messages
+    }
+    found[f"{group.id}/{shown['id']}"] = native_of(shown, hosted("aWQx", b"\x89PNG map"))
+    # the chat has what is left of it, and what retention kept is read after that
+    found[f"{group.id}/{gone['id']}"] = native_of(teams.retained[ACCOUNT][0])
+    found[f"{group.id}/{group.messages[1]['id']}/file/f-1"] = b"PK of a chat"
+    for channel, (_, _, posts) in board.channels.items():
+        found |= {f"{channel}/{one['id']}": native_of(one) for one in posts if not one["replyToId"]}
+    key = f"19:general@thread.tacv2/{root['id']}/{answer['id']}"
+    found[key] = native_of(answer, hosted("aWQy", b"\x89PNG agenda"))
+    return teams, found
+
+
 def graph_account(root: Path) -> Built:
     """Serve the tenant; everything is to be found but the events' bytes, which are made by the connector."""
     from connectors.graph_calendar import icalendar_of
 
     graph = tenant()
     files, of_drives, failed = with_files(graph)
+    teams, of_teams = with_teams(graph)
     served = Served(graph.app())
     box = mailbox_of(graph)
     reached = {key: folder for key, folder in box.folders.items() if folder.root != "archive"}
@@ -203,7 +268,8 @@ def graph_account(root: Path) -> Built:
     found["EV3/AT3"], found["EV3/AT4"] = SECRET.encode(), mail(70)
     for calendar in graph.calendars[ACCOUNT]:
         found |= {one["id"]: icalendar_of(one) for one in calendar.events}
-    found |= of_drives
+    found |= of_drives | of_teams
+    in_teams = ("teams_chats", "teams_retained", "teams_channels/T1")
     mail_folders = ("F0000", "F0002", "F0003", "F0001", "F0004", "F0005")
     in_drives = ("files/b!ana", "sites/b!board", "sites/b!budget", "shared/b!lee/02D")
     undated = {one.id for one in box.messages.values() if "undated" in one.faults}
@@ -217,13 +283,25 @@ def graph_account(root: Path) -> Built:
             "calendar/CAL2",
             "attachments/messages",
             "attachments/events",
+            *in_teams,
             *in_drives,
         ),
         service=context_of(served.url, options={"sites": SITE, "shared": SHARED}),
-        uncounted=frozenset({"attachments/messages", "attachments/events", *in_drives}),
+        uncounted=frozenset({"attachments/messages", "attachments/events", *in_teams, *in_drives}),
         undated=frozenset({*undated, "EV2"}),
         vanish=served.close,
         state=lambda: copy.deepcopy(
-            (graph.store, graph.calendars, graph.attached, files.drives, files.sites, files.shared)
+            (
+                graph.store,
+                graph.calendars,
+                graph.attached,
+                files.drives,
+                files.sites,
+                files.shared,
+                teams.chats,
+                teams.teams,
+                teams.retained,
+                teams.pictures,
+            )
         ),
     )

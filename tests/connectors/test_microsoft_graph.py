@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lxml import etree
 
 from connectors import graph_mail
 from connectors.ahead import drawn_ahead
@@ -30,7 +29,19 @@ from records.errors import AccessError, CursorExpired, ItemError, Retryable, Set
 from records.models import ExcludedItem, Expected, FoundItem, Part, Scope, Unreached, Window
 from records.vocabulary import Basis, Kind, Reach, Reason, WarningCode
 from tests.connectors.builders import ALWAYS, SECRET, ZONE, everything, mail
-from tests.connectors.built_graph import ACCOUNT, CLOUD, context_of, event, mailbox_of, series, tenant
+from tests.connectors.built_graph import (
+    ACCOUNT,
+    CLOUD,
+    SHARED,
+    SITE,
+    context_of,
+    event,
+    mailbox_of,
+    series,
+    tenant,
+    with_files,
+    with_teams,
+)
 from tests.connectors.collecting import collected, until_done
 from tests.servers.graph import CALENDARS, FILES, MAIL, Attachment, Graph, Limits, large
 from tests.servers.oauth import CLIENT, CLIENT_SECRET, TENANT
@@ -97,11 +108,12 @@ def small_pages(monkeypatch, size: int = 3) -> None:
 
 def run(home: Path, served: Served, **about: Any):
     kill_after, window = about.pop("kill_after", None), about.pop("window", ALWAYS)
+    round_no = about.pop("round_no", 0)
     max_items = about.pop("max_items", 10_000)
     about.setdefault("places", ("mail",))
     return collected(
         home, MicrosoftGraph, context_of(served.url, **about), kill_after=kill_after, window=window,
-        max_items=max_items,
+        max_items=max_items, round_no=round_no,
     )  # fmt: skip
 
 
@@ -237,12 +249,20 @@ def test_a_kill_at_each_item_and_page_loses_and_doubles_nothing(
     assert len({line for line in served.requests if "$value" in line}) == 7
 
 
-def test_all_places_are_collected_with_a_kill_at_every_few_items(tmp_path, monkeypatch):
+def test_all_places_are_collected_with_a_kill_at_every_few_items_and_topped_up(tmp_path, monkeypatch):
     small_pages(monkeypatch, 2)
     monkeypatch.setattr("connectors.collect.CHUNK_ITEMS", 1)
-    with Served(tenant().app()) as served:
-        places = ("mail", "recoverable", "calendar", "attachments")
-        result = until_done(lambda: run(tmp_path / "home", served, places=places, kill_after=4))
+    graph = tenant()
+    with_teams(graph)
+    with_files(graph)
+    # retained messages have the keys of those of the chats, in a place of their own
+    places = tuple(place for place in MicrosoftGraph.places if place != "teams_retained")
+    about = {"places": places, "options": {"sites": SITE, "shared": SHARED}}
+    with Served(graph.app()) as served:
+        result = until_done(lambda: run(tmp_path / "home", served, **about, kill_after=7))
+        counted = len(served.requests)
+        again = run(tmp_path / "home", served, **about, round_no=1)
+        fetched = [line for line in served.requests[counted:] if "$value" in line or "/content" in line]
     assert {key: (expected, found) for key, (expected, found, _, _) in result.scopes.items()} == {
         "mail/F0000": (9, 9),
         "mail/F0001": (1, 1),
@@ -255,8 +275,18 @@ def test_all_places_are_collected_with_a_kill_at_every_few_items(tmp_path, monke
         "calendar/CAL2": (0, 0),
         "attachments/messages": (None, 1),
         "attachments/events": (None, 2),
+        "teams_chats": (None, 9),
+        "teams_channels/T1": (None, 3),
+        "files/b!ana": (None, 8),
+        "sites/b!board": (None, 1),
+        "sites/b!budget": (None, 1),
+        "shared/b!lee/02D": (None, 2),
     }
-    assert result.states() == {"stored": 20}
+    assert result.states() == {"stored": 42, "failed": 2}
+    # nothing changed: everything is met again, and nothing is fetched
+    assert set(again.outcomes.values()) == {"same"}
+    assert len(again.outcomes) == 44
+    assert fetched == []
 
 
 # --- a service that is busy ---
@@ -988,50 +1018,3 @@ def test_what_was_drawn_comes_before_what_went_wrong(tmp_path):
     assert [next(items).native_key, next(items).native_key] == ["0", "1"]
     with pytest.raises(ItemError):
         next(items)
-
-
-# --- Microsoft's own metadata ---
-
-_EDM = {"e": "http://docs.oasis-open.org/odata/ns/edm"}
-
-
-@pytest.mark.live
-def test_the_fake_has_no_field_that_graph_has_not():
-    """Holds the fake's fields against ``https://graph.microsoft.com/v1.0/$metadata``, in a file."""
-    path = os.environ.get("DAYLIGHT_GRAPH_METADATA")
-    if not path:
-        pytest.skip("DAYLIGHT_GRAPH_METADATA names no file with the metadata of Graph v1.0")
-    types = {}
-    for kind in etree.parse(path, etree.XMLParser(huge_tree=True)).iterfind(".//e:EntityType", _EDM):
-        types[kind.get("Name")] = (kind.get("BaseType", "").rpartition(".")[2], {
-            one.get("Name") for one in kind if etree.QName(one).localname.endswith("Property")
-        })  # fmt: skip
-
-    def fields(name: str) -> set[str]:
-        base, own = types[name]
-        return own | (fields(base) if base in types else set())
-
-    with Served(tenant().app()) as served:
-        service = Service("s1", context_of(served.url).connection)
-        user = f"/v1.0/users/{ACCOUNT}"
-        shown = {
-            "mailFolder": service.get(f"{user}/mailFolders")["value"],
-            "message": service.get(f"{user}/mailFolders/F0000/messages")["value"],
-            "calendar": service.get(f"{user}/calendars")["value"],
-            "event": service.get(f"{user}/calendars/CAL1/events")["value"],
-        }
-        expanded = service.get(
-            f"{user}/mailFolders/F0000/messages", {"$expand": "attachments", "$top": "20"}
-        )["value"]
-        shown["attachment"] = [one for message in expanded for one in message["attachments"]]
-        for name, values in shown.items():
-            assert values
-            for value in values:
-                kind = value.get("@odata.type", name).rpartition(".")[2]
-                assert {key for key in value if not key.startswith("@")} <= fields(kind), kind
-    asked = {*graph_mail._FIELDS.split(","), "hasAttachments"}
-    assert asked <= fields("message")
-    from connectors.graph_calendar import _WHOLE
-
-    assert set(_WHOLE.split(",")) <= fields("event")
-    assert "sourceUrl" not in fields("referenceAttachment")

@@ -94,6 +94,18 @@ SAMPLES: dict[str, list[Sample]] = {
             b'{"timestamp_ms": 1741112434000, "sender_name": "Ana", "content": "Zyzzyva caf\\u00c3\\u00a9"}',
         )
     ],
+    "teams": [
+        (
+            None,
+            "application/x-teams-message+json",
+            b'{"id": "1741112434864", "chatId": "19:a@thread.v2", "createdDateTime": '
+            b'"2025-03-04T18:20:34.864Z", "from": {"user": {"id": "u1", "displayName": "Ana"}}, '
+            b'"body": {"contentType": "html", "content": "<p>Zyzzyva</p>"}, '
+            b'"attachments": [{"id": "q", "contentType": "messageReference", "content": '
+            b'"{\\"messagePreview\\": \\"before\\"}"}], "hostedContents": [{"id": "x", "contentBytes": '
+            b'"iVBORw0KGgo=", "contentType": "image/png"}]}',
+        )
+    ],
     "zip": [
         ("a.zip", "application/zip", samples.zip_of([("Zyzzyva.txt", MARKER * 50), ("b.pdf", b"%PDF")])),
         (None, None, samples.locked_zip([("a.txt", MARKER)])),

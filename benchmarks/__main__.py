@@ -21,7 +21,7 @@ from rich.console import Console
 
 from benchmarks import machine, page
 from benchmarks.parts import PARTS
-from benchmarks.settings import SIZES, Bench, BenchmarkError, Figures, Sizes, default_cache
+from benchmarks.settings import MAIL_SETS, SIZES, Bench, BenchmarkError, Figures, Sizes, default_cache
 from benchmarks.sheets import Sheet
 
 words = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -39,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         sizes = SIZES[args.size] if args.messages is None else SIZES[args.size].with_large(args.messages)
         command = shlex.join(["python", "-m", "benchmarks", *given])
-        return _run(args.parts or list(PARTS), sizes, args.work, args.out, command)
+        sets = tuple(args.sets or MAIL_SETS)
+        return _run(args.parts or list(PARTS), sizes, sets, args.work, args.out, command)
     except BenchmarkError as error:
         words.print(f"benchmarks: {error}", markup=False)
         return 2
@@ -56,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         metavar="N",
         help="messages of the large runs and of the index that is queried",
+    )
+    parser.add_argument(
+        "--sets",
+        action="append",
+        choices=MAIL_SETS,
+        help="of mail, measure this data set alone; may be given again",
     )
     parser.add_argument(
         "--work", type=Path, help="folder on a real disk for what is made (default: a temporary one)"
@@ -76,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(parts: list[str], sizes: Sizes, work: Path | None, out: Path, command: str) -> int:
+def _run(
+    parts: list[str], sizes: Sizes, sets: tuple[str, ...], work: Path | None, out: Path, command: str
+) -> int:
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         raise BenchmarkError(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
@@ -86,7 +95,7 @@ def _run(parts: list[str], sizes: Sizes, work: Path | None, out: Path, command: 
         work.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="daylight-bench-", dir=work))
     try:
-        bench = Bench(sizes, folder, default_cache(), say)
+        bench = Bench(sizes, folder, default_cache(), say, sets)
         result: Figures = {
             "began_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": command,

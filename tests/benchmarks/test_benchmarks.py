@@ -92,6 +92,15 @@ def test_eight_people_hold_the_real_mail_each_copy_with_its_delivery(tmp_path, b
         assert held == [line + original for original in originals]
 
 
+def test_only_the_data_sets_that_were_asked_for_are_measured(tmp_path, monkeypatch, bench):
+    measured = []
+    monkeypatch.setattr(PARTS["mail"], "_compare", lambda _, mail: measured.append(mail.name) or {})
+    monkeypatch.setattr(PARTS["mail"].shutil, "which", lambda name: name)
+    own = Bench(SIZES["tiny"], tmp_path, bench.cache, print, ("real", "holders"))
+    assert PARTS["mail"].measure(own)["sets"] == {"real": {}, "holders": {}}
+    assert measured == ["real", "holders"]
+
+
 def test_without_npm_real_mail_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.shutil, "which", lambda name: None)
     with pytest.raises(BenchmarkError, match="npm is not installed here"):

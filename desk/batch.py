@@ -43,6 +43,10 @@ class BatchRunner:
     _worker: Worker | None = None
     _known: KnownReadings = field(default_factory=KnownReadings)
 
+    def begin_batch(self) -> None:
+        """Say that the steps of one batch follow: each then finds in memory what the one before wrote."""
+        self.home.store(self.request.request_id).hold_written()
+
     def collect(self, batch_id: str) -> int:
         """Collect a batch; return the number of top items drawn now (0 when it was done already)."""
         return self._timed(Step.COLLECT, batch_id, self._collect)

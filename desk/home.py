@@ -18,10 +18,10 @@ from records.errors import SettingsError, UsageError
 from records.evidence import EvidenceStore
 from records.roster import RosterLine, read_roster
 from records.settings import Settings, load_settings, refuse_in_clear
-from search.embedded import EmbeddedEngine
 
 if TYPE_CHECKING:
     from search.elasticsearch import Cluster, Describe, ElasticsearchEngine
+    from search.embedded import EmbeddedEngine
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class Home:
             SettingsError: The cluster's settings are wrong, or its client is not installed.
         """
         if not self.settings.elasticsearch:
+            from search.embedded import EmbeddedEngine
+
             return EmbeddedEngine(self.settings.request_folder(request_id) / "index")
         if request_id not in self._engines:
             found = cluster(self.settings)

@@ -10,9 +10,11 @@ import ctypes
 import gc
 import multiprocessing
 import signal
+import sys
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,8 +27,13 @@ if TYPE_CHECKING:
     from search.terms import Counted, Piece
     from search.tree import Node
 
-_LOADED = ["__main__", "desk.batch", "retention.suggest"]
+_LOADED = ["desk.loaded"]
+_EARLY = 2
+"""Processes that start before there is work for them: as many as are worth it for the smallest request."""
 _PR_SET_PDEATHSIG = 1
+_COLLECT_AFTER = 20_000
+"""Objects made between two looks for cycles: rows and results are many and short-lived, and make none."""
+
 TRIES = 4
 """How often a batch is tried, when what stops it may pass."""
 
@@ -58,19 +65,43 @@ def workers(settings: Settings, request_id: str, *, reading: bool) -> Iterator[P
 
     from records.errors import Incomplete
 
-    with ProcessPoolExecutor(
-        settings.workers,
-        mp_context=start(),
-        initializer=_start_process,
-        initargs=(settings, request_id, reading),
-    ) as executor:
+    with (
+        _without_main(),
+        ProcessPoolExecutor(
+            settings.workers,
+            mp_context=start(),
+            initializer=_start_process,
+            initargs=(settings, request_id, reading),
+        ) as executor,
+    ):
         try:
+            for _ in range(min(_EARLY, settings.workers)):
+                executor.submit(_get_ready)
             yield executor
         except BrokenProcessPool as error:
             raise Incomplete("a worker process died; run the same command again to resume") from error
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep the command out of worker processes: each would load it anew, and needs nothing of it.
+
+    ``multiprocessing.spawn`` tells a new process where ``__main__`` came from, so that what is defined there
+    can be sent to it. Nothing of ours is.
+    """
+    kept = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = kept
+
+
+def _get_ready() -> None:
+    """Do nothing, in a process that is started for it."""
 
 
 def _start_process(settings: Settings, request_id: str, reading: bool) -> None:  # noqa: FBT001 - by place
@@ -84,6 +115,7 @@ def _start_process(settings: Settings, request_id: str, reading: bool) -> None: 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(settings.log_level, settings.home)
     gc.freeze()  # what is loaded stays: no collection looks at it again
+    gc.set_threshold(_COLLECT_AFTER)
     home = Home.open(settings=settings)
     _mine = BatchRunner(home, home.request(request_id))
     if reading:
@@ -116,6 +148,7 @@ def run_batch(batch_id: str) -> dict[str, int]:
 
 def _run_batch(batch_id: str) -> dict[str, int]:
     assert _mine is not None, "a worker process has not been prepared"
+    _mine.begin_batch()
     return {
         "collected": _mine.collect(batch_id),
         "read": _mine.extract(batch_id),

@@ -18,7 +18,6 @@ from connectors.registry import CONNECTORS
 from records.errors import SettingsError
 from records.models import Connection, SourceContext, Window
 from records.roster import read_roster
-from search.terms import decoded
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
@@ -261,6 +260,8 @@ def _placed(source: Source, path: Path, folder: Path) -> Source:
 
 def _beside(path: Path, key: str, name: str) -> str:
     """Return the text of a file that the request file names."""
+    from search.terms import decoded  # slow to load, and a run reads no file
+
     file = path.resolve().parent / name
     try:
         return decoded(file.read_bytes())

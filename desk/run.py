@@ -16,16 +16,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from connectors.plan import changed_since_failure, close_sources, plan_source
 from connectors.registry import connector
-from connectors.relist import note_vanished
-from desk import pool, runlock, searching
-from desk.coverage import coverage
-from desk.describing import describe
+from desk import pool, runlock
 from desk.exports import context_of
 from desk.home import Home, OpenRequest
 from desk.preserving import propose
@@ -38,10 +36,21 @@ from records.errors import AccessError, DaylightError, Incomplete, Retryable, Se
 from records.ledger import ledger
 from records.rows import insert_missing
 from records.settings import Settings
-from retention.suggest import FlagReport, flag_request
-from search.terms import read_terms
+
+if TYPE_CHECKING:
+    from retention.suggest import FlagReport
 
 Counts = dict[str, Any]
+_LATER = (
+    "connectors.relist",
+    "desk.coverage",
+    "desk.describing",
+    "desk.searching",
+    "retention.suggest",
+    "search.embedded",
+)
+"""What the steps after the batches load: a run loads it while its workers are busy, not before they begin."""
+
 GROUPS = 900
 """Most mapped groups of a run; Airflow limits one map to 1,024."""
 
@@ -264,6 +273,9 @@ def reconcile(home: Home, request_id: str, run_key: str) -> Counts:
     waiting = len(waiting_batches(home, request_id))
     if waiting:
         raise Incomplete(f"request {request_id}: {waiting} batches are not done; run it again to resume")
+    from connectors.relist import note_vanished
+    from desk import searching
+
     vanished = note_vanished(home.catalogue, request_id)
     counted = ledger(home.catalogue, request_id)
     documents = home.engine(request_id).state().documents
@@ -293,6 +305,9 @@ def terms(home: Home, request_id: str, run_key: str, workers: ProcessPoolExecuto
         workers: Count occurrences in them; None (under Airflow, whose tasks share the cores): here.
     """
     _at_work(home, request_id, run_key)
+    from desk import searching
+    from search.terms import read_terms
+
     found = home.request(request_id)
     with worker_slot(home.settings):
         counting = searching.counting_by_workers(home, request_id, workers) if workers is not None else None
@@ -308,6 +323,9 @@ def terms(home: Home, request_id: str, run_key: str, workers: ProcessPoolExecuto
 def flag(home: Home, request_id: str, run_key: str) -> Counts:
     """Suggest a retention series for every item in review, bring Kibana up to date, wait for a person."""
     _at_work(home, request_id, run_key)
+    from desk.describing import describe
+    from retention.suggest import flag_request
+
     with worker_slot(home.settings):
         report = flag_request(home.catalogue, home.store(request_id), request_id)
         describe(home, request_id)
@@ -404,6 +422,8 @@ def package(home: Home, request_id: str, run_key: str) -> Counts:
 def finish(home: Home, request_id: str, run_key: str) -> Counts:
     """End the run: complete, complete with exceptions, or partial where a place was not read."""
     _at_work(home, request_id, run_key)
+    from desk.coverage import coverage
+
     counted = ledger(home.catalogue, request_id)
     not_read = coverage(home, request_id, counted).not_read
     outcome = _outcome(not_read, sum(counted.exceptions.values()))
@@ -484,15 +504,18 @@ def _run_local(
     out: Counts = {"request_id": request_id}
     tell(Progress("open", 0, None, 0.0))
     open_run(home, request_id, run_key, take_over=take_over)
-    tell(Progress("plan", 0, None, 0.0))
-    plan(home, request_id, run_key)
     with pool.workers(home.settings, request_id, reading=True) as workers:
+        tell(Progress("plan", 0, None, 0.0))
+        plan(home, request_id, run_key)  # the workers get ready meanwhile
         _run_batches(home, request_id, workers, tell)
         tell(Progress("reconcile", 0, None, 0.0))
         out["reconcile"] = reconcile(home, request_id, run_key)
         tell(Progress("terms", 0, None, 0.0))
         out["terms"] = terms(home, request_id, run_key, workers)
         tell(Progress("flag", 0, None, 0.0))
+        from desk.describing import describe
+        from retention.suggest import FlagReport
+
         groups = _groups(_batches(home, request_id), home.settings)
         out["flag"] = _flag_counts(FlagReport.together(workers.map(pool.run_flags, groups)))
         describe(home, request_id)
@@ -505,6 +528,8 @@ def _run_batches(
     """Take batches through their three steps, as many at once as there are workers."""
     began = time.monotonic()
     waiting = {workers.submit(pool.run_batch, batch_id) for batch_id, _ in waiting_batches(home, request_id)}
+    for name in _LATER:
+        import_module(name)
     while waiting:
         done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
         for future in done:

@@ -38,6 +38,9 @@ MEMORY_HEADROOM = 192 << 20
 RETRY = 70
 """Exit code of a process that wants its present item tried in a fresh one."""
 
+_COLLECT_AFTER = 10_000
+"""Objects made between two looks for cycles: a message is many small objects, which make none."""
+
 _FILE_BYTES = 1 << 30
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -62,6 +65,7 @@ def main(registry: str, parent: int, scratch: str) -> None:
     extractors: Sequence[Extractor] = getattr(importlib.import_module(module), attribute)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
     source = os.fdopen(jobs, "rb", buffering=1 << 16)
     _send(results, wire.ResultFrame(wire.READY, "", "", Extraction()))
     memory = served = 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
-import structlog
+if TYPE_CHECKING:
+    import structlog
 
 ALLOWED = frozenset({
     "event", "level", "timestamp", "request", "batch", "step", "source", "item", "reason", "detail", "count",
@@ -33,14 +34,24 @@ def configure(level: str, home: Path) -> None:
         level: ``debug``, ``info``, ``warning`` or ``error``.
         home: The home; several processes append to the one file.
     """
-    global _current
+    global _settings, _current
     file = home / "logs" / "daylight.jsonl"
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _current = _made(structlog.WriteLogger(cast("TextIO", _Appender(file))), level)
+    _settings, _current = (level, file), None
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:
     """Return the logger; silent until ``configure`` was called."""
+    global _current
+    if _current is None:
+        import structlog  # slow to load, and most commands log nothing
+
+        out: object = structlog.ReturnLogger()
+        level = "critical"
+        if _settings is not None:
+            level, file = _settings
+            out = structlog.WriteLogger(cast("TextIO", _Appender(file)))
+        _current = _made(out, level)
     return _current
 
 
@@ -59,6 +70,8 @@ class _Appender:
 
 
 def _made(out: object, level: str) -> structlog.typing.FilteringBoundLogger:
+    import structlog
+
     made: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
         out,
         processors=[
@@ -73,4 +86,5 @@ def _made(out: object, level: str) -> structlog.typing.FilteringBoundLogger:
     return made
 
 
-_current = _made(structlog.ReturnLogger(), "critical")
+_settings: tuple[str, Path] | None = None
+_current: structlog.typing.FilteringBoundLogger | None = None

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 
 def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
@@ -44,7 +47,12 @@ def _execute(connection: sa.Connection, statement: SQLCompiler, rows: Sequence[d
 def _compiled(dialect: sa.Dialect, table: sa.Table, columns: tuple[str, ...], *, leaves: bool) -> SQLCompiler:
     """Compile an insert; ``leaves`` says that rows which are there already are left as they are."""
     made: sqlite.Insert | postgresql.Insert
-    made = postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
+    if dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # slow to load, and not needed without such a server
+
+        made = postgresql.insert(table)
+    else:
+        made = sqlite.insert(table)
     if leaves:
         made = made.on_conflict_do_nothing()
     compiled = made.compile(dialect=dialect, column_keys=list(columns))

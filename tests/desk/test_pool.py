@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import pickle
+import sys
+from importlib.util import find_spec
+from types import ModuleType
 
 import pytest
 import tenacity.nap
 
 from desk import pool
+from desk.home import Home
+from desk.register import enter
+from desk.request import parse_request
 from records.errors import AttemptLost, Retryable
+from records.settings import Settings
 
 
 class Runner:
@@ -17,6 +24,9 @@ class Runner:
     def __init__(self, *troubles: Exception) -> None:
         self.troubles = list(troubles)
         self.collected = 0
+
+    def begin_batch(self) -> None:
+        """Nothing is kept of an earlier try."""
 
     def collect(self, batch_id: str) -> int:
         self.collected += 1
@@ -66,3 +76,21 @@ def test_any_other_error_is_not_tried_again(monkeypatch, slept):
         pool.run_batch("b000001")
     assert slept == []
     assert runner.collected == 1
+
+
+def test_workers_load_neither_the_command_nor_what_draws_on_a_terminal(tmp_path, monkeypatch):
+    main = ModuleType("__main__")
+    main.__spec__ = find_spec("cli.main")  # as under `python -m cli.main`
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    settings = Settings(home=tmp_path / "home", workers=2)
+    home = Home.open(settings=settings)
+    source = {"id": "s", "connector": "loose_files", "custodian": "a", "path": "/nowhere"}
+    body = {"text": "x", "received_on": "2026-09-08", "terms": "", "sources": [source]}
+    body["custodians"] = [{"id": "a", "name": "A"}]
+    request_id = enter(home, parse_request(body, "test"), "", by="pro")
+    home.close()
+    with pool.workers(settings, request_id, reading=False) as workers:
+        loaded = set(workers.submit(eval, "list(__import__('sys').modules)").result())
+    assert sys.modules["__main__"] is main
+    assert not loaded & {"cli.main", "typer", "rich"}
+    assert loaded >= {"desk.batch", "connectors.mail_files", "retention.suggest", "structlog"}

@@ -229,3 +229,53 @@ def test_a_stream_that_breaks_off_is_no_fault_of_the_evidence_folder(store):
     writer.close()
     assert kept.offset == len(MAGIC)
     assert store.read(kept) == b"kept"
+
+
+# -- what was just written
+
+
+def spoiled(store, ref: BlobRef) -> None:
+    """Change the last byte of a record on disk."""
+    path = store.folder / ref.segment
+    data = bytearray(path.read_bytes())
+    data[ref.offset + RECORD_BYTES + ref.stored_bytes - 1] ^= 1
+    path.write_bytes(data)
+
+
+def test_what_was_just_written_is_given_once_from_memory(store, catalogue):
+    store.hold_written()
+    kept, large = put(store, catalogue, b"words " * 9, b"x" * (257 << 10))
+    for ref in (kept, large):
+        spoiled(store, ref)
+    assert store.read(kept) == b"words " * 9
+    for ref in (kept, large):  # the second time, and what is too large to be kept, comes from the disk
+        with pytest.raises(ItemError) as caught:
+            store.read(ref)
+        assert caught.value.reason == "corrupt"
+
+
+def test_a_new_batch_lets_go_of_what_was_kept(store, catalogue):
+    store.hold_written()
+    (ref,) = put(store, catalogue, b"words " * 9)
+    spoiled(store, ref)
+    store.hold_written()
+    with pytest.raises(ItemError):
+        store.read(ref)
+
+
+def test_without_being_told_nothing_is_kept(store, catalogue):
+    (ref,) = put(store, catalogue, b"words " * 9)
+    spoiled(store, ref)
+    with pytest.raises(ItemError):
+        store.read(ref)
+
+
+def test_a_record_that_was_moved_is_read_where_it_lies_now(store, catalogue):
+    store.hold_written()
+    gone, stays = put(store, catalogue, b"gone " * 9, b"stays " * 9)
+    store.remove(gone.sha256, by="pro", why="personal", authority="order")
+    moved = store.find([stays.sha256])[stays.sha256]
+    assert moved != stays
+    assert store.get(stays.sha256) == b"stays " * 9
+    with pytest.raises(ItemError):
+        store.get(gone.sha256)

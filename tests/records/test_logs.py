@@ -11,7 +11,8 @@ from records import logs
 
 @pytest.fixture
 def configured(tmp_path, monkeypatch):
-    monkeypatch.setattr(logs, "_current", logs._current)
+    monkeypatch.setattr(logs, "_current", None)
+    monkeypatch.setattr(logs, "_settings", None)
     logs.configure("info", tmp_path)
     return tmp_path / "logs/daylight.jsonl"
 

@@ -1,0 +1,157 @@
+"""Which connector fits a file or folder, by its content."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+
+from connectors import (
+    imessage_database,
+    imessage_files,
+    purview_export,
+    rsmf,
+    slack_export,
+    telemessage,
+    vault_export,
+    zips,
+)
+from connectors.bytesource import gunzipped, whole
+from connectors.folders import open_head
+from connectors.google_takeout import TOP, GoogleTakeout
+from connectors.imessage import Imessage
+from connectors.loose_files import LooseFiles, walk
+from connectors.mail_files import MailFiles
+from connectors.mailhead import looks_like_mail
+from connectors.mbox import starts_like_mbox
+from connectors.purview_export import PurviewExport
+from connectors.rsmf import Rsmf
+from connectors.slack_export import SlackExport
+from connectors.sms_backup_restore import SmsBackupRestore, is_backup
+from connectors.social_media import SocialMedia, is_download
+from connectors.telemessage import TeleMessage
+from connectors.vault_export import VaultExport
+from connectors.whatsapp import WhatsApp, looks_like_chat
+from connectors.zoom_files import ZoomFiles, layout_of
+from records.errors import ItemError
+
+_HEAD = 64 << 10
+_LOOKED_AT = 2_000
+_TELLING = (
+    GoogleTakeout.name,
+    Imessage.name,
+    Rsmf.name,
+    SlackExport.name,
+    SmsBackupRestore.name,
+    SocialMedia.name,
+    TeleMessage.name,
+    WhatsApp.name,
+    ZoomFiles.name,
+)
+"""One file of theirs says what a folder is."""
+
+
+def guess(path: str) -> str:
+    """Return the name of the connector that fits a file or folder best, by its content.
+
+    A folder is a mail folder when it is a Maildir, or when more than half of its files (the first 2,000) are
+    mail; a single mail is one too. What fits nothing else is ``loose_files``.
+    """
+    try:
+        if os.path.isdir(path):
+            return _guess_folder(path)
+        return _guess_file(path)
+    except ItemError:
+        return LooseFiles.name
+
+
+def _guess_file(path: str, key: str = "") -> str:
+    head = open_head(path, _HEAD).head
+    if zips.is_zip(head):
+        return _guess_zip(path)
+    if head.startswith(b"\x1f\x8b"):
+        with gunzipped(whole(path)) as stream:
+            return MailFiles.name if starts_like_mbox(stream.read(_HEAD)) else LooseFiles.name
+    if head.startswith(imessage_database.MAGIC) and imessage_database.is_messages(path):
+        return Imessage.name
+    if is_backup(head):
+        return SmsBackupRestore.name
+    if rsmf.is_rsmf(head) or os.path.basename(path) == rsmf.MANIFEST:
+        return Rsmf.name
+    if layout_of(head) is not None:
+        return ZoomFiles.name
+    if looks_like_chat(head):
+        return WhatsApp.name
+    if is_download(head, key or os.path.basename(path)):
+        return SocialMedia.name
+    named = path.lower().endswith((".mbox", ".mbx"))
+    return MailFiles.name if named or starts_like_mbox(head) or looks_like_mail(head) else LooseFiles.name
+
+
+def _guess_zip(path: str) -> str:
+    with zips.opened(path) as archive:
+        members = zips.members(archive)
+        if any(
+            member.key.startswith(f"{TOP}/") or member.key == "archive_browser.html" for member in members
+        ):
+            return GoogleTakeout.name
+        names = {member.key for member in members}
+        if slack_export.is_export(names):
+            return SlackExport.name
+        if rsmf.MANIFEST in names:
+            return Rsmf.name
+        if telemessage.is_delivery(names):
+            return TeleMessage.name
+        if imessage_files.names_messages(names):
+            return Imessage.name
+        if names & {"[Content_Types].xml", "mimetype"}:
+            return LooseFiles.name
+        # An archive of X has thousands of files of its viewer before its own.
+        for member in sorted(members, key=lambda member: member.name != "manifest.js")[:_LOOKED_AT]:
+            head = zips.read_head(archive, member, _HEAD) if member.problem is None else b""
+            if is_backup(head):
+                return SmsBackupRestore.name
+            if layout_of(head) is not None:
+                return ZoomFiles.name
+            if looks_like_chat(head):
+                return WhatsApp.name
+            if is_download(head, member.key):
+                return SocialMedia.name
+            if starts_like_mbox(head) or looks_like_mail(head) or member.name.lower().endswith(".eml"):
+                return MailFiles.name
+    return LooseFiles.name
+
+
+def _guess_folder(path: str) -> str:
+    here = set(os.listdir(path))
+    if TOP in here or "archive_browser.html" in here or (os.path.basename(path.rstrip("/")) == TOP):
+        return GoogleTakeout.name
+    if "cur" in here and here & {"new", "tmp"}:
+        return MailFiles.name
+    if vault_export.is_export(path):
+        return VaultExport.name
+    if purview_export.is_export(path):
+        return PurviewExport.name
+    if imessage_files.holds_messages(path):
+        return Imessage.name
+    if slack_export.is_export({rel for rel, _ in islice(walk(path, "", ""), _LOOKED_AT)}):
+        return SlackExport.name
+    manifest = os.path.join(path, "data", "manifest.js")
+    if os.path.isfile(manifest) and is_download(open_head(manifest, _HEAD).head, manifest):
+        return SocialMedia.name
+    guesses: dict[str, int] = {}
+    for looked, (rel, entry) in enumerate(walk(path, "", "")):
+        if looked == _LOOKED_AT:
+            break
+        folder, _, _ = rel.rpartition("/")
+        if folder.rpartition("/")[2] in {"cur", "new"}:
+            return MailFiles.name
+        try:
+            name = _guess_file(entry.path, rel) if entry is not None else LooseFiles.name
+        except ItemError:
+            name = LooseFiles.name
+        guesses[name] = guesses.get(name, 0) + 1
+    for name in _TELLING:
+        if name in guesses:
+            return name
+    mail = guesses.get(MailFiles.name, 0)
+    return MailFiles.name if mail * 2 > sum(guesses.values()) else LooseFiles.name

@@ -34,6 +34,9 @@ _SIMPLE = re.compile(
 _USUAL = 32 << 10
 """Bytes within which nearly every header block ends."""
 
+_NAMES_KEPT = 5_000
+_NAME_CHARACTERS = 80
+
 _ANY_ADDRESS = re.compile(r"[^\s<>()\",;:\[\]]+@(?:\[[^\s\[\]]+\]|[^\s<>()\",;:\[\]]+)")
 _WORD = re.compile(r"\w+")
 _BRACKETS = {'"': '"', "(": ")", "<": ">"}
@@ -62,6 +65,23 @@ def text_of(raw: bytes | str) -> str:
     return charsets.decode(raw, "utf-8")[0]
 
 
+class _Names(dict[str, str]):
+    """Field names as stated to lower case, empty for what is none: the same few stand in all messages."""
+
+    def __missing__(self, stated: str) -> str:
+        name = stated.rstrip(" \t")
+        sound = name.isascii() and " " not in name and "\t" not in name
+        made = name.lower() if sound else ""
+        if len(stated) <= _NAME_CHARACTERS:
+            if len(self) >= _NAMES_KEPT:
+                self.clear()  # bounded: hostile mail must not fill the memory
+            self[stated] = made
+        return made
+
+
+_names = _Names()
+
+
 def parse(block: bytes) -> tuple[Fields, str]:
     """Take a header block apart.
 
@@ -72,10 +92,10 @@ def parse(block: bytes) -> tuple[Fields, str]:
     fields: Fields = {}
     junk: list[str] = []
     for line in lines:
-        name, colon, value = line.partition(":")
-        name = name.rstrip(" \t")
-        if colon and name and name.isascii() and " " not in name and "\t" not in name:
-            values = fields.get(name := name.lower())
+        stated, colon, value = line.partition(":")
+        name = _names[stated] if colon else ""
+        if name:
+            values = fields.get(name)
             if values is None:
                 fields[name] = [value.strip(" \t\r")]
             else:

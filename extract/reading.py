@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -72,7 +73,7 @@ class _Node:
     media_type: str | None
     sha256: str | None
     size_bytes: int | None
-    metadata: dict[str, str]
+    metadata: Mapping[str, str]
     alike: str = ""  # as ``_alike`` has it, of a child
     state: str = "stored"
     failure: Failure | None = None
@@ -284,7 +285,7 @@ class _Slice:
             media_type=row.media_type,
             sha256=row.blob_sha256,
             size_bytes=row.size_bytes,
-            metadata={} if row.facts == _NO_FACTS else canonical.loads(row.facts)["metadata"],
+            metadata=_stated(row.facts),
             ref=ref,
         )
 
@@ -540,6 +541,13 @@ def _item_row(node: _Node) -> dict[str, Any]:
         if node.metadata
         else _NO_FACTS,
     }
+
+
+@lru_cache(maxsize=512)
+def _stated(facts: str) -> Mapping[str, str]:
+    """Return what a connector said of an item; most items of a place have the same flags and no more."""
+    stated: dict[str, str] = canonical.loads(facts)["metadata"]
+    return stated
 
 
 def _spool_folder(wave: list[_Node]) -> AbstractContextManager[str]:

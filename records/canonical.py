@@ -30,6 +30,11 @@ def loads(text: str) -> Any:
     return json.loads(text)
 
 
+def loads_texts(text: str) -> Any:
+    """Read what ``dumps_texts`` wrote, in a fraction of the time of ``loads``."""
+    return msgspec.json.decode(text)
+
+
 def utc_text(at: datetime) -> str:
     """Return an aware time as ``2026-01-02T03:04:05.000000Z``: fixed width, so text order is time order."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

@@ -101,7 +101,7 @@ def _letters_and_digits(text: str) -> str:
     """Return what ``isalnum`` is true of; first without the ASCII that is not, which is nearly all of it."""
     rest = text.encode("utf-8", "surrogatepass").translate(None, _ASCII_NOT_ALNUM)
     kept = rest.decode("utf-8", "surrogatepass")
-    return kept if kept.isalnum() else _NOT_ALNUM.sub("", kept)
+    return kept if kept.isascii() or kept.isalnum() else _NOT_ALNUM.sub("", kept)
 
 
 def family_hash(parent_sha256: str, child_hashes: Iterable[str]) -> str:

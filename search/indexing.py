@@ -174,8 +174,8 @@ def _removed(catalogue: Catalogue, request_id: str, digests: set[str]) -> set[st
 
 
 def _document(row: dict[str, Any], text: str, zone: ZoneInfo) -> IndexDocument:
-    roles: dict[str, list[list[str]]] = canonical.loads(row["recipients"]) if row["recipients"] else {}
-    sender = _people(canonical.loads(row["sender"])) if row["sender"] else ""
+    roles: dict[str, list[list[str]]] = canonical.loads_texts(row["recipients"]) if row["recipients"] else {}
+    sender = _people(canonical.loads_texts(row["sender"])) if row["sender"] else ""
     to, cc, bcc, others = (_people(roles.get(role, ())) for role in ("to", "cc", "bcc", "participants"))
     sent_at = row["sent_at"]
     return IndexDocument(

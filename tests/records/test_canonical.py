@@ -101,3 +101,9 @@ def test_other_spellings_are_refused(text):
 
 def test_now_is_fixed_width():
     assert len(canonical.now_text()) == 27
+
+
+@given(_TEXTS)
+def test_texts_are_read_alike_both_ways(value):
+    text = canonical.dumps_texts(value)
+    assert canonical.loads_texts(text) == canonical.loads(text) == value

@@ -5,7 +5,13 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-_NEEDED = ("connectors.mail_files", "desk.batch", "retention.suggest", "search.embedded")
+_NEEDED = (
+    "connectors.mail_files",
+    "desk.batch",
+    "retention.suggest",
+    "search.embedded",
+    "search.occurrences",
+)
 
 
 def _load_logger() -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from desk.batch import BatchRunner
     from records.settings import Settings
     from retention.suggest import FlagReport
-    from search.terms import Counted, Piece
+    from search.occurrences import Counted, Piece
     from search.tree import Node
 
 _LOADED = ["desk.loaded"]
@@ -158,7 +158,7 @@ def _run_batch(batch_id: str) -> dict[str, int]:
 
 def run_counts(nodes: tuple[Node, ...], piece: Piece) -> Counted:
     """Count the occurrences of terms in some documents; called in a worker process."""
-    from search.terms import count_occurrences
+    from search.occurrences import count_occurrences
 
     assert _mine is not None, "a worker process has not been prepared"
     home, request = _mine.home, _mine.request

@@ -51,6 +51,9 @@ _LATER = (
 )
 """What the steps after the batches load: a run loads it while its workers are busy, not before they begin."""
 
+_COUNTED_TOGETHER = 250
+"""Documents of a hit report that a worker which is there already counts at once."""
+
 GROUPS = 900
 """Most mapped groups of a run; Airflow limits one map to 1,024."""
 
@@ -312,7 +315,8 @@ def terms(home: Home, request_id: str, run_key: str, workers: ProcessPoolExecuto
     with worker_slot(home.settings):
         counting = searching.counting_by_workers(home, request_id, workers) if workers is not None else None
         listed = read_terms(found.terms.encode("utf-8"))
-        report = searching.run(home, found, found.version, listed, counting)
+        piece = _COUNTED_TOGETHER if workers is not None else None
+        report = searching.run(home, found, found.version, listed, counting, piece)
     return {
         "terms": len(report.terms),
         "documents": report.totals.documents,
@@ -530,6 +534,7 @@ def _run_batches(
     waiting = {workers.submit(pool.run_batch, batch_id) for batch_id, _ in waiting_batches(home, request_id)}
     for name in _LATER:
         import_module(name)
+    import_module("search.language").prepare()
     while waiting:
         done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
         for future in done:

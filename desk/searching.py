@@ -24,15 +24,14 @@ from records.evidence import BlobRef
 from records.ledger import ledger
 from search import matcher, query, reports
 from search.embedded import EmbeddedEngine
+from search.occurrences import Counted, Piece
 from search.protocol import Hit
 from search.term_details import Appendix, Difference, Moved, Sample, difference, overlaps
 from search.term_details import samples as draw_samples
 from search.terms import (
     BadLine,
-    Counted,
     Counting,
     HitReport,
-    Piece,
     TermList,
     decoded,
     load_report,
@@ -268,7 +267,12 @@ def unusable_terms(home: Home, request_id: str) -> list[BadLine]:
 
 
 def run(
-    home: Home, found: OpenRequest, version: int, listed: TermList, counting: Counting | None = None
+    home: Home,
+    found: OpenRequest,
+    version: int,
+    listed: TermList,
+    counting: Counting | None = None,
+    piece: int | None = None,
 ) -> HitReport:
     """Run a list for one version of a request and keep its hits and report; ``run_terms`` says the rest."""
     return run_terms(
@@ -281,6 +285,7 @@ def run(
         found.body.zone,
         listed.bad_lines,
         counting,
+        piece,
     )
 
 

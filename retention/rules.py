@@ -170,6 +170,8 @@ class Signs:
             table = self._stems if first.endswith("*") else self._whole
             table.setdefault(first.rstrip("*"), []).append(_Phrase(tuple(rest), sign))
         self._lengths = sorted({len(stem) for stem in self._stems})
+        self._shortest = min(self._lengths, default=0)
+        self._heads = {stem[: self._shortest] for stem in self._stems}
         self._starting = _Memory(self._starts, _FIRST_WORDS)
 
     def find(self, words: list[str]) -> frozenset[str]:
@@ -188,6 +190,8 @@ class Signs:
 
     def _starts(self, word: str) -> _Starts | None:
         """Return what can start with a word, or None for nothing."""
+        if word[: self._shortest] not in self._heads and word not in self._whole:
+            return None  # nearly every word
         signs = list(self._whole.get(word, ()))
         for length in self._lengths:
             if len(word) >= length:

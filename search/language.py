@@ -130,6 +130,11 @@ def _deepest(bare: str) -> int:
     return lowest
 
 
+def prepare() -> None:
+    """Build the parser, which the first query otherwise waits for: a tenth of a second."""
+    _parser()
+
+
 @cache
 def _parser() -> Lark:
     grammar = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")

@@ -21,8 +21,9 @@ from search import tree as q
 from search.indexing import documents
 from search.language import parse
 from search.matcher import snippets
+from search.occurrences import child_texts
 from search.protocol import IndexDocument, IndexState
-from search.terms import HitReport, child_texts
+from search.terms import HitReport
 
 SNIPPETS = 3
 """Most excerpts of one sampled document."""

@@ -14,7 +14,6 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,9 +27,8 @@ from records.errors import CheckFailed, SettingsError
 from records.evidence import EvidenceStore
 from records.vocabulary import CollectionState
 from search import tree as q
-from search.indexing import documents
 from search.language import QuerySyntaxError, parse, suggest
-from search.matcher import DocumentFields, Occurrences
+from search.occurrences import UNDATED, Counted, Piece, count_occurrences
 from search.protocol import Hit, IndexState, SearchEngine
 from search.unsearched import Gap, Unsearched, unsearched
 
@@ -380,12 +378,9 @@ class _Tally:
         return Totals(occurrences=sum(read.occurrences), **figures, **_by_month(read.all_months))
 
 
-_UNDATED = ""
-
-
 def _by_month(months: Counter[str]) -> dict[str, Any]:
-    dated = {month: count for month, count in sorted(months.items()) if month != _UNDATED}
-    return {"months": dated, "undated": months[_UNDATED]}
+    dated = {month: count for month, count in sorted(months.items()) if month != UNDATED}
+    return {"months": dated, "undated": months[UNDATED]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,6 +402,7 @@ def run_terms(
     zone: ZoneInfo,
     bad_lines: Sequence[BadLine] = (),
     counting: Counting | None = None,
+    piece: int | None = None,
 ) -> HitReport:
     """Run a term list, and keep its hits and its report for this version; running it again replaces both.
 
@@ -420,6 +416,7 @@ def run_terms(
         zone: The request's zone.
         bad_lines: Lines that ``read_terms`` could not use; they go into the report.
         counting: Counts occurrences in many documents at once, in any order; None: one after the other here.
+        piece: Documents counted together; None: so many that starting a worker process for them is worth it.
 
     Raises:
         CheckFailed: The index holds an item that the catalogue does not, or a stored text is damaged.
@@ -435,7 +432,7 @@ def run_terms(
             tally.add(len(run), found.hits)
             run.append(one)
     forget(catalogue, request_id, version)
-    read = _store_hits(catalogue, store, request_id, version, run, tally, zone, counting)
+    read = _store_hits(catalogue, store, request_id, version, run, tally, zone, counting, piece or _PIECE)
     report = HitReport(
         request_id=request_id,
         version=version,
@@ -545,6 +542,7 @@ def _store_hits(
     tally: _Tally,
     zone: ZoneInfo,
     counting: Counting | None,
+    size: int,
 ) -> _Read:
     """Write one row a term and document, and return what the documents say.
 
@@ -559,9 +557,9 @@ def _store_hits(
     groups = _groups(tally, _stored_order(catalogue, request_id, tally))
     _check_all_stored(sum(len(group.ids) - len(group.stored) for group in groups))
     pieces = [
-        [(item, tally.terms_of[tally.numbers[item]]) for item in group.stored[n : n + _PIECE]]
+        [(item, tally.terms_of[tally.numbers[item]]) for item in group.stored[n : n + size]]
         for group in groups
-        for n in range(0, len(group.stored), _PIECE)
+        for n in range(0, len(group.stored), size)
     ]
     counted = (
         counting(nodes, pieces)
@@ -628,54 +626,10 @@ def _groups(tally: _Tally, stored: Iterable[str]) -> list[_Group]:
     return groups
 
 
-Piece = list[tuple[str, "array[int]"]]
-"""Items, each with the places in the list of the terms that match it."""
-
-Counted = list[tuple[str, str, "array[int]"]]
-"""Items, each with the month it was sent in (empty: undated) and the occurrences of those terms."""
-
 Counting = Callable[[tuple[q.Node, ...], list[Piece]], Iterable[Counted]]
 """Counts the pieces by ``count_occurrences``, several at once and in any order."""
 
 _PIECE = 2_000
-
-
-def count_occurrences(
-    catalogue: Catalogue,
-    store: EvidenceStore,
-    request_id: str,
-    zone: ZoneInfo,
-    nodes: tuple[q.Node, ...],
-    piece: Piece,
-) -> Counted:
-    """Read some documents and count the occurrences of the terms that match each.
-
-    Args:
-        catalogue: Where the items are.
-        store: Gives their texts.
-        request_id: The request.
-        zone: Of the months.
-        nodes: Every term of the list, parsed.
-        piece: The documents. One that is not stored is left out of the answer.
-    """
-    counters = _counters(nodes)
-    terms_of = dict(piece)
-    counted: Counted = []
-    for document in documents(catalogue, store, request_id, list(terms_of), zone):
-        matching = terms_of[document.item_id]
-        children: tuple[str, ...] = ()
-        if any(counters[term].needs_children for term in matching):
-            children = child_texts(catalogue, store, request_id, document.family_id, document.item_id, zone)
-        fields = DocumentFields(document, children)
-        counts = array("L", (counters[term].count(fields) for term in matching))
-        month = document.sent_on.isoformat()[:7] if document.sent_on else _UNDATED
-        counted.append((document.item_id, month, counts))
-    return counted
-
-
-@lru_cache(maxsize=2)
-def _counters(nodes: tuple[q.Node, ...]) -> list[Occurrences]:
-    return [Occurrences(node) for node in nodes]
 
 
 _HIT_COLUMNS = ("request_id", "version", "term_no", "item_id", "family_id", "occurrences")
@@ -711,24 +665,6 @@ def _stored_order(catalogue: Catalogue, request_id: str, tally: _Tally) -> list[
     )
     with catalogue.read() as connection:
         return [item for item in connection.scalars(query) if item in tally.numbers]
-
-
-def child_texts(
-    catalogue: Catalogue,
-    store: EvidenceStore,
-    request_id: str,
-    family_id: str,
-    parent_id: str,
-    zone: ZoneInfo,
-) -> tuple[str, ...]:
-    """Return the texts of the items that an item directly carries."""
-    i = t.items.c
-    query = sa.select(i.item_id).where(
-        i.request_id == request_id, i.family_id == family_id, i.parent_id == parent_id
-    )
-    with catalogue.read() as connection:
-        found = list(connection.scalars(query))
-    return tuple(child.text for child in documents(catalogue, store, request_id, found, zone))
 
 
 # -- keeping a report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import os
 import sys
 from pathlib import Path
@@ -20,6 +21,9 @@ from cli.output import Exit, exit_code, run_progress, say, show, show_lines, who
 from cli.screenshots import screenshots_command
 from records.errors import DaylightError, Incomplete
 from records.settings import load_settings
+
+_COLLECT_AFTER = 50_000
+"""Objects made between two looks for cycles: what a command makes first are modules, and they stay."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -107,11 +111,9 @@ def run_command(
 ) -> None:
     """Collect, read, index, count and flag; resumes what an earlier run left."""
     if local:
-        from desk import pool
-
-        pool.start()  # first of all: it gets ready on another core
         from desk.run import run_local
 
+        gc.freeze()  # what is loaded stays, to the end of the command
         home = opened(context)
         with run_progress() as tell:
             counts = run_local(home, request_id, tell, take_over=take_over)
@@ -545,6 +547,7 @@ def doctor_command(context: typer.Context) -> None:
 
 def main() -> None:
     """Run the command; every expected error becomes one line of words and its exit code."""
+    gc.set_threshold(_COLLECT_AFTER)
     try:
         code = app(standalone_mode=False, prog_name="daylight")
     except DaylightError as error:

@@ -506,11 +506,11 @@ def _run_local(
     home: Home, request_id: str, run_key: str, tell: Callable[[Progress], None], *, take_over: bool
 ) -> Counts:
     out: Counts = {"request_id": request_id}
-    tell(Progress("open", 0, None, 0.0))
-    open_run(home, request_id, run_key, take_over=take_over)
-    with pool.workers(home.settings, request_id, reading=True) as workers:
+    with pool.workers(home.settings, request_id, reading=True) as workers:  # they get ready meanwhile
+        tell(Progress("open", 0, None, 0.0))
+        open_run(home, request_id, run_key, take_over=take_over)
         tell(Progress("plan", 0, None, 0.0))
-        plan(home, request_id, run_key)  # the workers get ready meanwhile
+        plan(home, request_id, run_key)
         _run_batches(home, request_id, workers, tell)
         tell(Progress("reconcile", 0, None, 0.0))
         out["reconcile"] = reconcile(home, request_id, run_key)

@@ -62,9 +62,10 @@ def main(registry: str, parent: int, scratch: str) -> None:
         isolation.withdraw(scratch)
     _harden(parent)
     module, _, attribute = registry.partition(":")
+    gc.disable()  # what is loaded stays
     extractors: Sequence[Extractor] = getattr(importlib.import_module(module), attribute)
-    gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(_COLLECT_AFTER)
     source = os.fdopen(jobs, "rb", buffering=1 << 16)
     _send(results, wire.ResultFrame(wire.READY, "", "", Extraction()))

@@ -11,6 +11,7 @@ _NEEDED = (
     "retention.suggest",
     "search.embedded",
     "search.occurrences",
+    "structlog",
 )
 
 

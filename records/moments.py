@@ -232,7 +232,10 @@ def post_moment(text: str) -> Moment:
 
 
 def _trusted(at: datetime, text: str, basis: Basis) -> Moment:
-    at = at.astimezone(UTC)
+    try:
+        at = at.astimezone(UTC)
+    except OverflowError:  # before the year 1
+        return Moment(None, text, Basis.NONE)
     if at < EARLIEST or at.year > datetime.now(UTC).year + 2:
         return Moment(None, text, Basis.NONE)
     return Moment(at, text, basis)

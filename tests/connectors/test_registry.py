@@ -141,6 +141,8 @@ def test_long_dates(text: str | None, at: str | None, basis: Basis) -> None:
         ("2025-03-04T09:15:00", ZONE, "2025-03-04T17:15:00+00:00", Basis.ASSUMED_ZONE),
         ("2025-03-04T09:15:00", None, None, Basis.NONE),
         ("0002-03-04T09:15:00Z", None, None, Basis.NONE),
+        ("0001-01-01T00:00:00+14:00", ZONE, None, Basis.NONE),
+        ("9999-12-31T23:00:00-14:00", ZONE, None, Basis.NONE),
         ("soon", ZONE, None, Basis.NONE),
         ("", ZONE, None, Basis.NONE),
     ],

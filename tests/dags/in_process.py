@@ -14,24 +14,37 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.dags import small
+
+if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
 
 ANSWERS = {"review": "Decisions are in", "approve": "Approve"}
 
 
-def answer_questions(folder: Path, home: Path, request_id: str, problems: list[str]) -> None:
-    """Answer each question once, through Airflow's own API application, without a server."""
-    try:
-        from airflow.api_fastapi.app import create_app
-        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-        from fastapi.testclient import TestClient
+def make_client() -> tuple[TestClient, dict[str, str]]:
+    """Return Airflow's own API application, without a server, and what signs one in."""
+    from airflow.api_fastapi.app import create_app
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from fastapi.testclient import TestClient
 
-        app = create_app()
-        client = TestClient(app, base_url="http://testserver")
-        token = app.state.auth_manager.generate_jwt(SimpleAuthManagerUser(username="pro", role="admin"))
-        headers = {"Authorization": f"Bearer {token}"}
+    app = create_app()
+    token = app.state.auth_manager.generate_jwt(SimpleAuthManagerUser(username="pro", role="admin"))
+    return TestClient(app, base_url="http://testserver"), {"Authorization": f"Bearer {token}"}
+
+
+def answer_questions(
+    client: TestClient,
+    headers: dict[str, str],
+    folder: Path,
+    home: Path,
+    request_id: str,
+    problems: list[str],
+) -> None:
+    """Answer each question once."""
+    try:
         waiting = dict(ANSWERS)
         while waiting:
             time.sleep(0.5)
@@ -66,10 +79,14 @@ def main() -> None:
     request_id = small.open_request(home, folder / "sources")
 
     from airflow.dag_processing.dagbag import DagBag
+    from sqlalchemy.orm import configure_mappers
 
     dag = DagBag(dag_folder=os.environ["AIRFLOW__CORE__DAGS_FOLDER"]).dags["records_request"]
     problems: list[str] = []
-    arguments = (folder, home, request_id, problems)
+    # Before there is a second thread: loading models in two threads at once locks both for ever.
+    client, headers = make_client()
+    configure_mappers()
+    arguments = (client, headers, folder, home, request_id, problems)
     threading.Thread(target=answer_questions, args=arguments, daemon=True).start()
     run = dag.test(run_conf={"request_id": request_id})
     tasks = sorted((task.task_id, task.map_index, str(task.state)) for task in run.get_task_instances())

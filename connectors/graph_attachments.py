@@ -64,6 +64,7 @@ class Attachments:
     place: ClassVar[str] = "attachments"
     label: ClassVar[str] = "Linked files of messages, attachments of events"
     right: ClassVar[str] = "Files.Read.All"
+    rights: ClassVar[tuple[str, ...]] = ("Files.Read.All", "Mail.Read", "Calendars.Read")
     options: ClassVar[Mapping[str, str]] = {}
     covers: ClassVar[tuple[str, ...]] = (
         "attachments: files that messages carry as a link (cloud attachments), as they are when fetched; all "

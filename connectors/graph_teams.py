@@ -484,6 +484,7 @@ class Chats(_OfChats):
     place: ClassVar[str] = "teams_chats"
     label: ClassVar[str] = "Teams chats"
     right: ClassVar[str] = "Chat.Read.All"
+    rights: ClassVar[tuple[str, ...]] = ("Chat.Read.All", "Files.Read.All")
     covers: ClassVar[tuple[str, ...]] = (
         "teams_chats: every message of the account's chats, group chats and meeting chats, with inline "
         "pictures, reactions, joins, leaves, renames and calls; edited ones as they are now, deleted ones as "
@@ -518,6 +519,7 @@ class Retained(_OfChats):
     place: ClassVar[str] = "teams_retained"
     label: ClassVar[str] = "Teams chats, messages kept by retention"
     right: ClassVar[str] = "Chat.Read.All"
+    rights: ClassVar[tuple[str, ...]] = ("Chat.Read.All", "Files.Read.All")
     covers: ClassVar[tuple[str, ...]] = (
         "teams_retained: messages of chats that a retention policy of the tenant keeps",
     )
@@ -547,6 +549,12 @@ class Channels(Messages):
     place: ClassVar[str] = "teams_channels"
     label: ClassVar[str] = "Teams channels"
     right: ClassVar[str] = "ChannelMessage.Read.All"
+    rights: ClassVar[tuple[str, ...]] = (
+        "ChannelMessage.Read.All",
+        "Team.ReadBasic.All",
+        "Channel.ReadBasic.All",
+        "Files.Read.All",
+    )
     covers: ClassVar[tuple[str, ...]] = (
         "teams_channels: every post and answer in all channels, private ones too, of each team that the "
         "account is a member of now",

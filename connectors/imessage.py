@@ -86,7 +86,7 @@ class Imessage(FileConnector):
         "everything else in a backup: not listed and not stored; other apps with messages are named",
     )
     tested_on: ClassVar[tuple[str, ...]] = (
-        "generated databases with the columns of iOS 6 and of iOS 18, of up to 10,000 rows",
+        "generated databases with the columns of iOS 6 and of iOS 18, of up to 1,000,000 rows",
         "6 message bodies, 3 histories of edits and 1 unsent message, samples of imessage-exporter",
     )
 

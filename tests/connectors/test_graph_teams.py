@@ -13,9 +13,20 @@ import pytest
 
 from connectors import graph_teams
 from connectors.microsoft_graph import MicrosoftGraph
+from connectors.rights import needed
 from extract.teams import MEDIA_TYPE
 from records.errors import AccessError, CursorExpired, ItemError, SettingsError
-from records.models import ExcludedItem, FailedItem, FoundItem, Part, Scope, Unreached, Window
+from records.models import (
+    Connection,
+    ExcludedItem,
+    FailedItem,
+    FoundItem,
+    Part,
+    Scope,
+    SourceContext,
+    Unreached,
+    Window,
+)
 from records.vocabulary import Kind, Reach, WarningCode
 from tests.connectors.builders import ALWAYS, SECRET, ZONE, everything
 from tests.connectors.built_graph import ACCOUNT, context_of, native_of, with_teams
@@ -566,3 +577,20 @@ def test_nothing_of_names_words_or_secrets_is_logged(served, graph, caplog):
         assert not [value for value in values if isinstance(value, FailedItem)]
     for kept in (ACCOUNT, "Okafor", "thread.v2", CLIENT_SECRET, "fake-token", SECRET):
         assert kept not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("place", "rights"),
+    [
+        ("teams_chats", {"Chat.Read.All", "Files.Read.All"}),
+        ("teams_channels",
+         {"ChannelMessage.Read.All", "Team.ReadBasic.All", "Channel.ReadBasic.All", "Files.Read.All"}),
+        ("attachments", {"Files.Read.All", "Mail.Read", "Calendars.Read"}),
+        ("mail", {"Mail.Read"}),
+    ],
+)  # fmt: skip
+def test_a_place_says_every_right_that_it_needs(place: str, rights: set[str]) -> None:
+    connection = Connection("m365", "", "app", "secret", {"tenant": "t"})
+    about = SourceContext("s1", "c1", None, ZONE, connection=connection, account=ACCOUNT, places=(place,))
+    (found,) = needed("microsoft_graph", about)
+    assert found.names == rights

@@ -13,24 +13,19 @@ from dataclasses import replace
 from typing import ClassVar
 
 from connectors.base import FileConnector, still_there
-from connectors.bytesource import HELD, Handle
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import INSIDE, OpenZips, PackageFile, list_package
-from connectors.folders import is_apple_double, is_system_name
-from connectors.mailhead import file_item
+from connectors.export_files import INSIDE, OpenZips, PackageFile, list_package, plain_item
 from records.errors import ItemError
 from records.models import (
     EMPTY,
-    ExcludedItem,
     Expected,
-    FailedItem,
     Part,
     Scope,
     SourceContext,
     Window,
     Yielded,
 )
-from records.vocabulary import Kind, Reason, WarningCode
+from records.vocabulary import Reason
 
 FILES = "."
 HEAD = 4 << 10
@@ -168,19 +163,7 @@ class ChatFiles(FileConnector):
                 yield self._file(file, window, opened)
 
     def _file(self, file: PackageFile, window: Window, opened: OpenZips) -> Yielded:
-        name = file.name
-        try:
-            size = file.size()
-            with file.stream(opened.of(file)) as stream:
-                head = stream.read(HELD + 1)
-        except ItemError as error:
-            return FailedItem(file.key, Kind.FILE, "", error.reason, error.detail, name)
-        if is_system_name(name) or is_apple_double(name, head) or "__MACOSX" in file.inner.split("/"):
-            return ExcludedItem(file.key, Kind.FILE, "", Reason.EXPORT_SCAFFOLDING, "system_file", name)
-        handle: Handle = head if len(head) <= HELD else file.stream
-        warnings = (WarningCode.NAME_CHANGED,) if file.member is not None and file.member.odd_name else ()
-        about = self._about(file) or EMPTY
-        return file_item(file.key, "", size, window, handle, name=name, metadata=about, warnings=warnings)
+        return plain_item(file, window, opened, about=lambda _: self._about(file) or EMPTY)
 
 
 def _whole(file: PackageFile) -> bytes:

@@ -105,6 +105,13 @@ class PackageFile:
             return PlainSource(self.path)
         return StreamSource(self.stream())
 
+    def size_or_zero(self) -> int:
+        """Return its bytes; 0 when they cannot be told."""
+        try:
+            return self.size()
+        except ItemError:
+            return 0
+
     def head(self, size: int = _HEAD, opened: zipfile.ZipFile | None = None) -> bytes:
         """Return its first bytes; empty when it cannot be read."""
         try:
@@ -180,6 +187,15 @@ class Archive:
         """Return its members; raises as ``opened`` does."""
         with self.opened() as (_, files):
             return files
+
+    def as_source(self, *, alone: bool) -> list[PackageFile]:
+        """Return its members with keys of the source: where it is the source alone, its name is in no key.
+
+        Raises:
+            ItemError: As ``opened`` does.
+        """
+        before = "" if alone else f"{self.key}{INSIDE}/"
+        return [replace(file, key=before + file.inner) for file in self.files()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +276,39 @@ def missing_numbers(names: Iterable[str], pattern: re.Pattern[str]) -> list[str]
         width = len(next(iter(there.values())))
         lost += [f"{stem}{n:0{width}}{rest}" for n in range(1, max(there)) if n not in there]
     return lost
+
+
+def plain_item(
+    file: PackageFile,
+    window: Window,
+    opened: OpenZips,
+    *,
+    about: Callable[[bytes], Mapping[str, str]] = lambda _: EMPTY,
+    scaffolding: str = "",
+) -> Yielded:
+    """Return a file of a source as a file, whatever is in it; without a cursor.
+
+    Args:
+        file: The file.
+        window: The request's days.
+        opened: Zips that are open.
+        about: Returns its facts by its first bytes; asked only for what becomes an item.
+        scaffolding: What it is to the export, where it is no record; empty for one.
+    """
+    name = file.name
+    try:
+        size = file.size()
+        with file.stream(opened.of(file)) as stream:
+            head = stream.read(HELD + 1)
+    except ItemError as error:
+        return FailedItem(file.key, Kind.FILE, "", error.reason, error.detail, name)
+    if is_system_name(name) or is_apple_double(name, head) or "__MACOSX" in file.inner.split("/"):
+        scaffolding = "system_file"
+    if scaffolding:
+        return ExcludedItem(file.key, Kind.FILE, "", Reason.EXPORT_SCAFFOLDING, scaffolding, name)
+    handle: Handle = head if len(head) <= HELD else file.stream
+    warnings = (WarningCode.NAME_CHANGED,) if file.member is not None and file.member.odd_name else ()
+    return file_item(file.key, "", size, window, handle, name=name, metadata=about(head), warnings=warnings)
 
 
 class PackageConnector(FileConnector):

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, ClassVar
 from connectors.asking import Refused
 from connectors.google_auth import Google, not_given
 from connectors.mailhead import placed, span_placed
+from connectors.places import cut_in_time
 from records import canonical
 from records.errors import AccessError, CursorExpired, ItemError, SettingsError
 from records.models import (
@@ -163,14 +164,8 @@ class Drive:
             (str(file.get("createdTime", "")), int(file.get("size", 0)))
             for file in self._listed(scope, _CUT_FIELDS, "", "").values()
         )
-        first, number, items, size = "", 0, 0, 0
-        for place, (created, grows) in enumerate(files):
-            full = items and (items >= max_items or size + grows > max_bytes)
-            if full and created != files[place - 1][0]:
-                yield self._part(scope, number, (first, created), items, size)
-                first, number, items, size = created, number + 1, 0, 0
-            items, size = items + 1, size + grows
-        yield self._part(scope, number, (first, ""), items, size)
+        for number, (first, before, items, size) in enumerate(cut_in_time(files, max_items, max_bytes)):
+            yield self._part(scope, number, (first, before), items, size)
 
     def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
         """Yield the files, by creation and id, each before its earlier revisions.

@@ -31,6 +31,7 @@ from connectors.graph_limits import FILES, within
 from connectors.graph_mail import instant
 from connectors.mailhead import placed, span_placed
 from connectors.microsoft import Service, not_given, user_path
+from connectors.places import cut_in_time
 from records import canonical
 from records.errors import AccessError, CursorExpired, ItemError, SettingsError
 from records.models import (
@@ -177,14 +178,8 @@ class Drives(ABC):
         files = sorted((_created(file), int(file.get("size") or 0)) for file in tree.files.values())
         most_items = max(max_items, -(-len(files) // MOST_PARTS))
         most_bytes = max(max_bytes, -(-sum(size for _, size in files) // MOST_PARTS))
-        first, number, items, size = "", 0, 0, 0
-        for place, (created, grows) in enumerate(files):
-            full = items and (items >= most_items or size + grows > most_bytes)
-            if full and created != files[place - 1][0]:
-                yield self._part(scope, number, (first, created), items, size)
-                first, number, items, size = created, number + 1, 0, 0
-            items, size = items + 1, size + grows
-        yield self._part(scope, number, (first, ""), items, size)
+        for number, (first, before, items, size) in enumerate(cut_in_time(files, most_items, most_bytes)):
+            yield self._part(scope, number, (first, before), items, size)
 
     def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
         """Yield the files, by creation and id, each before its earlier versions.
@@ -394,11 +389,66 @@ class OneDrive(Drives):
         return self._kept_elsewhere()
 
 
-class Sites(Drives):
+class _Named(Drives):
+    """Base of readers of what the request names by addresses.
+
+    Attributes:
+        kind: What an address leads to, in coverage.
+        what: In words.
+        astray: What an address is that leads nowhere.
+        remedy: What to do then.
+    """
+
+    kind: ClassVar[str]
+    what: ClassVar[str]
+    astray: ClassVar[str]
+    remedy: ClassVar[str]
+
+    def __init__(self, service: Service, context: SourceContext) -> None:
+        """Keep what is needed; nothing is asked yet."""
+        super().__init__(service, context)
+        self._refused: list[Unreached] = []
+
+    def check(self) -> None:
+        """Prove that each address leads somewhere."""
+        for number, address in enumerate(named(self._context, self.place), 1):
+            try:
+                self._behind(address)
+            except Refused as error:
+                raise AccessError(
+                    f"source {self._context.source_id}: address {number} of `{self.place}` {self.astray} "
+                    f"that the service gives ({error.code or error.detail}); {self.remedy}"
+                ) from error
+
+    @abstractmethod
+    def _behind(self, address: str) -> File:
+        """Return what an address leads to."""
+
+    def _all(self) -> Iterator[File]:
+        """Yield what the addresses lead to; what is refused is kept for ``unreached``."""
+        self._refused = []
+        for number, address in enumerate(named(self._context, self.place), 1):
+            try:
+                found = self._behind(address)
+            except (Denied, Refused) as error:
+                self._cannot(str(number), f"Address {number} of the request's {self.what}", error)
+                continue
+            yield found
+
+    def _cannot(self, key: str, label: str, error: Denied | Refused) -> None:
+        code = error.code or "refused"
+        self._refused.append(Unreached(f"{self.place}/{key}", label, self.kind, Reach.REFUSED, code))
+
+
+class Sites(_Named):
     """Libraries of the SharePoint sites that the request names, with those below them."""
 
     place: ClassVar[str] = "sites"
     label: ClassVar[str] = "SharePoint sites"
+    kind: ClassVar[str] = "site"
+    what: ClassVar[str] = "sites"
+    astray: ClassVar[str] = "is no site"
+    remedy: ClassVar[str] = "write it as a browser shows it"
     right: ClassVar[str] = "Sites.Read.All"
     options: ClassVar[Mapping[str, str]] = {
         **Drives.options,
@@ -412,32 +462,10 @@ class Sites(Drives):
         "sites that the request does not name",
     )
 
-    def __init__(self, service: Service, context: SourceContext) -> None:
-        """Keep what is needed; nothing is asked yet."""
-        super().__init__(service, context)
-        self._refused: list[Unreached] = []
-
-    def check(self) -> None:
-        """Prove that each site can be seen."""
-        for number, address in enumerate(named(self._context, self.place), 1):
-            try:
-                self._site(address)
-            except Refused as error:
-                raise AccessError(
-                    f"source {self._context.source_id}: address {number} of `sites` is no site that the "
-                    f"service gives ({error.code or error.detail}); write it as a browser shows it"
-                ) from error
-
     def scopes(self) -> Iterator[Scope]:
         """List the libraries."""
-        self._refused = []
         seen: set[str] = set()
-        for number, address in enumerate(named(self._context, self.place), 1):
-            try:
-                top = self._site(address)
-            except (Denied, Refused) as error:
-                self._cannot(f"{number}", f"Address {number} of the request's sites", error)
-                continue
+        for top in self._all():
             for drive, label in self._below(top, _title(top)):
                 if drive["id"] not in seen:
                     seen.add(drive["id"])
@@ -459,7 +487,7 @@ class Sites(Drives):
             "lists",
         )
 
-    def _site(self, address: str) -> Mapping[str, Any]:
+    def _behind(self, address: str) -> Mapping[str, Any]:
         """Return a site (https://learn.microsoft.com/graph/api/site-getbypath)."""
         parts = urlsplit(address)
         path = quote(parts.path.rstrip("/"), safe="/%")
@@ -482,16 +510,16 @@ class Sites(Drives):
         for one in below:
             yield from self._below(one, f"{label}/{_title(one)}")
 
-    def _cannot(self, key: str, label: str, error: Denied | Refused) -> None:
-        code = error.code or "refused"
-        self._refused.append(Unreached(f"{self.place}/{key}", label, "site", Reach.REFUSED, code))
 
-
-class Shared(Drives):
+class Shared(_Named):
     """Files and folders of others that the request names."""
 
     place: ClassVar[str] = "shared"
     label: ClassVar[str] = "Files shared with the account"
+    kind: ClassVar[str] = "shared"
+    what: ClassVar[str] = "shared files"
+    astray: ClassVar[str] = "leads to nothing"
+    remedy: ClassVar[str] = "copy it anew from the file's page"
     options: ClassVar[Mapping[str, str]] = {
         **Drives.options,
         "shared": "addresses of files and folders that are shared with the account, with blanks between",
@@ -504,34 +532,10 @@ class Shared(Drives):
         "since November 2026",
     )
 
-    def __init__(self, service: Service, context: SourceContext) -> None:
-        """Keep what is needed; nothing is asked yet."""
-        super().__init__(service, context)
-        self._refused: list[Unreached] = []
-
-    def check(self) -> None:
-        """Prove that each address leads somewhere."""
-        for number, address in enumerate(named(self._context, self.place), 1):
-            try:
-                self._behind(address)
-            except Refused as error:
-                raise AccessError(
-                    f"source {self._context.source_id}: address {number} of `shared` leads to nothing that "
-                    f"the service gives ({error.code or error.detail}); copy it anew from the file's page"
-                ) from error
-
     def scopes(self) -> Iterator[Scope]:
         """List what the addresses lead to."""
-        self._refused = []
         seen: set[str] = set()
-        for number, address in enumerate(named(self._context, self.place), 1):
-            try:
-                item = self._behind(address)
-            except (Denied, Refused) as error:
-                label, code = f"Address {number} of the request's shared files", error.code or "refused"
-                key = f"{self.place}/{number}"
-                self._refused.append(Unreached(key, label, "shared", Reach.REFUSED, code))
-                continue
+        for item in self._all():
             drive = str((item.get("parentReference") or {}).get("driveId", ""))
             key = f"{self.place}/{drive}/{item['id']}"
             if key not in seen:

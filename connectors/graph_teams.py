@@ -425,6 +425,8 @@ class _OfChats(Messages):
     """What the readers of chats have in common."""
 
     label: ClassVar[str]
+    right: ClassVar[str] = "Chat.Read.All"
+    rights: ClassVar[tuple[str, ...]] = ("Chat.Read.All", "Files.Read.All")
 
     def __init__(self, service: Service, context: SourceContext) -> None:
         super().__init__(service, context)
@@ -483,8 +485,6 @@ class Chats(_OfChats):
 
     place: ClassVar[str] = "teams_chats"
     label: ClassVar[str] = "Teams chats"
-    right: ClassVar[str] = "Chat.Read.All"
-    rights: ClassVar[tuple[str, ...]] = ("Chat.Read.All", "Files.Read.All")
     covers: ClassVar[tuple[str, ...]] = (
         "teams_chats: every message of the account's chats, group chats and meeting chats, with inline "
         "pictures, reactions, joins, leaves, renames and calls; edited ones as they are now, deleted ones as "
@@ -518,8 +518,6 @@ class Retained(_OfChats):
 
     place: ClassVar[str] = "teams_retained"
     label: ClassVar[str] = "Teams chats, messages kept by retention"
-    right: ClassVar[str] = "Chat.Read.All"
-    rights: ClassVar[tuple[str, ...]] = ("Chat.Read.All", "Files.Read.All")
     covers: ClassVar[tuple[str, ...]] = (
         "teams_retained: messages of chats that a retention policy of the tenant keeps",
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -19,15 +18,13 @@ from typing import ClassVar, TypeVar
 
 import apsw
 
-from connectors import zips
 from connectors.base import FileConnector, check_access, still_there
 from connectors.bytesource import HELD, Handle
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import PackageFile
-from connectors.folders import is_apple_double, is_system_name
+from connectors.export_files import OpenZips, PackageFile, plain_item
 from connectors.imessage_database import LAST, MOST_LISTED, Database, Row, opened
 from connectors.imessage_files import FILES, Handed, Place, apps_in, list_handed
-from connectors.mailhead import file_item, placed
+from connectors.mailhead import placed
 from connectors.mbox import SeenHashes, prefix_of
 from records import canonical
 from records.errors import AccessError, ItemError, SettingsError
@@ -188,7 +185,8 @@ class Imessage(FileConnector):
                 yield from _files(handed, window, read_number(cursor), stack)
                 return
             database = stack.enter_context(opened(place.file, place.beside))
-            reading = _Reading(self._context.custodian_id, place, database, window, _Archives(stack))
+            archives = stack.enter_context(OpenZips())
+            reading = _Reading(self._context.custodian_id, place, database, window, archives)
             yield from reading.values(*_bounds(part), cursor)
 
     def _handed(self) -> Handed:
@@ -244,26 +242,11 @@ def _bounds(part: Part) -> tuple[int, int | None]:
     return (-LAST - 1 if first is None else first), stated["before"]
 
 
-class _Archives:
-    """The zip that attachments are in, opened once and closed with the reading."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._open: dict[str, zipfile.ZipFile] = {}
-
-    def of(self, file: PackageFile) -> zipfile.ZipFile | None:
-        if file.member is None:
-            return None
-        if file.path not in self._open:
-            self._open[file.path] = self._stack.enter_context(zips.opened(file.path))
-        return self._open[file.path]
-
-
 class _Reading:
     """The reading of one part of a database."""
 
     def __init__(
-        self, custodian: str, place: Place, database: Database, window: Window, archives: _Archives
+        self, custodian: str, place: Place, database: Database, window: Window, archives: OpenZips
     ) -> None:
         self._custodian = custodian
         self._place = place
@@ -570,7 +553,7 @@ def _reaction(row: Row) -> str:
 
 
 def _files(handed: Handed, window: Window, done: int, stack: ExitStack) -> Iterator[Yielded]:
-    archives = _Archives(stack)
+    archives = stack.enter_context(OpenZips())
     described = handed.scaffolding()
     for number, file in enumerate(handed.rest(), 1):
         if number > done:
@@ -579,26 +562,19 @@ def _files(handed: Handed, window: Window, done: int, stack: ExitStack) -> Itera
 
 
 def _other_file(
-    file: PackageFile, handed: Handed, window: Window, archives: _Archives, *, described: bool
+    file: PackageFile, handed: Handed, window: Window, archives: OpenZips, *, described: bool
 ) -> Yielded:
-    name = file.name
-    try:
-        size = file.size()
-        with file.stream(archives.of(file)) as stream:
-            head = stream.read(HELD + 1)
-    except ItemError as error:
-        return FailedItem(file.key, Kind.FILE, "", error.reason, error.detail, name)
-    if described:
-        return ExcludedItem(file.key, Kind.FILE, "", Reason.EXPORT_SCAFFOLDING, "backup_list", name)
-    if is_system_name(name) or is_apple_double(name, head) or "__MACOSX" in file.inner.split("/"):
-        return ExcludedItem(file.key, Kind.FILE, "", Reason.EXPORT_SCAFFOLDING, "system_file", name)
     place = handed.places.get(file.key)
-    handle: Handle = head if len(head) <= HELD else file.stream
-    odd = file.member is not None and file.member.odd_name
-    warnings = (WarningCode.NAME_CHANGED,) if odd else ()
-    metadata = EMPTY if place is None else _about_database(place)
-    found = file_item(file.key, "", size, window, handle, name=name, metadata=metadata, warnings=warnings)
-    return found if place is None else replace(found, media_type=DATABASE_TYPE)
+    found = plain_item(
+        file,
+        window,
+        archives,
+        about=lambda _: EMPTY if place is None else _about_database(place),
+        scaffolding="backup_list" if described else "",
+    )
+    if place is None or not isinstance(found, FoundItem):
+        return found
+    return replace(found, media_type=DATABASE_TYPE)
 
 
 def _about_database(place: Place) -> dict[str, str]:

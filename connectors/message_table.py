@@ -36,7 +36,7 @@ from records.models import (
     Window,
     Yielded,
 )
-from records.moments import local_moment
+from records.moments import as_facts, local_moment
 from records.vocabulary import Basis, Kind, Reason, WarningCode
 
 if TYPE_CHECKING:
@@ -138,10 +138,7 @@ class MessageTable(FileConnector):
         outside, codes = placed(moment, window, dated=True)
         if outside:
             return ExcludedItem(key, Kind.CHAT, "", Reason.OUTSIDE_WINDOW, "", None, moment)
-        about = layout.facts | {"at_text": moment.text, "at_basis": moment.basis.value}
-        about["group"] = layout.group(cells, file)
-        if moment.at is not None:
-            about["at"] = canonical.utc_text(moment.at)
+        about = layout.facts | as_facts(moment) | {"group": layout.group(cells, file)}
         warnings = (
             *((WarningCode.HEADER_DEFECT,) if len(cells) != len(layout.header) else ()),
             *((WarningCode.DELETED,) if _says_yes(layout.value(cells, "deleted")) else ()),

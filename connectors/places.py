@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
 
 from connectors.asking import Refused
@@ -50,6 +50,28 @@ class PlaceReader(Protocol):
 
     def open(self, item: FoundItem) -> BinaryIO:
         """Return native bytes."""
+
+
+def cut_in_time(
+    files: Iterable[tuple[str, int]], max_items: int, max_bytes: int
+) -> Iterator[tuple[str, str, int, int]]:
+    """Cut files into ranges of time of about a size; files of one time are never parted.
+
+    Args:
+        files: Time and bytes of each, by time; times that are texts in the order of what they say.
+        max_items: Files a range, but for those of one time.
+        max_bytes: Bytes a range, likewise.
+
+    Yields:
+        First time of a range, that of the next one (both empty at the ends), files and bytes.
+    """
+    first, last, items, size = "", "", 0, 0
+    for at, grows in files:
+        if items and at != last and (items >= max_items or size + grows > max_bytes):
+            yield first, at, items, size
+            first, items, size = at, 0, 0
+        last, items, size = at, items + 1, size + grows
+    yield first, "", items, size
 
 
 R = TypeVar("R", bound=PlaceReader)

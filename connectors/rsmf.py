@@ -27,11 +27,10 @@ from connectors import zips
 from connectors.base import FileConnector, check_access, still_there
 from connectors.bytesource import HELD, Handle, StreamSource
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import INSIDE, PackageFile, list_package
+from connectors.export_files import INSIDE, OpenZips, PackageFile, list_package, plain_item
 from connectors.export_tables import clean
 from connectors.folders import storable
 from connectors.json_objects import Cut, objects_of
-from connectors.loose_files import loose_item
 from connectors.mailhead import file_item, header_end, placed
 from records import canonical
 from records.errors import ItemError, SettingsError
@@ -154,9 +153,11 @@ class Rsmf(FileConnector):
             ItemError: It cannot be opened.
         """
         listing, done = self._listing(), read_number(cursor)
+        made: Iterator[Yielded]
         with ExitStack() as held:
             if part.scope.key == FILES:
-                made = iter([_loose(file, window) for file in listing.others])
+                zips_here = held.enter_context(OpenZips())
+                made = (plain_item(file, window, zips_here) for file in listing.others)
             else:
                 made = _values(held.enter_context(_opened(listing, part.scope.key)), window)
             for number, value in enumerate(made, 1):
@@ -440,15 +441,6 @@ def _attachment(name: str, file: _File, event: str, window: Window) -> Yielded:
     handle: Handle = head if len(head) <= HELD else file.open
     about = {"attached_to": event} if event else EMPTY
     return file_item(file.key, "", file.size, window, handle, name=shown, metadata=about)
-
-
-def _loose(file: PackageFile, window: Window) -> Yielded:
-    if file.member is None and file.problem is None:
-        return loose_item(file.path, file.key, "", window, file.name)
-    try:
-        return _attachment(file.name, _File(file.key, file.size(), file.stream), "", window)
-    except ItemError as error:
-        return FailedItem(file.key, Kind.FILE, "", error.reason, error.detail, file.name)
 
 
 @dataclass(frozen=True, slots=True)

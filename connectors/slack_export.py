@@ -16,16 +16,14 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from connectors.base import FileConnector, check_access, still_there
-from connectors.bytesource import HELD, Handle
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import INSIDE, Archive, OpenZips, PackageFile, list_package
-from connectors.folders import is_apple_double, is_system_name, storable
+from connectors.export_files import OpenZips, PackageFile, list_package, plain_item
+from connectors.folders import storable
 from connectors.json_lists import listed_objects
-from connectors.mailhead import file_item, placed
+from connectors.mailhead import placed
 from records import canonical
 from records.errors import ItemError, SettingsError
 from records.models import (
-    EMPTY,
     NO_MOMENT,
     ExcludedItem,
     Expected,
@@ -147,7 +145,7 @@ class SlackExport(FileConnector):
         days = export.conversation(scope.key).days
         cuts, size = [0], 0
         for number, day in enumerate(days):
-            grows = _size(day)
+            grows = day.size_or_zero()
             if number > cuts[-1] and size + grows > max_bytes:
                 cuts.append(number)
                 size = 0
@@ -155,7 +153,7 @@ class SlackExport(FileConnector):
         for number, first in enumerate(cuts):
             before = cuts[number + 1] if number + 1 < len(cuts) else len(days)
             spec = canonical.dumps({"v": 1, "first": first, "before": before}) if len(cuts) > 1 else ""
-            yield Part(scope, number, spec, None, sum(_size(day) for day in days[first:before]))
+            yield Part(scope, number, spec, None, sum(day.size_or_zero() for day in days[first:before]))
 
     def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
         """Yield the messages of a conversation in the order of its day files, or the export's own files.
@@ -168,7 +166,7 @@ class SlackExport(FileConnector):
         done = read_number(cursor)
         with OpenZips() as opened:
             if part.scope.key == FILES:
-                made = (_file(file, window, opened) for file in export.files)
+                made = (plain_item(file, window, opened) for file in export.files)
             else:
                 conversation = export.conversation(part.scope.key)
                 first, before = _days(part, len(conversation.days))
@@ -281,7 +279,7 @@ def _read_export(path: str) -> _Export:
     broken: dict[str, ItemError] = {}
     for key in sorted(package.archives):
         try:
-            files += _members(package.archives[key], alone=len(package.archives) == 1)
+            files += package.archives[key].as_source(alone=len(package.archives) == 1)
         except ItemError as error:
             broken[key] = error
     folders: dict[str, dict[str, PackageFile]] = {}
@@ -309,15 +307,6 @@ def _read_export(path: str) -> _Export:
         names |= workspace.names
         people |= workspace.people
     return _Export(workspaces, conversations, rest, broken, _held(rest), names, people)
-
-
-def _members(archive: Archive, *, alone: bool) -> list[PackageFile]:
-    """Return what a zip holds; one zip alone is the export, so its name is no part of any key."""
-    return [replace(file, key=file.inner) if alone else _below(file, archive) for file in archive.files()]
-
-
-def _below(file: PackageFile, archive: Archive) -> PackageFile:
-    return replace(file, key=f"{archive.key}{INSIDE}/{file.inner}")
 
 
 def _workspace(folder: str, held: Mapping[str, PackageFile]) -> _Workspace:
@@ -406,13 +395,6 @@ def _held(files: tuple[PackageFile, ...]) -> dict[str, PackageFile]:
         if re.fullmatch(r"F[A-Z0-9]{5,30}", stated):
             held.setdefault(stated, file)
     return held
-
-
-def _size(file: PackageFile) -> int:
-    try:
-        return file.size()
-    except ItemError:
-        return 0
 
 
 def _days(part: Part, count: int) -> tuple[int, int]:
@@ -521,23 +503,6 @@ def _states(message: Mapping[str, Any]) -> tuple[WarningCode, ...]:
         *((WarningCode.EDITED,) if edited else ()),
         *((WarningCode.DELETED,) if deleted else ()),
     )
-
-
-def _file(file: PackageFile, window: Window, opened: OpenZips) -> Yielded:
-    """Return a file of the export that is no day file."""
-    name = file.name
-    try:
-        size = file.size()
-        with file.stream(opened.of(file)) as stream:
-            head = stream.read(HELD + 1)
-    except ItemError as error:
-        return FailedItem(file.key, Kind.FILE, "", error.reason, error.detail, name)
-    if is_system_name(name) or is_apple_double(name, head) or "__MACOSX" in file.key.split("/"):
-        return ExcludedItem(file.key, Kind.FILE, "", Reason.EXPORT_SCAFFOLDING, "system_file", name)
-    handle: Handle = head if len(head) <= HELD else file.stream
-    odd = file.member is not None and file.member.odd_name
-    warnings = (WarningCode.NAME_CHANGED,) if odd else ()
-    return file_item(file.key, "", size, window, handle, name=name, metadata=EMPTY, warnings=warnings)
 
 
 def _count_day(day: PackageFile, export: _Export, opened: OpenZips) -> int | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from connectors.export_files import INSIDE, Archive, OpenZips, PackageFile, list_package
+from connectors.export_files import OpenZips, PackageFile, list_package
 from connectors.folders import storable
 from connectors.social_layouts import (
     HEAD,
@@ -246,7 +246,7 @@ def read_downloads(path: str) -> Downloads:
     broken: dict[str, ItemError] = {}
     for key in sorted(package.archives):
         try:
-            files += _members(package.archives[key], alone=len(package.archives) == 1 and not package.loose)
+            files += package.archives[key].as_source(alone=len(package.archives) == 1 and not package.loose)
         except ItemError as error:
             broken[key] = error
     files.sort(key=lambda file: file.key)
@@ -267,12 +267,6 @@ def read_downloads(path: str) -> Downloads:
         {top_of(file.inner)[1]: file for file in reversed(files)},
         {file.name: file for file in reversed(files) if file.inner.rpartition("/")[0].endswith("_media")},
     )  # fmt: skip
-
-
-def _members(archive: Archive, *, alone: bool) -> list[PackageFile]:
-    """Return what a zip holds; one zip alone is the source, so its name is no part of any key."""
-    before = "" if alone else f"{archive.key}{INSIDE}/"
-    return [replace(file, key=before + file.inner) for file in archive.files()]
 
 
 def _place(file: PackageFile) -> str:

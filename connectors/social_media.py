@@ -16,11 +16,9 @@ from typing import Any, ClassVar
 
 from connectors import social_meta, social_x
 from connectors.base import FileConnector, check_access, still_there
-from connectors.bytesource import HELD, Handle
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import OpenZips, PackageFile
-from connectors.folders import is_apple_double, is_system_name
-from connectors.mailhead import file_item, placed
+from connectors.export_files import OpenZips, PackageFile, plain_item
+from connectors.mailhead import placed
 from connectors.social_counts import expected_of
 from connectors.social_exports import (
     Downloads,
@@ -149,10 +147,10 @@ class SocialMedia(FileConnector):
         downloads = self._downloads()
         downloads.raise_if_not_read(scope.key)
         if scope.key != FILES:
-            size = sum(_size(part.file) for part in downloads.list(scope.key).parts)
+            size = sum(part.file.size_or_zero() for part in downloads.list(scope.key).parts)
             yield Part(scope, size_bytes=size)
             return
-        sizes = [_size(file) for file in downloads.files.values()] + [0] * len(downloads.lost)
+        sizes = [file.size_or_zero() for file in downloads.files.values()] + [0] * len(downloads.lost)
         cuts, items, size = [0], 0, 0
         for number, grows in enumerate(sizes):
             if items and (items + 1 > max_items or size + grows > max_bytes):
@@ -250,13 +248,6 @@ def _label(one: RecordList, downloads: Downloads) -> str:
     return f"{what} ({shown})" if shown else what
 
 
-def _size(file: PackageFile) -> int:
-    try:
-        return file.size()
-    except ItemError:
-        return 0
-
-
 def _records_of(
     part: RecordFile, one: RecordList, names: social_x.Names, opened: OpenZips
 ) -> Iterator[Record]:
@@ -350,21 +341,13 @@ def _facts(one: RecordList, downloads: Downloads) -> dict[str, str]:
 
 def _file(file: PackageFile, downloads: Downloads, window: Window, opened: OpenZips) -> Yielded:
     """Return a file that is no list of records."""
-    name = file.name
-    try:
-        size = file.size()
-        with file.stream(opened.of(file)) as stream:
-            head = stream.read(HELD + 1)
-    except ItemError as error:
-        return FailedItem(file.key, Kind.FILE, "", error.reason, error.detail, name)
-    if is_system_name(name) or is_apple_double(name, head) or "__MACOSX" in file.key.split("/"):
-        return ExcludedItem(file.key, Kind.FILE, "", Reason.EXPORT_SCAFFOLDING, "system_file", name)
-    if _is_scaffolding(file, downloads):
-        return ExcludedItem(file.key, Kind.FILE, "", Reason.EXPORT_SCAFFOLDING, "viewer", name)
-    handle: Handle = head if len(head) <= HELD else file.stream
-    warnings = (WarningCode.NAME_CHANGED,) if file.member is not None and file.member.odd_name else ()
-    facts = _file_facts(file, head, downloads)
-    return file_item(file.key, "", size, window, handle, name=name, metadata=facts, warnings=warnings)
+    return plain_item(
+        file,
+        window,
+        opened,
+        about=lambda head: _file_facts(file, head, downloads),
+        scaffolding="viewer" if _is_scaffolding(file, downloads) else "",
+    )
 
 
 def _is_scaffolding(file: PackageFile, downloads: Downloads) -> bool:

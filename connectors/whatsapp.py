@@ -31,7 +31,7 @@ from records.models import (
     Window,
     Yielded,
 )
-from records.moments import local_moment
+from records.moments import as_facts, local_moment
 from records.vocabulary import Basis, Kind, Reach, Reason, WarningCode
 
 MESSAGE_TYPE = "application/x-whatsapp-message"
@@ -195,11 +195,7 @@ def _values(
         yield ExcludedItem(key, Kind.CHAT, "", Reason.OUTSIDE_WINDOW, "", None, moment)
         yield from missing
         return
-    metadata = {
-        **about, "body_at": str(entry.body_at), "at_text": moment.text, "at_basis": moment.basis.value,
-    }  # fmt: skip
-    if moment.at is not None:
-        metadata["at"] = canonical.utc_text(moment.at)
+    metadata = {**about, **as_facts(moment), "body_at": str(entry.body_at)}
     if entry.author:
         metadata["author"] = entry.author
     if entry.system:

@@ -29,7 +29,7 @@ from records.models import (
     Window,
     Yielded,
 )
-from records.moments import local_moment
+from records.moments import as_facts, local_moment
 from records.vocabulary import Basis, Kind, Reason
 
 MESSAGE_TYPE = "application/x-zoom-message"
@@ -177,9 +177,7 @@ def _messages(
         if outside:
             yield ExcludedItem(key, Kind.CHAT, "", Reason.OUTSIDE_WINDOW, "", None, moment)
             continue
-        metadata = about | {"at_text": moment.text, "at_basis": moment.basis.value}
-        if moment.at is not None:
-            metadata["at"] = canonical.utc_text(moment.at)
+        metadata = about | as_facts(moment)
         yield FoundItem(
             key, Kind.CHAT, "", None, MESSAGE_TYPE, len(message), moment, metadata, codes, message
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import BinaryIO, ClassVar
 
 from lxml import etree, html
 
 from extract import charsets
+from extract.json_fields import members_of
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import Address, Extraction, Fields, Moment
@@ -16,7 +16,6 @@ from records.vocabulary import Kind, Reason, WarningCode
 
 MEDIA_TYPE = "application/x-google-voice+html"
 
-_PERSON = re.compile(r"(?P<name>[^<>]*?)\s*<(?P<address>[^<>]+)>")
 _OWNER = "Me"
 _NO_WORDS = frozenset({"MMS Received", "MMS Sent"})
 """What stands where a message has media alone."""
@@ -61,7 +60,7 @@ def _message(node: html.HtmlElement, context: ExtractContext) -> Extraction:
     quoted = node.find(".//q")
     words = _words(quoted) if quoted is not None else ""
     owner, sender = _person(node)
-    others = _members(context)
+    others = members_of(context.metadata.get("members", ""))
     moment = _moment(node, "dt")
     return Extraction(
         text="" if words in _NO_WORDS else words,
@@ -98,7 +97,7 @@ def _call(node: html.HtmlElement, context: ExtractContext) -> Extraction:
             subject=context.metadata.get("group_name", ""),
             sender=None if placed else other,
             to=(other,) if placed and other is not None else (),
-            participants=_members(context),
+            participants=members_of(context.metadata.get("members", "")),
             moment=moment,
             thread_key=context.metadata.get("group", ""),
         ),
@@ -133,15 +132,6 @@ def _person(node: html.HtmlElement) -> tuple[bool, Address | None]:
     owner = name == _OWNER
     name = "" if owner or name == number else name
     return owner, Address(name, number) if name or number else None
-
-
-def _members(context: ExtractContext) -> tuple[Address, ...]:
-    """Return who else takes part, as the connector lists them: ``Name <number>; …``."""
-    people = []
-    for entry in filter(None, map(str.strip, context.metadata.get("members", "").split(";"))):
-        found = _PERSON.fullmatch(entry)
-        people.append(Address(found["name"], found["address"]) if found else Address("", entry))
-    return tuple(people)
 
 
 def _moment(node: html.HtmlElement, name: str) -> Moment:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import plistlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO, ClassVar
 from xml.parsers.expat import ExpatError
 
 from extract import charsets
+from extract.json_fields import object_of
 from extract.protocol import ExtractContext
 from extract.sms import number
 from extract.typedstream import NotTypedstreamError, attributed_text, salvaged
@@ -132,11 +132,8 @@ class ImessageDatabaseReader:
 
 
 def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ItemError(Reason.CORRUPT, "json") from None
-    if not isinstance(value, dict) or not isinstance(value.get("message"), dict):
+    value = object_of(data)
+    if not isinstance(value.get("message"), dict):
         raise ItemError(Reason.CORRUPT, "json_object")
     if value.get("schema") != _SCHEMA:
         raise ItemError(Reason.UNSUPPORTED, "schema")

@@ -7,14 +7,15 @@ import io
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import BinaryIO, ClassVar
 
 from extract import charsets
+from extract.json_fields import texts_of
 from extract.protocol import ExtractContext
 from records.errors import ItemError
-from records.models import Address, Extraction, Fields, Moment
-from records.vocabulary import Basis, Kind, Reason, WarningCode
+from records.models import Address, Extraction, Fields
+from records.moments import of_facts
+from records.vocabulary import Kind, Reason, WarningCode
 
 MESSAGE_TYPE = "application/x-message-table-row"
 
@@ -48,7 +49,7 @@ class MessageTableReader:
         about = context.metadata
         text, guessed = charsets.decode_file(stream.read())
         row = _row(text, about)
-        columns = _strings(about.get("columns", ""))
+        columns = texts_of(about.get("columns", ""))
 
         def said(field: str) -> str:
             return charsets.tidy(row.get(columns.get(field, ""), "")).strip()
@@ -68,7 +69,7 @@ class MessageTableReader:
             fields=Fields(
                 sender=_address(sender) if sender else None,
                 to=recipients,
-                moment=_moment(about),
+                moment=of_facts(about),
                 thread_key=about.get("group", ""),
             ),
             metadata=facts,
@@ -99,22 +100,8 @@ def _row(text: str, about: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _strings(stated: str) -> dict[str, str]:
-    try:
-        value = json.loads(stated) if stated else {}
-    except ValueError:
-        return {}
-    return {str(key): str(one) for key, one in value.items()} if isinstance(value, dict) else {}
-
-
 def _address(stated: str) -> Address:
     found = _PERSON.fullmatch(stated)
     if found is not None:
         return Address(found["name"].strip(), found["address"].strip())
     return Address("", stated) if "@" in stated or stated.startswith("+") else Address(stated, "")
-
-
-def _moment(about: Mapping[str, str]) -> Moment:
-    stated = about.get("at", "")
-    at = datetime.fromisoformat(stated) if stated else None
-    return Moment(at, about.get("at_text", ""), Basis(about.get("at_basis", Basis.NONE.value)))

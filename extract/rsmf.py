@@ -6,17 +6,16 @@ part of the text, marked: they are a record too.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, BinaryIO, ClassVar
 
 from extract import charsets
+from extract.json_fields import object_of, objects_of, texts_of
 from extract.protocol import ExtractContext
-from records.errors import ItemError
 from records.models import NO_MOMENT, Address, Extraction, Fields
 from records.moments import iso_moment
-from records.vocabulary import Kind, Reason, WarningCode
+from records.vocabulary import Kind, WarningCode
 
 EVENT_TYPE = "application/x-rsmf-event+json"
 
@@ -45,11 +44,11 @@ class RsmfReader:
         Raises:
             ItemError: ``corrupt`` when it is no JSON object.
         """
-        event = _object(stream.read())
-        people = _strings(context.metadata.get("people", ""))
+        event = object_of(stream.read())
+        people = texts_of(context.metadata.get("people", ""))
         moment = iso_moment(_text(event, "timestamp"))
         texts = [_text(event, "body")]
-        for edit in _objects(event, "edits"):
+        for edit in objects_of(event, "edits"):
             if before := _text(edit, "previous"):
                 texts += ["[before]", before]
         warnings = {
@@ -91,23 +90,23 @@ def _facts(event: Mapping[str, Any], people: Mapping[str, str]) -> dict[str, str
         "deleted": "true" if event.get("deleted") is True else "",
         "edited": "; ".join(
             f"{_text(edit, 'timestamp')} {named(_text(edit, 'participant'))}".strip()
-            for edit in _objects(event, "edits")
+            for edit in objects_of(event, "edits")
         ),
         "reactions": "; ".join(
             f"{_text(one, 'value')} {_count(one)} {', '.join(map(named, _ids(one)))}".strip()
-            for one in _objects(event, "reactions")
+            for one in objects_of(event, "reactions")
         ),
         "read_receipts": "; ".join(
             f"{_text(one, 'action')} {named(_text(one, 'participant'))} {_text(one, 'timestamp')}".strip()
-            for one in _objects(event, "read_receipts")
+            for one in objects_of(event, "read_receipts")
         ),
         "attached_files": "; ".join(
             filter(
-                None, (_text(one, "display") or _text(one, "id") for one in _objects(event, "attachments"))
+                None, (_text(one, "display") or _text(one, "id") for one in objects_of(event, "attachments"))
             )
         ),
         "custom": "; ".join(
-            f"{_text(one, 'name')}: {_text(one, 'value')}" for one in _objects(event, "custom")
+            f"{_text(one, 'name')}: {_text(one, 'value')}" for one in objects_of(event, "custom")
         ),
     }
     return {name: value for name, value in facts.items() if value}
@@ -122,16 +121,6 @@ def _members(stated: str) -> tuple[Address, ...]:
     return tuple(_address(one) for one in map(str.strip, stated.split(";")) if one)
 
 
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ItemError(Reason.CORRUPT, "json") from None
-    if not isinstance(value, dict):
-        raise ItemError(Reason.CORRUPT, "json_object")
-    return value
-
-
 def _as_text(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)  # some programs write ids as numbers
@@ -142,11 +131,6 @@ def _text(value: Mapping[str, Any], name: str) -> str:
     return _as_text(value.get(name))
 
 
-def _objects(value: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    listed = value.get(name)
-    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-
-
 def _ids(reaction: Mapping[str, Any]) -> list[str]:
     listed = reaction.get("participants")
     return [_as_text(one) for one in listed if _as_text(one)] if isinstance(listed, list) else []
@@ -154,14 +138,6 @@ def _ids(reaction: Mapping[str, Any]) -> list[str]:
 
 def _count(reaction: Mapping[str, Any]) -> str:
     return _text(reaction, "count")
-
-
-def _strings(stated: str) -> dict[str, str]:
-    try:
-        value = json.loads(stated) if stated else {}
-    except ValueError:
-        return {}
-    return {key: one for key, one in value.items() if isinstance(one, str)} if isinstance(value, dict) else {}
 
 
 def _address(stated: str) -> Address:

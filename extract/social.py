@@ -6,11 +6,11 @@ whose account it is, who takes part in a conversation, who an id is.
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any, BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar
 
 from extract import social_meta, social_x
+from extract.json_fields import object_of
 from extract.protocol import ExtractContext
 from extract.social_parts import Said
 from records.errors import ItemError
@@ -46,7 +46,7 @@ class SocialReader:
         Raises:
             ItemError: ``corrupt`` when it is no JSON object.
         """
-        value = _object(stream.read())
+        value = object_of(stream.read())
         about = context.metadata
         try:
             said = (social_x if about.get("platform") == "x" else social_meta).said(value, about)
@@ -79,13 +79,3 @@ def _facts(said: Said) -> dict[str, str]:
     if said.kind is Kind.CHAT:
         return facts
     return facts | ({"to": "; ".join(one.address or one.name for one in said.to)} if said.to else {})
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ItemError(Reason.CORRUPT, "json") from None
-    if not isinstance(value, dict):
-        raise ItemError(Reason.CORRUPT, "json_object")
-    return value

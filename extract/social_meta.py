@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from extract.social_parts import Said, inner, number, objects, one_line, people, person, text, texts_of
+from extract.json_fields import inner_of, objects_of, text_of
+from extract.social_parts import Said, lines_of, number, one_line, people, person
 from records.models import NO_MOMENT, Address, Moment
 from records.moments import epoch_moment
 from records.repair import Repair
@@ -42,9 +43,10 @@ def said(value: Mapping[str, Any], about: Mapping[str, str]) -> Said:
 
 
 def _moment(value: Mapping[str, Any]) -> Moment:
-    places: list[Mapping[str, Any]] = [value, *(inner(one, "comment") for one in objects(value, "data"))]
-    places += [one for one in inner(value, "string_map_data").values() if isinstance(one, dict)]
-    places += objects(value, "media")
+    places: list[Mapping[str, Any]] = [value]
+    places += [inner_of(one, "comment") for one in objects_of(value, "data")]
+    places += [one for one in inner_of(value, "string_map_data").values() if isinstance(one, dict)]
+    places += objects_of(value, "media")
     for place in places:
         for name in _TIMES:
             stated = place.get(name)
@@ -57,16 +59,16 @@ def _moment(value: Mapping[str, Any]) -> Moment:
 
 
 def _message(value: Mapping[str, Any], about: Mapping[str, str]) -> Said:
-    share = inner(value, "share")
-    words = text(value, "content") or text(value, "text")
+    share = inner_of(value, "share")
+    words = text_of(value, "content") or text_of(value, "text")
     kind = one_line(value.get("type"))
     unsent = value.get("is_unsent") is True or value.get("isUnsent") is True
     files = list(_file_names(value))
     texts = [
         words,
-        text(share, "share_text"),
+        text_of(share, "share_text"),
         one_line(share.get("link")),
-        "[sticker]" if inner(value, "sticker") else "",
+        "[sticker]" if inner_of(value, "sticker") else "",
         *_call(value),
         *(f"[{one}]" for one in files if not words),
         *_labelled(value),
@@ -74,7 +76,7 @@ def _message(value: Mapping[str, Any], about: Mapping[str, str]) -> Said:
     facts = {
         "type": kind,
         "event": _EVENTS.get(kind, ""),
-        "who": "; ".join(one_line(one.get("name")) for one in objects(value, "users")),
+        "who": "; ".join(one_line(one.get("name")) for one in objects_of(value, "users")),
         "deleted": "true" if unsent else "",
         "reactions": "; ".join(_reactions(value)),
         "media": "; ".join(files),
@@ -104,13 +106,13 @@ def _call(value: Mapping[str, Any]) -> Iterator[str]:
 
 def _file_names(value: Mapping[str, Any]) -> Iterator[str]:
     for name in _NAMES_OF_FILES:
-        for one in objects(value, name):
+        for one in objects_of(value, name):
             if uri := one_line(one.get("uri")):
                 yield uri.partition("?")[0].rpartition("/")[2]
 
 
 def _reactions(value: Mapping[str, Any]) -> Iterator[str]:
-    for one in objects(value, "reactions"):
+    for one in objects_of(value, "reactions"):
         yield f"{one_line(one.get('reaction'))}: {one_line(one.get('actor'))}"
 
 
@@ -118,22 +120,22 @@ def _reactions(value: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _post(value: Mapping[str, Any], about: Mapping[str, str]) -> Said:
-    comments = [inner(one, "comment") for one in objects(value, "data") if inner(one, "comment")]
-    told = inner(value, "string_map_data")
+    comments = [inner_of(one, "comment") for one in objects_of(value, "data") if inner_of(one, "comment")]
+    told = inner_of(value, "string_map_data")
     author = next((there for one in comments if (there := _named(one.get("author")))), None)
     title = one_line(value.get("title"))
     # Instagram writes a post's caption where Facebook writes "X shared a link".
     is_caption = about.get("platform") == "instagram"
     made = value.get("timestamp")
     updated = next(
-        (one["update_timestamp"] for one in objects(value, "data") if "update_timestamp" in one), made
+        (one["update_timestamp"] for one in objects_of(value, "data") if "update_timestamp" in one), made
     )
     edited = updated != made
-    owner = one_line(inner(told, "Media Owner").get("value"))
+    owner = one_line(inner_of(told, "Media Owner").get("value"))
     texts = [
-        *((text(value, "title"),) if is_caption else ()),
-        *(text(one, "post") for one in objects(value, "data")),
-        *(text(one, "comment") for one in comments),
+        *((text_of(value, "title"),) if is_caption else ()),
+        *(text_of(one, "post") for one in objects_of(value, "data")),
+        *(text_of(one, "comment") for one in comments),
         *_told(told),
         *_words({name: one for name, one in value.items() if name not in _READ}),
         *_labelled(value),
@@ -171,30 +173,30 @@ def _words(value: object) -> Iterator[str]:
             waiting.extend(reversed(one))
         elif isinstance(one, dict):
             waiting.extend(reversed([below for name, below in one.items() if name not in _NOT_WORDS]))
-        elif isinstance(one, str) and (line := text({"t": one}, "t").strip()):
+        elif isinstance(one, str) and (line := text_of({"t": one}, "t").strip()):
             yield line
 
 
 def _told(told: Mapping[str, Any]) -> Iterator[str]:
     """Yield what Instagram tells as named values; names are in the language of the account."""
     for name, one in told.items():
-        stated = text(one, "value") if isinstance(one, dict) else ""
+        stated = text_of(one, "value") if isinstance(one, dict) else ""
         if stated and name != "Media Owner":
             yield stated if name == "Comment" else f"{one_line(Repair().text(name))}: {stated}"
 
 
 def _labelled(value: Mapping[str, Any]) -> Iterator[str]:
     """Yield what newer downloads tell as pairs of label and value."""
-    for one in objects(value, "label_values"):
-        stated = text(one, "value") or one_line(one.get("href"))
+    for one in objects_of(value, "label_values"):
+        stated = text_of(one, "value") or one_line(one.get("href"))
         if stated:
             yield f"{one_line(one.get('label'))}: {stated}"
         yield from _words([one.get("title"), one.get("dict"), one.get("vec")])
 
 
 def _tags(value: Mapping[str, Any]) -> Iterator[str]:
-    yield from texts_of(value, "tags")
-    for one in objects(value, "tags"):
+    yield from lines_of(value, "tags")
+    for one in objects_of(value, "tags"):
         if name := one_line(one.get("name")):
             yield name
 
@@ -203,7 +205,7 @@ def _post_files(value: Mapping[str, Any]) -> Iterator[str]:
     yield from _file_names(value)
     if uri := one_line(value.get("uri")):
         yield uri.rpartition("/")[2]
-    for attachment in objects(value, "attachments"):
-        for one in objects(attachment, "data"):
-            if uri := one_line(inner(one, "media").get("uri")):
+    for attachment in objects_of(value, "attachments"):
+        for one in objects_of(attachment, "data"):
+            if uri := one_line(inner_of(one, "media").get("uri")):
                 yield uri.rpartition("/")[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,11 +43,6 @@ class Said:
     warnings: tuple[WarningCode, ...] = ()
 
 
-def text(value: Mapping[str, Any], name: str) -> str:
-    """Return a member that is a text; else an empty one."""
-    return tidy(value.get(name))
-
-
 def tidy(value: object) -> str:
     """Return a text as any store takes it; empty for what is none."""
     return charsets.tidy(charsets.without_surrogates(value)) if isinstance(value, str) else ""
@@ -65,19 +59,7 @@ def number(value: object) -> str:
     return stated if re.fullmatch(r"[0-9]{1,15}", stated) and stated != "0" else ""
 
 
-def inner(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return a member that is an object; else an empty one."""
-    found = value.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def objects(value: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the objects of a member that is a list; else an empty one."""
-    found = value.get(name)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def texts_of(value: Mapping[str, Any], name: str) -> list[str]:
+def lines_of(value: Mapping[str, Any], name: str) -> list[str]:
     """Return the texts of a member that is a list; else an empty one."""
     found = value.get(name)
     return [line for one in found if (line := one_line(one))] if isinstance(found, list) else []
@@ -97,13 +79,3 @@ def person(shown: str) -> Address | None:
 def people(stated: str) -> tuple[Address, ...]:
     """Return members as a connector lists them: ``Name <@handle>; …``."""
     return tuple(one for entry in stated.split(";") if (one := person(entry)) is not None)
-
-
-def mapped(stated: str) -> dict[str, str]:
-    """Return a fact that is a JSON object of texts; empty where it is none."""
-    try:
-        value = json.loads(stated) if stated else {}
-    except ValueError:
-        return {}
-    pairs = value.items() if isinstance(value, dict) else ()
-    return {key: one for key, one in pairs if isinstance(one, str)}

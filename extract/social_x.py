@@ -9,18 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from extract.social_parts import (
-    Said,
-    inner,
-    mapped,
-    number,
-    objects,
-    one_line,
-    people,
-    person,
-    text,
-    texts_of,
-)
+from extract.json_fields import inner_of, objects_of, text_of, texts_of
+from extract.social_parts import Said, lines_of, number, one_line, people, person
 from records.models import NO_MOMENT, Address, Moment
 from records.moments import post_moment
 from records.vocabulary import Kind, WarningCode
@@ -68,12 +58,12 @@ def _expanded(stated: str, links: list[dict[str, Any]], names: tuple[str, ...]) 
 
 
 def _post(body: Mapping[str, Any], about: Mapping[str, str]) -> Said:
-    core = inner(body, "core")  # of a long post
-    entities = inner(body, "entities")
-    media = objects(inner(body, "extended_entities"), "media") or objects(entities, "media")
-    links = [*objects(entities, "urls"), *objects(core, "urls"), *media]
-    words = text(body, "full_text") or text(body, "text") or text(core, "text")
-    mentions = objects(entities, "user_mentions") or objects(core, "mentions")
+    core = inner_of(body, "core")  # of a long post
+    entities = inner_of(body, "entities")
+    media = objects_of(inner_of(body, "extended_entities"), "media") or objects_of(entities, "media")
+    links = [*objects_of(entities, "urls"), *objects_of(core, "urls"), *media]
+    words = text_of(body, "full_text") or text_of(body, "text") or text_of(core, "text")
+    mentions = objects_of(entities, "user_mentions") or objects_of(core, "mentions")
     reply = one_line(body.get("in_reply_to_status_id_str")) or one_line(body.get("in_reply_to_status_id"))
     key = next((there for name in ("id_str", "id", "noteTweetId") if (there := one_line(body.get(name)))), "")
     edited = _versions(body)
@@ -114,11 +104,11 @@ def _post(body: Mapping[str, Any], about: Mapping[str, str]) -> Said:
 
 def _versions(body: Mapping[str, Any]) -> list[str]:
     """Return the ids of a post's versions where it has several: each version is a post of its own."""
-    edits = inner(body, "edit_info")
-    stated = texts_of(inner(edits, "initial"), "editTweetIds")
+    edits = inner_of(body, "edit_info")
+    stated = lines_of(inner_of(edits, "initial"), "editTweetIds")
     if len(stated) > 1:
         return stated
-    first = one_line(inner(edits, "edit").get("initialTweetId"))
+    first = one_line(inner_of(edits, "edit").get("initialTweetId"))
     return [first] if first else []
 
 
@@ -146,23 +136,23 @@ def _media_names(media: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _message(name: str, body: Mapping[str, Any], about: Mapping[str, str]) -> Said:
-    known = mapped(about.get("people", ""))
+    known = texts_of(about.get("people", ""))
     event = _EVENTS.get(name, "")
-    words = text(body, "text")
-    earlier = [text(one, "editedText") for one in objects(body, "editHistory")]
+    words = text_of(body, "text")
+    earlier = [text_of(one, "editedText") for one in objects_of(body, "editHistory")]
     earlier = [one for one in earlier if one and one != words]
-    texts = [_plain(_expanded(words, objects(body, "urls"), ("expanded", "expanded_url")))]
+    texts = [_plain(_expanded(words, objects_of(body, "urls"), ("expanded", "expanded_url")))]
     if earlier:
         texts += ["[other versions]", *map(_plain, earlier)]
     if event:
         texts = [_event(event, body, known)]
-    edited = bool(objects(body, "editHistory"))
+    edited = bool(objects_of(body, "editHistory"))
     facts = {
         "message_id": one_line(body.get("id")),
         "event": event,
         "edited": "true" if edited else "",
         "reactions": "; ".join(_reactions(body, known)),
-        "media": "; ".join(one.rpartition("/")[2] for one in texts_of(body, "mediaUrls")),
+        "media": "; ".join(one.rpartition("/")[2] for one in lines_of(body, "mediaUrls")),
     }
     sender = one_line(body.get("senderId")) or one_line(body.get("initiatingUserId"))
     receiver = one_line(body.get("recipientId"))
@@ -181,12 +171,12 @@ def _message(name: str, body: Mapping[str, Any], about: Mapping[str, str]) -> Sa
 
 def _event(event: str, body: Mapping[str, Any], known: Mapping[str, str]) -> str:
     """Return what happened to a conversation in the form ``[joined: …]``; the archive has no words for it."""
-    whom = [*texts_of(body, "userIds"), *texts_of(body, "participantsSnapshot")]
+    whom = [*lines_of(body, "userIds"), *lines_of(body, "participantsSnapshot")]
     what = one_line(body.get("name")) if event == "rename" else ", ".join(known.get(one, one) for one in whom)
     return f"[{_SHOWN[event]}: {what}]" if what else f"[{_SHOWN[event]}]"
 
 
 def _reactions(body: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[str]:
-    for one in objects(body, "reactions"):
+    for one in objects_of(body, "reactions"):
         sender = one_line(one.get("senderId"))
         yield f"{one_line(one.get('reactionKey'))}: {known.get(sender, sender)}"

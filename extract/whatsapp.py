@@ -6,15 +6,14 @@ Who wrote an entry and when, the connector says, because the whole chat decides 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import datetime
 from typing import BinaryIO, ClassVar
 
 from extract import charsets
 from extract.protocol import ExtractContext
 from records.errors import ItemError
-from records.models import Address, Extraction, Fields, Moment
-from records.vocabulary import Basis, Kind, Reason
+from records.models import Address, Extraction, Fields
+from records.moments import of_facts
+from records.vocabulary import Kind, Reason
 
 MESSAGE_TYPE = "application/x-whatsapp-message"
 
@@ -65,7 +64,7 @@ class WhatsAppReader:
             fields=Fields(
                 subject=about.get("group_name", ""),
                 sender=Address(author, "") if author and not system else None,
-                moment=_moment(about),
+                moment=of_facts(about),
                 thread_key=about.get("group", ""),
             ),
             metadata={"event": event} if system and (event := _event(text)) else {},
@@ -74,9 +73,3 @@ class WhatsAppReader:
 
 def _event(text: str) -> str:
     return next((event for event, words in _EVENTS if words.search(text)), "")
-
-
-def _moment(about: Mapping[str, str]) -> Moment:
-    stated = about.get("at", "")
-    at = datetime.fromisoformat(stated) if stated else None
-    return Moment(at, about.get("at_text", ""), Basis(about.get("at_basis", Basis.NONE.value)))

@@ -7,7 +7,6 @@ A transcript is one record: its captions are cut where a line was full, not wher
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import BinaryIO, ClassVar
 
@@ -15,6 +14,7 @@ from extract import charsets
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import NO_MOMENT, Address, Extraction, Fields, Moment
+from records.moments import of_facts
 from records.vocabulary import Basis, Kind, Reason, WarningCode
 
 MESSAGE_TYPE = "application/x-zoom-message"
@@ -68,7 +68,7 @@ class ZoomChatReader:
                 subject=context.metadata.get("group_name", ""),
                 sender=Address(header["sender"].strip(), ""),
                 to=(Address(_DIRECT.sub("", to).strip(), ""),) if to else (),
-                moment=_moment(context.metadata),
+                moment=of_facts(context.metadata),
                 thread_key=context.metadata.get("group", ""),
             ),
             metadata={"direct": "true"} if _DIRECT.search(to) else {},
@@ -123,9 +123,3 @@ class TranscriptReader:
             metadata={"captions": str(len(lines))},
             warnings=(WarningCode.CHARSET_GUESSED,) if guessed else (),
         )
-
-
-def _moment(about: Mapping[str, str]) -> Moment:
-    stated = about.get("at", "")
-    at = datetime.fromisoformat(stated) if stated else None
-    return Moment(at, about.get("at_text", ""), Basis(about.get("at_basis", Basis.NONE.value)))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from zoneinfo import ZoneInfo
 
+from records import canonical
 from records.models import NO_MOMENT, Moment, Window
 from records.vocabulary import Basis, WarningCode
 
@@ -106,6 +108,19 @@ def iso_moment(text: str, zone: ZoneInfo | None = None) -> Moment:
     if at.tzinfo is not None:
         return _trusted(at, text, Basis.STATED)
     return local_moment(at, text, zone) if zone is not None else Moment(None, text, Basis.NONE)
+
+
+def as_facts(moment: Moment) -> dict[str, str]:
+    """Return a moment as facts, for a record whose bytes alone do not tell its time; see ``of_facts``."""
+    facts = {"at_text": moment.text, "at_basis": moment.basis.value}
+    return facts if moment.at is None else facts | {"at": canonical.utc_text(moment.at)}
+
+
+def of_facts(facts: Mapping[str, str]) -> Moment:
+    """Return the moment that ``as_facts`` put there; without a time where there is none."""
+    stated = facts.get("at", "")
+    at = datetime.fromisoformat(stated) if stated else None
+    return Moment(at, facts.get("at_text", ""), Basis(facts.get("at_basis", Basis.NONE.value)))
 
 
 def zone_doubts(moment: Moment, zone: ZoneInfo) -> tuple[WarningCode, ...]:

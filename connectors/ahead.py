@@ -7,6 +7,7 @@ caller that only lists never opens, and so costs nothing.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -42,14 +43,11 @@ class Coming:
         future, self._future = self._future, None
         return self._opener(self._item) if future is None else future.result()
 
-    def drop(self) -> bool:
-        """Let go of bytes that nobody opened; tell whether they are still on their way."""
+    def drop(self) -> None:
+        """Let go of bytes that nobody opened."""
         future, self._future = self._future, None
-        if future is None or future.cancel():
-            return False
-        under_way = not future.done()
-        future.add_done_callback(_close)
-        return under_way
+        if future is not None and not future.cancel():
+            future.add_done_callback(_close)
 
 
 def _close(future: Future[BinaryIO]) -> None:
@@ -61,7 +59,7 @@ def drawn_ahead(
     items: Iterator[Yielded],
     opener: Callable[[FoundItem], BinaryIO],
     at_once: int,
-    interrupt: Callable[[], None] = lambda: None,
+    heed: Callable[[threading.Event], None] = lambda _: None,
 ) -> Iterator[Yielded]:
     """Yield the same items in the same order; the handle of a found one is a ``Coming``.
 
@@ -69,7 +67,8 @@ def drawn_ahead(
         items: What a reader yields.
         opener: Opens one of its items; is called in threads.
         at_once: Most items whose bytes are on their way.
-        interrupt: Called when nobody draws any more and bytes are still on their way: ends waiting for them.
+        heed: Called in each of the threads, before it opens anything: whatever the thread waits for ends
+            when the event is set, which it is when nobody draws any more.
 
     Raises:
         Exception: What drawing an item raised, when all before it were yielded.
@@ -77,7 +76,8 @@ def drawn_ahead(
     queue: deque[Yielded] = deque()
     failure: BaseException | None = None
     in_a_row = 0
-    threads = ThreadPoolExecutor(at_once, thread_name_prefix="ahead")
+    over = threading.Event()
+    threads = ThreadPoolExecutor(at_once, thread_name_prefix="ahead", initializer=heed, initargs=(over,))
     try:
         while True:
             while failure is None and len(queue) < at_once:
@@ -103,7 +103,8 @@ def drawn_ahead(
                 in_a_row = in_a_row + 1 if found.handle.opened else 0
                 found.handle.drop()
     finally:
-        coming = [item.handle for item in queue if isinstance(item, FoundItem)]
-        if sum(one.drop() for one in coming):
-            interrupt()
+        for item in queue:
+            if isinstance(item, FoundItem):
+                item.handle.drop()
+        over.set()
         threads.shutdown(wait=False, cancel_futures=True)

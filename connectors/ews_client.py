@@ -116,14 +116,15 @@ class Exchange:
     """One mailbox on one server; one request at a time.
 
     Attributes:
-        interrupted: Ends waiting for a busy server when it is set, as if patience were over.
+        interrupted: Ends waiting for a busy server when it is set, as if patience were over; None when
+            nothing does.
     """
 
     def __init__(self, login: Login) -> None:
         """Prepare; nothing is asked yet."""
         for name in ("exchangelib", "urllib3", "requests_ntlm", "spnego", "msal", "httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # their lines hold addresses and whole answers
-        self.interrupted = threading.Event()
+        self.interrupted: threading.Event | None = None
         self._login = login
         self._policy = Policy()
         self._account = self._opened()
@@ -390,12 +391,11 @@ class Exchanges:
         """Keep what is needed; nothing is asked yet."""
         self._login = login
         self._idle: list[Exchange] = []
-        self._interrupted = threading.Event()
+        self._of_thread = threading.local()
 
-    def interrupt(self) -> None:
-        """End every waiting for a busy server that is under way, as if patience were over."""
-        waiting, self._interrupted = self._interrupted, threading.Event()
-        waiting.set()
+    def heed(self, over: threading.Event) -> None:
+        """Let every waiting of this thread for a busy server end when it is set, as if patience were over."""
+        self._of_thread.over = over
 
     @contextmanager
     def one(self) -> Iterator[Exchange]:
@@ -404,7 +404,7 @@ class Exchanges:
             exchange = self._idle.pop()
         except IndexError:
             exchange = Exchange(self._login)
-        exchange.interrupted = self._interrupted
+        exchange.interrupted = getattr(self._of_thread, "over", None)
         try:
             yield exchange
         finally:

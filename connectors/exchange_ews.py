@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -251,7 +252,7 @@ class ExchangeEws(ServiceConnector):
         """
         exchanges = self._exchanges
         groups = self._groups(part, window, cursor, exchanges)
-        return _ahead(groups, exchanges.interrupt)
+        return _ahead(groups, exchanges.heed)
 
     def _groups(
         self, part: Part, window: Window, cursor: str | None, exchanges: Exchanges
@@ -478,11 +479,12 @@ class _Ahead:
         if not self.asked and self.coming is None and first is not None:
             self.coming = threads.submit(self._fetched, first)
 
-    def drop(self) -> bool:
-        """Let go of what was not taken; tell whether bytes are still on their way."""
+    def drop(self) -> None:
+        """Let go of what was not taken."""
         self.held = {}
         coming, self.coming = self.coming, None
-        return coming is not None and not coming.cancel() and not coming.done()
+        if coming is not None:
+            coming.cancel()
 
     def take(self, key: str) -> BinaryIO:
         """Return the bytes of one item.
@@ -532,7 +534,7 @@ class _Ahead:
 
 
 def _ahead(
-    groups: Iterator[tuple[_Ahead, list[Yielded]]], interrupt: Callable[[], None]
+    groups: Iterator[tuple[_Ahead, list[Yielded]]], heed: Callable[[threading.Event], None]
 ) -> Iterator[Yielded]:
     """Yield the items of groups; once bytes of one were taken, those of the next few are asked for.
 
@@ -540,11 +542,12 @@ def _ahead(
 
     Args:
         groups: In order.
-        interrupt: Called when nobody draws any more and bytes are still on their way.
+        heed: Called in each thread: its waiting ends when the event is set, once nobody draws any more.
     """
     waiting: deque[tuple[_Ahead, list[Yielded]]] = deque()
     failure: Exception | None = None
-    threads = ThreadPoolExecutor(_GROUPS, thread_name_prefix="ahead")
+    over = threading.Event()
+    threads = ThreadPoolExecutor(_GROUPS, thread_name_prefix="ahead", initializer=heed, initargs=(over,))
     taken = False
     try:
         while True:
@@ -566,8 +569,9 @@ def _ahead(
             ahead.drop()
             taken = ahead.asked
     finally:
-        if sum(ahead.drop() for ahead, _ in waiting):
-            interrupt()
+        for ahead, _ in waiting:
+            ahead.drop()
+        over.set()
         threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -170,9 +170,9 @@ class Service:
         self._opened.close()
         self._tokens.close()
 
-    def interrupt(self) -> None:
-        """End every waiting for a busy service that is under way in threads, as if patience were over."""
-        self._opened.interrupt()
+    def heed(self, over: threading.Event) -> None:
+        """Let each waiting of this thread for a busy service end when it is set, as if patience were over."""
+        self._opened.heed(over)
 
     def get(
         self, path: str, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
@@ -287,7 +287,7 @@ class Service:
     def _tried(self, once: Callable[[], T]) -> T:
         """Try until it is answered, as long as the connection's patience lasts."""
         return until_answered(
-            lambda: heard(once), self._patience_s, self._where, interrupted=self._opened.interrupted
+            lambda: heard(once), self._patience_s, self._where, interrupted=self._opened.over
         )
 
     @contextmanager
@@ -300,9 +300,8 @@ class Service:
     ) -> Iterator[httpx.Response]:
         """Send one request; what is given is an answer with bytes still to be read."""
         token = self._tokens.get()  # asked for before a place is taken
-        interrupted = self._opened.interrupted
         turn: AbstractContextManager[None] = (
-            self._governor.turn(interrupted) if self._governor else nullcontext()
+            self._governor.turn(self._opened.over) if self._governor else nullcontext()
         )
         with turn:
             response = self._sent(method, address, token, headers, body)
@@ -415,17 +414,20 @@ class _Opened:
     """The connections of a service; they end with the last that asks through it.
 
     Attributes:
-        interrupted: Set for those who are waiting when waiting is to end.
+        over: Ends the waiting of the thread that asks for it; None when nothing does.
     """
 
     def __init__(self) -> None:
-        self.interrupted = threading.Event()
+        self._of_thread = threading.local()
         self._clients: list[httpx.Client] = []
         weakref.finalize(self, _close, self._clients)
 
-    def interrupt(self) -> None:
-        waiting, self.interrupted = self.interrupted, threading.Event()
-        waiting.set()
+    @property
+    def over(self) -> threading.Event | None:
+        return getattr(self._of_thread, "over", None)
+
+    def heed(self, over: threading.Event) -> None:
+        self._of_thread.over = over
 
     def client(self) -> httpx.Client:
         if not self._clients:

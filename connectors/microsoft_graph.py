@@ -105,7 +105,7 @@ class MicrosoftGraph(PlacesConnector[Reader]):
         """
         reader = self._of(part.scope)
         items = reader.items(part, window, cursor)
-        return drawn_ahead(items, reader.open, at_once(self._context), self._service.interrupt)
+        return drawn_ahead(items, reader.open, at_once(self._context), self._service.heed)
 
     def open(self, item: FoundItem) -> BinaryIO:
         """Return the native bytes, all of which have been received.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO, ClassVar
 
 from lxml import etree, html
@@ -16,6 +17,7 @@ from records.vocabulary import Kind, Reason, WarningCode
 
 MEDIA_TYPE = "application/x-google-voice+html"
 
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*>")
 _OWNER = "Me"
 _NO_WORDS = frozenset({"MMS Received", "MMS Sent"})
 """What stands where a message has media alone."""
@@ -44,7 +46,7 @@ class GoogleVoiceReader:
         """
         data = stream.read()
         try:
-            tree = html.fromstring(data.decode("utf-8", "replace").replace("\x00", "").split("?>", 1)[-1])
+            tree = html.fromstring(_DECLARATION.sub("", data.decode("utf-8", "replace").replace("\x00", "")))
         except (ValueError, etree.ParserError):
             raise ItemError(Reason.CORRUPT, "google_voice") from None
         call = _first(tree, "haudio")

@@ -942,7 +942,7 @@ def test_who_ends_early_waits_for_no_busy_server() -> None:
             context_of(served.url, "large@example.org", places=("primary",), extra={"patience_s": "60"})
         )
         part = Part(Scope(f"primary/{ews_id('F0000')}", "Inbox", "folder"))
-        before = {thread.name for thread in threading.enumerate()}
+        before = set(threading.enumerate())
         items = source.items(part, ALWAYS)
         for number in range(51):
             item = next(items)
@@ -954,7 +954,7 @@ def test_who_ends_early_waits_for_no_busy_server() -> None:
             assert time.monotonic() - began < 20
             time.sleep(0.01)
         items.close()
-        while {thread.name for thread in threading.enumerate() if "ahead" in thread.name} - before:
+        while [one for one in set(threading.enumerate()) - before if "ahead" in one.name]:
             assert time.monotonic() - began < 20
             time.sleep(0.01)
 

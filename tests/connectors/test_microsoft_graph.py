@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import subprocess
@@ -979,8 +980,6 @@ def lines(count: int, failure: Exception | None = None):
 
 
 def test_bytes_are_fetched_ahead_only_for_who_opens(tmp_path):
-    import io
-
     asked: list[str] = []
 
     def opener(item: FoundItem):
@@ -998,7 +997,7 @@ def test_who_ends_early_waits_for_nothing_and_leaves_nothing_open(served, inbox)
     """Bytes on their way are let go, and a thread that waits for a busy service ends its waiting."""
     messages = inbox(8)
     served.faults.append(Fault(rf"{messages[4].id}/\$value", 503, times=None))
-    before = {thread.name for thread in threading.enumerate()}
+    before = set(threading.enumerate())
     source = connect(served, extra={"patience_s": "60"})
     items = source.items(Part(INBOX), ALWAYS)
     for _ in range(3):
@@ -1008,9 +1007,32 @@ def test_who_ends_early_waits_for_nothing_and_leaves_nothing_open(served, inbox)
     while len([line for line in served.requests if messages[4].id in line]) < 1:
         time.sleep(0.01)
     items.close()
-    while {thread.name for thread in threading.enumerate() if "ahead" in thread.name} - before:
+    while [one for one in set(threading.enumerate()) - before if "ahead" in one.name]:
         assert time.monotonic() - began < 20
         time.sleep(0.01)
+
+
+def test_a_thread_that_begins_as_nobody_draws_any_more_waits_for_nothing(tmp_path):
+    closed, ended = threading.Event(), threading.Semaphore(0)
+    of_thread = threading.local()
+
+    def heed(over: threading.Event) -> None:
+        of_thread.over = over
+
+    def opener(item: FoundItem):
+        if int(item.native_key) >= 2:
+            assert closed.wait(60)
+            assert of_thread.over.wait(60)
+            ended.release()
+        return io.BytesIO()
+
+    items = drawn_ahead(lines(6), opener, 3, heed)
+    for _ in range(2):
+        next(items).handle.open()
+    next(items)
+    items.close()
+    closed.set()
+    assert all(ended.acquire(timeout=60) for _ in range(3))
 
 
 def test_what_was_drawn_comes_before_what_went_wrong(tmp_path):

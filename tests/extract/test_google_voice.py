@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from extract.google_voice import MEDIA_TYPE, GoogleVoiceReader
@@ -104,6 +104,7 @@ def test_what_is_neither_is_corrupt(data: bytes) -> None:
     assert (found.value.reason, found.value.detail) == (Reason.CORRUPT, "google_voice")
 
 
+@example(b"?>")
 @given(st.binary(max_size=200))
 def test_reads_whatever_stands_in_it(words: bytes) -> None:
     made = read(VOICE_TEXT.replace(b"Zyzzyva", words))

@@ -82,6 +82,9 @@ SOURCE = {
     "kept_back": optional(
         "integer", "Kept back", "A personal source: how many records its owner kept back.", minimum=0
     ),
+    "declared": optional(
+        "boolean", "Declared", "A personal device or account: read as far as a declaration hands it over."
+    ),
 }
 """The keys of a source, as a request file has them (docs/request.md)."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from desk import runlock
 from desk.books import books
 from desk.bundle import waiver
+from desk.declaring import standing, words_of
 from desk.home import Home
 from desk.leads import leads_to_follow
 from desk.variants import OPEN, standings_of
@@ -59,7 +60,7 @@ def unfinished(home: Home, request_id: str) -> list[str]:
     still = sum(one.state == OPEN for one in standings_of(home, request_id))
     if still:
         out.append(f"{still:,} {'variant is' if still == 1 else 'variants are'} neither taken nor refused")
-    return out
+    return out + [words_of(gap) for gap in standing(home, request_id).gaps]
 
 
 def close_request(home: Home, request_id: str, *, by: str) -> None:

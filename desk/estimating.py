@@ -23,6 +23,7 @@ from connectors.protocol import Connector
 from connectors.registry import connector
 from desk import rates
 from desk.clock import after, is_business_day
+from desk.declaring import barred
 from desk.exports import context_of
 from desk.home import Home, OpenRequest
 from desk.rates import Rate
@@ -261,8 +262,14 @@ def estimate(
     if found.state == "closed":
         raise UsageError(f"request {request_id} is closed; nothing is planned for it")
     counted = []
+    bars = barred(home, found)
     for source in found.body.sources:
-        one = _count(home, found, source)
+        if (bar := bars.get(source.id)) is not None:  # not even its headers are read
+            no = bar.answer == "answered"  # its owner declared that there is nothing
+            problem = "" if no else f"source {source.id}: {bar.detail}"
+            one = Counted(source.id, source.custodian, source.connector, answered=no, problem=problem)
+        else:
+            one = _count(home, found, source)
         counted.append(one)
         if tell is not None:
             tell(one)

@@ -13,7 +13,7 @@ from desk.preserving import propose
 from desk.request import Request, Source, load_request
 from records import audit, canonical
 from records import tables as t
-from records.errors import SettingsError
+from records.errors import AccessError, SettingsError
 from records.rows import lock_tables
 from retention.freeze import freeze
 from search.terms import read_terms
@@ -46,7 +46,7 @@ def check_sources(request: Request) -> None:
 
     Raises:
         SettingsError: A connector is not known, or a key has a value it cannot have.
-        AccessError: A path is not there.
+        AccessError: A path is not there; that of a declared source may come later.
     """
     for source in request.sources:
         check_source(request, source)
@@ -58,7 +58,11 @@ def check_source(request: Request, source: Source) -> None:
         kind = connector(source.connector)
     except SettingsError as error:
         raise SettingsError(f"source {source.id}: {error}") from error
-    kind(request.context(source)).check_settings()
+    try:
+        kind(request.context(source)).check_settings()
+    except AccessError:
+        if not source.declared:  # what a person will hand over may still be to come
+            raise
 
 
 def entered_alike(home: Home, request_id: str) -> list[str]:

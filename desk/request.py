@@ -35,14 +35,16 @@ def _is_zone(name: str) -> bool:
     return name in _USUAL_ZONES or name in available_timezones()
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What a person writes in a file: a key that is not known is refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-_Model = TypeVar("_Model", bound=_Strict)
+_Model = TypeVar("_Model", bound=Strict)
 
 
-class Custodian(_Strict):
+class Custodian(Strict):
     """A member of staff whose records are searched.
 
     Attributes:
@@ -62,7 +64,7 @@ class Custodian(_Strict):
     aliases: tuple[str, ...] = ()
 
 
-class Source(_Strict):
+class Source(Strict):
     """A place to look.
 
     Attributes:
@@ -76,6 +78,8 @@ class Source(_Strict):
         options: Further settings by the names the connector knows.
         readers: Who may see its content; empty for everybody in the office.
         kept_back: A personal source as its owner handed it over: how many records the owner kept back.
+        declared: A personal device or account: it is read only as far as a declaration hands it over, which
+            also says what was kept back (docs/declarations.md).
     """
 
     id: Id
@@ -88,15 +92,20 @@ class Source(_Strict):
     options: dict[str, str] = Field(default_factory=dict)
     readers: tuple[str, ...] = ()
     kept_back: int | None = Field(default=None, ge=0)
+    declared: bool = False
 
     @model_validator(mode="after")
     def _one_origin(self) -> Source:
         if bool(self.path) == bool(self.connection):
             raise ValueError("write either `path` (a file or folder) or `connection` (a service)")
+        if self.declared and not self.path:
+            raise ValueError("a declared source is read from files that were handed over: write `path`")
+        if self.declared and self.kept_back is not None:
+            raise ValueError("what was kept back of a declared source stands in its declaration, not here")
         return self
 
 
-class RuledOut(_Strict):
+class RuledOut(Strict):
     """A place that was considered and is not searched.
 
     Attributes:
@@ -108,7 +117,7 @@ class RuledOut(_Strict):
     why: str = Field(min_length=1)
 
 
-class WindowFile(_Strict):
+class WindowFile(Strict):
     """Whole days, both inclusive, in the request's zone; a missing end is the day of receipt."""
 
     first: date | None = Field(default=None, alias="from")
@@ -121,7 +130,7 @@ class WindowFile(_Strict):
         return self
 
 
-class Request(_Strict):
+class Request(Strict):
     """What the request file says, checked.
 
     Attributes:
@@ -286,7 +295,7 @@ def parse_request(raw: dict[str, Any], where: str) -> Request:
     Raises:
         SettingsError: Lists every wrong, missing or unknown key.
     """
-    return _parsed(Request, raw, where)
+    return parsed(Request, raw, where)
 
 
 def parse_source(raw: dict[str, Any], where: str) -> Source:
@@ -295,10 +304,20 @@ def parse_source(raw: dict[str, Any], where: str) -> Source:
     Raises:
         SettingsError: Lists every wrong, missing or unknown key.
     """
-    return _parsed(Source, raw, where)
+    return parsed(Source, raw, where)
 
 
-def _parsed(kind: type[_Model], raw: dict[str, Any], where: str) -> _Model:
+def parsed(kind: type[_Model], raw: Any, where: str) -> _Model:
+    """Check what a file holds.
+
+    Args:
+        kind: What it is to be.
+        raw: As read.
+        where: The file, and the place in it, for the message.
+
+    Raises:
+        SettingsError: Lists every wrong, missing or unknown key.
+    """
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
@@ -312,4 +331,5 @@ def _problem(error: Any) -> str:
         return f"{place}: unknown key; remove it or correct its spelling"
     if error["type"] == "missing":
         return f"{place}: missing"
-    return f"{place}: {error['msg']}" if place else str(error["msg"]).removeprefix("Value error, ")
+    what = str(error["msg"]).removeprefix("Value error, ")
+    return f"{place}: {what}" if place else what

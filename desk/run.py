@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from connectors.plan import changed_since_failure, close_sources, plan_source
 from connectors.registry import connector
 from desk import pool, runlock
+from desk.declaring import Barred, barred, kept_back_of
 from desk.exports import context_of
 from desk.home import Home, OpenRequest
 from desk.preserving import propose
@@ -141,13 +142,19 @@ def plan(home: Home, request_id: str, run_key: str) -> Counts:
     _at_work(home, request_id, run_key)
     found = home.request(request_id)
     close_sources(home.catalogue, request_id, {source.id for source in found.body.sources})
-    if changed := _changed(home, found):
+    bars = barred(home, found)
+    if changed := _changed(home, found, bars):
         list_changed(home, request_id, changed)
     with home.catalogue.read() as connection:
         round_no = rounds.current(connection, request_id)
         again = rounds.relist_from(connection, request_id)
     problems: list[AccessError | SettingsError | Retryable] = []
     for source in found.body.sources:
+        if (bar := bars.get(source.id)) is not None:  # costs only itself, and stands in the coverage
+            _note_answer(home, request_id, source.id, bar.answer, bar.detail)
+            if _is_waiting(home, request_id, source.id):
+                problems.append(AccessError(f"source {source.id}: {bar.detail}; it was not read to its end"))
+            continue
         try:
             _plan_source(home, found, source, round_no, again.get(source.id, 0))
         except (AccessError, SettingsError) as error:
@@ -165,10 +172,18 @@ def plan(home: Home, request_id: str, run_key: str) -> Counts:
     return {"groups": _groups(waiting, home.settings), "batches": len(waiting)}
 
 
-def _changed(home: Home, found: OpenRequest) -> list[str]:
+def _is_waiting(home: Home, request_id: str, source_id: str) -> bool:
+    """Tell whether something of a source was listed and is not collected yet."""
+    b = t.batches.c
+    return bool(_batches(home, request_id, b.source_id == source_id, b.collect_state != "done"))
+
+
+def _changed(home: Home, found: OpenRequest, bars: Mapping[str, Barred]) -> list[str]:
     """Return the sources in whose place of files that could not be read others lie now."""
     changed = []
     for source in found.body.sources:
+        if source.id in bars:
+            continue
         try:
             made = connector(source.connector)(context_of(home, found.request_id, found.body, source))
             if changed_since_failure(home.catalogue, found.request_id, made, source.id):
@@ -188,7 +203,7 @@ def _plan_source(home: Home, found: OpenRequest, source: Source, round_no: int, 
         max_items=home.settings.batch_items,
         max_bytes=home.settings.batch_bytes,
         spread=2 * home.settings.workers,
-        kept_back=source.kept_back,
+        kept_back=kept_back_of(home, found, source),
         round_no=round_no,
         relist_from=relist_from,
     )

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from desk.books import books
 from desk.coverage import coverage
+from desk.declaring import standing
 from desk.estimating import in_force
 from desk.home import Home
 from desk.topping_up import report
@@ -62,6 +63,7 @@ def status(home: Home, request_id: str) -> dict[str, Any]:
         **speed,
         "seconds_left": left,
         "balanced": counted.balanced,
+        "declarations": standing(home, request_id).counts(),
         "coverage": coverage(home, request_id, counted).as_json(),
         "scopes": [asdict(scope) for scope in counted.scopes],
         "text": counted.text,

@@ -77,7 +77,7 @@ def amend(home: Home, request_id: str, path: Path, *, by: str, why: str) -> dict
                 )
             number = None
             if again or new:
-                number = _open_round(connection, request_id, version, again, by, why)
+                number = open_round(connection, request_id, version, again, by, why)
     return {
         "request_id": request_id,
         "version": version,
@@ -140,7 +140,7 @@ def name_source(
         with home.catalogue.write() as connection:
             why = f"source {source.id} was named in the trigger form"
             version = _add_version(connection, found, request, by, why)
-            _open_round(connection, request_id, version, [], by, why)
+            open_round(connection, request_id, version, [], by, why)
     return version
 
 
@@ -248,7 +248,7 @@ def ask(home: Home, request_id: str, *, by: str, why: str) -> dict[str, Any]:
                 sa.select(t.scopes.c.source_id).where(t.scopes.c.request_id == request_id).limit(1)
             ).first():
                 raise UsageError(f"request {request_id} has not been run; `daylight run` lists its places")
-            number = _open_round(connection, request_id, found.version, sources, by, why)
+            number = open_round(connection, request_id, found.version, sources, by, why)
     return {"request_id": request_id, "round": number, "listed_again": sources}
 
 
@@ -257,12 +257,13 @@ def list_changed(home: Home, request_id: str, source_ids: Sequence[str]) -> None
     found = home.request(request_id)
     with home.catalogue.write() as connection:
         why = "other files lie where some could not be read"
-        _open_round(connection, request_id, found.version, sorted(source_ids), "daylight", why)
+        open_round(connection, request_id, found.version, sorted(source_ids), "daylight", why)
 
 
-def _open_round(
+def open_round(
     connection: sa.Connection, request_id: str, version: int, sources: Sequence[str], by: str, why: str
 ) -> int:
+    """Open a round of listing within a transaction of the caller; returns its number."""
     number = rounds.current(connection, request_id) + 1
     connection.execute(
         t.top_ups.insert(),

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
-from records import canonical, rounds
+from records import canonical, declarations, rounds
 from records import tables as t
 from records.catalogue import Catalogue
 from records.decisions import in_review
@@ -67,7 +68,8 @@ class Ledger:
 
     Attributes:
         scopes: In source and scope order.
-        unplanned: Sources of the request in which no place to search was listed (yet).
+        unplanned: Sources of the request in which no place to search was listed (yet); a personal one that
+            its custodian declared not to have used is none.
         children: ``{found, stored, failed, excluded, expected_more}``: what containers carried;
             ``expected_more`` counts children that a container announced and did not give.
         text: ``{stored, searchable, not_searchable, pending, unread, by_reason, ocr_pages}``; ``unread``
@@ -95,7 +97,7 @@ def ledger(catalogue: Catalogue, request_id: str) -> Ledger:
         ).scalar_one()
         sources = _sources(connection, request_id, version)
         scopes = _scopes(connection, request_id, sources)
-        unplanned = sources - {scope.source for scope in scopes}
+        unplanned = sources - {scope.source for scope in scopes} - _said_no(connection, request_id, version)
         children = _children(connection, request_id)
         text = _text(connection, request_id)
         review = _review(connection, request_id, version)
@@ -112,11 +114,20 @@ def ledger(catalogue: Catalogue, request_id: str) -> Ledger:
 
 def _sources(connection: sa.Connection, request_id: str, version: int) -> set[str]:
     """Return the ids of the sources that the request file names."""
+    return {source["id"] for source in _named(connection, request_id, version)}
+
+
+def _named(connection: sa.Connection, request_id: str, version: int) -> list[dict[str, Any]]:
     v = t.request_versions.c
     body = connection.execute(
         sa.select(v.body).where(v.request_id == request_id, v.version == version)
     ).scalar()
-    return {source["id"] for source in canonical.loads(body or "{}").get("sources", ())}
+    return list(canonical.loads(body or "{}").get("sources", ()))
+
+
+def _said_no(connection: sa.Connection, request_id: str, version: int) -> set[str]:
+    """Return the sources of whose device or account the custodian declared that it was not used."""
+    return declarations.not_used(connection, request_id, _named(connection, request_id, version))
 
 
 def _scopes(connection: sa.Connection, request_id: str, sources: set[str]) -> tuple[ScopeLedger, ...]:

@@ -414,6 +414,37 @@ litigation_holds = Table(
     _key("hold_no"),
 )
 
+declarations = Table(
+    "declarations",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("custodian_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),  # append-only: the highest is in force
+    Column("version", Integer, nullable=False),  # of the request, whose words and days it is about
+    Column("used", Boolean, nullable=False),  # a personal device or account, for district business, in them
+    Column("answered_on", Text, nullable=False),
+    Column("body", Text, nullable=False),  # statement and places, canonical JSON; see records.declarations
+    Column("file_sha256", Text, nullable=False),  # of the file it was taken in from
+    Column("by", Text, nullable=False),  # who took it in
+    Column("at", Text, nullable=False),
+    _key("request_id", "custodian_id", "seq"),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("custodian_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),  # of the declaration
+    Column("path", Text, nullable=False),  # from the root on, as keys of files are written
+    Column("place_no", Integer, nullable=False),  # of the declaration's places, from 1
+    Column("sha256", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("modified_ns", BigInteger, nullable=False),  # the file system's own time, since 1970
+    Column("received_at", Text, nullable=False),
+    _key("request_id", "custodian_id", "seq", "path"),
+)
+
 # --- review --------------------------------------------------------------------------------------------
 
 decisions = Table(

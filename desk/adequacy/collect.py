@@ -16,6 +16,8 @@ from desk.adequacy import facts as f
 from desk.books import books
 from desk.bundle import waiver
 from desk.coverage import Coverage, coverage
+from desk.declaring import Standing
+from desk.declaring import standing as standing_of
 from desk.home import Home
 from desk.leads import signals
 from desk.preserving import read_holds
@@ -78,6 +80,7 @@ def _collect(home: Home, request_id: str, by: str) -> f.Facts:
     covered = bool(waiver(home, request_id))
     reached = coverage(home, request_id, counted)
     rounds = rounds_of(home, request_id)
+    declared = standing_of(home, request_id)
     with home.catalogue.read() as connection:
         bodies = _bodies(connection, request_id)
         searches = _searches(connection, request_id)
@@ -89,6 +92,7 @@ def _collect(home: Home, request_id: str, by: str) -> f.Facts:
             request=_request(connection, request_id, domains),
             people=_people(bodies),
             places=_places(connection, request_id, bodies, counted),
+            declarations=_declarations(declared),
             coverage=_coverage(reached),
             top_ups=_top_ups(rounds),
             holds=_holds(connection, request_id),
@@ -275,6 +279,51 @@ def _scope(scope: ScopeLedger, label: str, kind: str) -> f.Scope:
     return f.Scope(
         scope.scope, label, kind, scope.expected, scope.expected_by, scope.found, scope.stored, scope.failed,
         scope.excluded, scope.failure, scope.complete, scope.balanced,
+    )  # fmt: skip
+
+
+def _declarations(found: Standing) -> f.DeclarationFacts:
+    now = [one for one in found.declarations if one.in_force]
+    return f.DeclarationFacts(
+        (
+            f.Origin("declarations, answered, used, not_used", "declarations",
+                     "request_id; a row a declaration; in force: the highest seq of a custodian"),
+            f.Origin("receipts, files", "receipts", "request_id, custodian_id, seq; a row a file"),
+            f.Origin("kept_back", "declarations", "request_id, in force; kept_back of the places in body"),
+            f.Origin("unanswered, gaps", "declarations, receipts, request_versions",
+                     "request_id; custodians and declared sources of the version in force"),
+        ),
+        len(now),
+        sum(one.used for one in now),
+        sum(not one.used for one in now),
+        found.unanswered,
+        sum(len(place.receipts) for one in now for place in one.places),
+        sum(place.kept_back for one in now for place in one.places),
+        tuple(
+            f.Declared(
+                one.custodian, one.seq, one.in_force, one.version, one.used, one.answered_on, one.statement,
+                one.by, one.at,
+                tuple(
+                    f.DeclaredPlace(
+                        place.kind, place.which, place.how_searched, place.source, place.handed_over,
+                        place.kept_back, place.why,
+                        tuple(
+                            f.Receipt(file.path, file.sha256, file.size_bytes, file.received_at)
+                            for file in place.receipts
+                        ),
+                    )
+                    for place in one.places
+                ),
+            )
+            for one in found.declarations
+        ),
+        tuple(
+            f.DeclarationGap(
+                str(gap.gap), gap.custodian, gap.source, "" if gap.place is None else f"place {gap.place}",
+                gap.files,
+            )
+            for gap in found.gaps
+        ),
     )  # fmt: skip
 
 

@@ -186,6 +186,107 @@ class PlaceFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """A file that a custodian handed over, as it was when it was received.
+
+    Attributes:
+        path: Where it lies.
+        sha256: Of its bytes.
+    """
+
+    path: str
+    sha256: str
+    size_bytes: int
+    received_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredPlace:
+    """A personal device or account that a custodian used for district business; as in docs/declarations.md.
+
+    Attributes:
+        kind: ``phone``, ``email`` and so on.
+        which: Its number or handle.
+        how_searched: As the custodian said.
+        source: Source that reads it, where the declaration names one.
+        handed_over: What, in the custodian's words.
+        kept_back: Records kept back, and ``why``.
+        receipts: Of each file.
+    """
+
+    kind: str
+    which: str
+    how_searched: str
+    source: str
+    handed_over: str
+    kept_back: int
+    why: str
+    receipts: tuple[Receipt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a custodian declared; the newest of each custodian is in force.
+
+    Attributes:
+        number: Of the custodian's declarations, from 1.
+        version: Of the request that it is about.
+        used: Whether a personal device or account was used for district business on the subject in the days.
+        statement: What else was said.
+        by: Who took it in.
+    """
+
+    custodian: str
+    number: int
+    in_force: bool
+    version: int
+    used: bool
+    answered_on: str
+    statement: str
+    by: str
+    at: str
+    places: tuple[DeclaredPlace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeclarationGap:
+    """Something missing of what is declared and handed over, by the codes of ``desk.declaring.Missing``.
+
+    Attributes:
+        place: In words, or empty.
+        files: Files it is about.
+    """
+
+    code: str
+    custodian: str
+    source: str
+    place: str
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeclarationFacts:
+    """What custodians declared of personal devices and accounts, and what is missing.
+
+    Attributes:
+        answered: Custodians with a declaration, of which ``used`` said yes and ``not_used`` no.
+        unanswered: Custodians without one.
+        files: Files of the declarations in force.
+        kept_back: Records kept back by them.
+    """
+
+    origin: tuple[Origin, ...]
+    answered: int
+    used: int
+    not_used: int
+    unanswered: tuple[str, ...]
+    files: int
+    kept_back: int
+    declarations: tuple[Declared, ...]
+    gaps: tuple[DeclarationGap, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CoveredPlace:
     """One place of one custodian, read or not; fields as in ``desk.coverage``."""
 
@@ -859,6 +960,7 @@ class Facts:
     request: RequestFacts
     people: PeopleFacts
     places: PlaceFacts
+    declarations: DeclarationFacts
     coverage: CoverageFacts
     top_ups: TopUpFacts
     holds: HoldFacts

@@ -57,7 +57,7 @@ _IDS = frozenset(
         "counted_at", "collected_from", "collected_to", "started_at", "ended_at", "outcome", "frozen_at",
         "audit_head", "from_at", "until_at", "authority", "extent", "unit", "code", "kind", "family_id",
         "frame_sha256", "words", "installed", "connectors", "not_recorded", "figures", "state", "event",
-        "route", "corpus",
+        "route", "corpus", "sha256", "answered_on", "received_at", "unanswered",
     }
 )  # fmt: skip
 """Keys whose values are ids, codes, days and the program's own words: never masked."""

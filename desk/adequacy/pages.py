@@ -328,6 +328,7 @@ def _where(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
         _sources(facts["places"]),
         level=2,
     )  # fmt: skip
+    yield section("Personal devices and accounts", *_declarations(facts["declarations"], at), level=2)
     yield section("Coverage", *_coverage(facts["coverage"]), level=2)
     if facts["top_ups"]["rounds"]:
         yield section("Top-ups", *_top_ups(facts["top_ups"], at), level=2)
@@ -343,6 +344,70 @@ def _where(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
         _sources(facts["ruled_out"]),
         level=2,
     )
+
+
+_MISSING = {
+    "no_declaration": "No declaration speaks of this source",
+    "no_file": "It was used, and no file of it was handed over",
+    "no_source": "Files were handed over, and no source reads them",
+    "other_days": "The request asks for other days since",
+}
+
+
+def _declarations(it: dict[str, Any], at: Time) -> Iterable[Block | None]:
+    """Say what each custodian answered, what was handed over and kept back, and what is missing."""
+    yield text(
+        "Custodians were asked whether they used a personal device or account for district business on the "
+        f"subject in the days asked for. {some(it['answered'], 'answer is', 'answers are')} in force: "
+        f"{it['used']:,} yes, {it['not_used']:,} no. Without an answer: "
+        f"{', '.join(it['unanswered']) or 'nobody'}. {some(it['files'], 'file was', 'files were')} handed "
+        f"over, {some(it['kept_back'], 'record was', 'records were')} kept back by the custodians."
+    )
+    yield table(
+        "Answers",
+        "@Whose|#No.|Used|@Answered on|@Taken in|By|**Statement",
+        (
+            (
+                one["custodian"], one["number"],
+                ("yes" if one["used"] else "no") + ("" if one["in_force"] else "\nsuperseded"),
+                one["answered_on"], at(one["at"]), one["by"], one["statement"] or "—",
+            )
+            for one in it["declarations"]
+        ),
+    )  # fmt: skip
+    yield table(
+        "Devices and accounts, as declared",
+        "@Whose|#No.|*Which|**How it was searched|*Handed over|#Files|#Kept back|**Why",
+        (
+            (
+                one["custodian"], one["number"], f"{_plain(place['kind'])}\n{place['which']}",
+                place["how_searched"], _joined([place["handed_over"], place["source"]]) or "—",
+                len(place["receipts"]), place["kept_back"], place["why"] or "—",
+            )
+            for one in it["declarations"]
+            for place in one["places"]
+        ),
+    )  # fmt: skip
+    yield table(
+        "Receipts of files that were handed over",
+        "@Whose|#No.|***File|**SHA-256|#Bytes|@Received",
+        (
+            (one["custodian"], one["number"], file["path"], file["sha256"], file["size_bytes"],
+             at(file["received_at"]))
+            for one in it["declarations"]
+            for place in one["places"]
+            for file in place["receipts"]
+        ),
+    )  # fmt: skip
+    yield table(
+        "What is missing",
+        "@Whose|@Source|Place|***What|#Files",
+        (
+            (one["custodian"], one["source"] or "—", one["place"] or "—", _MISSING[one["code"]], one["files"])
+            for one in it["gaps"]
+        ),
+    )
+    yield _sources(it)
 
 
 _COVER = {

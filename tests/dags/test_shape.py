@@ -109,7 +109,7 @@ def test_schedule_and_limits(dag):
 
 SOURCE = {
     "source_id", "connector", "custodian", "path", "connection", "account", "places", "options", "readers",
-    "kept_back",
+    "kept_back", "declared",
 }  # fmt: skip
 
 
@@ -135,6 +135,7 @@ def test_the_form_names_a_source_as_a_request_file_does(dag):
         ("connector", "outlook"), ("source_id", "a b"), ("source_id", "a\n"), ("custodian", "../x"),
         ("connection", "a b"), ("places", "mail"), ("places", [1]), ("options", {"x": 1}), ("options", "x"),
         ("kept_back", -1), ("kept_back", "3"), ("readers", "x"), ("account", 5), ("path", ["x"]),
+        ("declared", "yes"),
     ],
 )  # fmt: skip
 def test_a_bad_key_of_a_source_is_refused_by_the_form(dag, name, value):

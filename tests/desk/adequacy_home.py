@@ -172,6 +172,28 @@ def _plant(home: Home, request_id: str) -> None:
                  "proof": canonical.dumps({"handed_over": "on paper, beside Avery Amberson"}), **by},
             ],
         ),
+        (
+            t.declarations,
+            [
+                {**mine, "custodian_id": "ana", "seq": 1, "version": 1, "used": False,
+                 "answered_on": "2026-09-10", "file_sha256": "0" * 64, **by,
+                 "body": canonical.dumps({"statement": "", "places": []})},
+                {**mine, "custodian_id": "ana", "seq": 2, "version": 2, "used": True,
+                 "answered_on": "2026-09-12", "file_sha256": "1" * 64, "by": "kim", "at": later,
+                 "body": canonical.dumps({"statement": "Found it since.", "places": [
+                     {"kind": "phone", "which": "+1 206 555 0111", "how_searched": "for bus, by hand",
+                      "source": "", "handed_over": "one thread", "kept_back": 3,
+                      "why": "talks with Ilse Amberson about dinner"}]})},
+            ],
+        ),
+        (
+            t.receipts,
+            [
+                {**mine, "custodian_id": "ana", "seq": 2, "path": "/handed/ana.xml", "place_no": 1,
+                 "sha256": "2065550111" * 6 + "2065", "size_bytes": 4321, "modified_ns": 1,
+                 "received_at": later},
+            ],
+        ),
         (t.waivers, [{**mine, "seq": 1, "why": "The share was gone; Harriet Lowe advised so.", **by}]),
         (
             t.variants,

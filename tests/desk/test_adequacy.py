@@ -100,6 +100,7 @@ class Recount:
     def all(self) -> dict[str, float]:
         self.found["request.roster_lines"] = len(ROSTER.splitlines()) - 1
         self._places()
+        self._declarations()
         self._coverage()
         self._tools()
         for place, (version, csv) in enumerate(((1, TERMS), (2, LATER))):
@@ -137,6 +138,27 @@ class Recount:
                 self.found[f"{path}.scopes.{number}.expected"] = expected
                 if kept is not None:
                     self.found[f"{path}.kept_back"] = kept
+
+    def _declarations(self) -> None:
+        rows = self.rows("SELECT seq, used, body FROM declarations WHERE request_id = :id ORDER BY seq")
+        newest = rows[-1]
+        kept = [place["kept_back"] for place in json.loads(newest[2])["places"]]
+        sizes = [
+            size
+            for (size,) in self.rows(
+                "SELECT size_bytes FROM receipts WHERE request_id = :id AND seq = :n", n=newest[0]
+            )
+        ]
+        self.found |= {
+            "declarations.answered": 1,
+            "declarations.used": int(newest[1]),
+            "declarations.not_used": int(not newest[1]),
+            "declarations.files": len(sizes),
+            "declarations.kept_back": sum(kept),
+            "declarations.gaps.0.files": len(sizes),  # no source of the request is at their path
+            "declarations.declarations.1.places.0.kept_back": kept[0],
+            "declarations.declarations.1.places.0.receipts.0.size_bytes": sizes[0],
+        }
 
     def _coverage(self) -> None:
         """Every place that was listed here was read to its end, with as many items as were expected."""
@@ -468,7 +490,7 @@ def test_every_figure_of_a_section_has_its_rows_named(made):
     facts = asdict(collect(*made, by="pat"))
     names = set(t.metadata.tables) | {"search index"}
     sections = [one for one in facts.values() if isinstance(one, dict)]
-    assert len(sections) == 18
+    assert len(sections) == 19
     for section in sections:
         assert section["origin"]
         for origin in section["origin"]:
@@ -489,6 +511,19 @@ def test_the_request_is_there_word_for_word_with_its_versions(made):
     assert facts.people.custodians[0].sources == ("s1", "s2")
     assert [(place.id, place.kept_back) for place in facts.places.places] == [("s1", None), ("s2", 12)]
     assert all(place.collected_from <= place.collected_to for place in facts.places.places)
+
+
+def test_what_was_declared_is_there_with_what_it_superseded(made):
+    found = collect(*made, by="pat").declarations
+    assert [(one.number, one.in_force, one.used, one.by) for one in found.declarations] == [
+        (1, False, False, "pat"),
+        (2, True, True, "kim"),
+    ]
+    (phone,) = found.declarations[1].places
+    assert (phone.kind, phone.which, phone.kept_back) == ("phone", "+1 206 555 0111", 3)
+    assert [(one.path, one.size_bytes) for one in phone.receipts] == [("/handed/ana.xml", 4321)]
+    assert [(gap.code, gap.place, gap.files) for gap in found.gaps] == [("no_source", "place 1", 1)]
+    assert found.unanswered == ()
 
 
 def test_answers_in_force_and_all_that_came_before(made):

@@ -125,7 +125,10 @@ def test_a_masker_that_knows_nothing_changes_nothing():
 def test_the_masked_facts_of_the_small_request(made):
     home, request_id = made
     out, counts = masked(home, request_id, collect(home, request_id, by="pat"))
-    assert counts == {ADDRESS: 4, NAME: 14, NUMBER: 2, PRIVILEGED: 6}
+    assert counts == {ADDRESS: 4, NAME: 15, NUMBER: 3, PRIVILEGED: 6}
+    (phone,) = out["declarations"]["declarations"][1]["places"]
+    assert (phone["which"], phone["why"]) == (NUMBER, f"talks with {NAME} about dinner")
+    assert phone["receipts"][0]["sha256"] == "2065550111" * 6 + "2065"  # no telephone number
     assert out["holds"]["holds"][0]["events"][1]["proof"] == "handed over: on paper, beside [name]"
     assert [one["label"] for one in out["coverage"]["places"]][1:3] == ["Archive of [name]", "Public folders"]
     term = {one["line"]: one for one in out["terms"]["lists"][1]["terms"]}

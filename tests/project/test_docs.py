@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from desk.declaration_file import Answer, PlaceAnswer
+from desk.declaring import Missing
 from records import vocabulary
+from records.declarations import PlaceKind
 from records.vocabulary import (
     RETRYABLE,
     Awaits,
@@ -50,6 +53,10 @@ def first_column(text: str, heading: str) -> list[str]:
         ("fields.md", "How far a time can be trusted", list(Basis)),
         ("fields.md", "Why a place is not read", list(Reach)),
         ("top-up.md", "What became of an item", list(Sighting)),
+        ("declarations.md", "The file", list(Answer.model_fields)),
+        ("declarations.md", "Keys of a place", list(PlaceAnswer.model_fields)),
+        ("declarations.md", "Kinds of a place", list(PlaceKind)),
+        ("declarations.md", "What is missing", list(Missing)),
     ],
 )
 def test_every_code_has_a_row_and_no_row_is_left_over(name, heading, members):

@@ -18,6 +18,7 @@ from cli.adequacy import adequacy_command
 from cli.columns import columns_command
 from cli.common import By, ItemId, RequestId, opened
 from cli.declaring import declare_command
+from cli.layouts import layout_command
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
 from cli.screenshots import screenshots_command
 from records.errors import DaylightError, Incomplete
@@ -92,6 +93,7 @@ def open_command(
 app.command("amend")(topping_up.amend_command)
 app.command("declare")(declare_command)
 app.command("columns")(columns_command)
+app.command("layout")(layout_command)
 app.command("screenshots")(screenshots_command)
 app.command("plan")(planning.plan_command)
 

@@ -30,14 +30,19 @@ from records.vocabulary import Reason
 FILES = "."
 HEAD = 4 << 10
 
-_CHAT_BYTES = 64 << 20
-"""A text larger than this is no chat that a program wrote: it is taken as a file."""
-
 
 class ChatFiles(FileConnector):
-    """Base of connectors of such folders; ``name`` and what else describes one is the connector's."""
+    """Base of connectors of such folders; ``name`` and what else describes one is the connector's.
+
+    Attributes:
+        count_method: By what a chat is counted, where all of them are counted in one way.
+        suffixes: Ends of the names of chats; one of them may be empty.
+        most_bytes: A file larger than this is no chat that a program wrote: it is taken as a file.
+    """
 
     count_method: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]] = (".txt",)
+    most_bytes: ClassVar[int] = 64 << 20
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""
@@ -48,19 +53,24 @@ class ChatFiles(FileConnector):
 
     @abstractmethod
     def _is_chat(self, head: bytes) -> bool:
-        """Say whether a text file that begins so is a chat."""
+        """Say whether a file that begins so is a chat."""
 
     @abstractmethod
     def _label(self, key: str) -> str:
         """Return what people know a chat by."""
 
     @abstractmethod
-    def _counted(self, file: PackageFile, data: bytes) -> int:
-        """Count what a chat holds, by another route than ``_messages``."""
+    def _counted(self, file: PackageFile, data: bytes) -> int | Expected:
+        """Count what a chat holds, by another route than ``_messages``; with the route where it differs."""
 
     @abstractmethod
     def _messages(self, file: PackageFile, data: bytes, window: Window) -> Iterator[Yielded]:
         """Yield what a chat holds, in its order; cursors are set by the caller."""
+
+    def _data(self, file: PackageFile) -> bytes:
+        """Return the bytes that a chat is read from; raises ItemError when they cannot be had."""
+        with file.stream() as stream:
+            return stream.read()
 
     def _about(self, file: PackageFile) -> dict[str, str]:
         """Return facts of a file that is no chat."""
@@ -86,7 +96,8 @@ class ChatFiles(FileConnector):
         file = self._chat(scope.key)
         if file is None:
             return Expected(len(self._files()) - len(self._chats), "file list")
-        return Expected(self._counted(file, _whole(file)), self.count_method)
+        counted = self._counted(file, self._data(file))
+        return counted if isinstance(counted, Expected) else Expected(counted, self.count_method)
 
     def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
         """Return one part: a chat is small.
@@ -108,7 +119,9 @@ class ChatFiles(FileConnector):
         done = read_number(cursor)
         with OpenZips() as opened:
             made = (
-                self._others(window, opened) if file is None else self._messages(file, _whole(file), window)
+                self._others(window, opened)
+                if file is None
+                else self._messages(file, self._data(file), window)
             )
             for number, value in enumerate(made, 1):
                 if number > done:
@@ -150,10 +163,10 @@ class ChatFiles(FileConnector):
         return self._listed
 
     def _reads(self, file: PackageFile, opened: OpenZips) -> bool:
-        if not file.name.lower().endswith(".txt"):
+        if not file.name.lower().endswith(self.suffixes):
             return False
         try:
-            return file.size() <= _CHAT_BYTES and self._is_chat(file.head(HEAD, opened.of(file)))
+            return file.size() <= self.most_bytes and self._is_chat(file.head(HEAD, opened.of(file)))
         except ItemError:
             return False
 
@@ -164,11 +177,6 @@ class ChatFiles(FileConnector):
 
     def _file(self, file: PackageFile, window: Window, opened: OpenZips) -> Yielded:
         return plain_item(file, window, opened, about=lambda _: self._about(file) or EMPTY)
-
-
-def _whole(file: PackageFile) -> bytes:
-    with file.stream() as stream:
-        return stream.read()
 
 
 def _place(key: str) -> str:

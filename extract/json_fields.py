@@ -67,6 +67,14 @@ def person_of(stated: str, key: str = "") -> Address:
     return Address(stated, key) if key else Address("", stated)
 
 
+def printed_person(stated: str) -> Address:
+    """Return who is meant where an app prints a name, an address, or both as ``Name <address>``."""
+    found = _PERSON.fullmatch(stated)
+    if found is not None:
+        return Address(found["name"].strip(), found["address"].strip())
+    return Address("", stated) if "@" in stated or stated.startswith("+") else Address(stated, "")
+
+
 def members_of(stated: str) -> tuple[Address, ...]:
     """Return the members as a connector lists them: ``Name <address>; …``."""
     return tuple(person_of(one) for one in filter(None, map(str.strip, stated.split(";"))))

@@ -5,21 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Mapping
 from typing import BinaryIO, ClassVar
 
 from extract import charsets
-from extract.json_fields import texts_of
+from extract.json_fields import printed_person, texts_of
 from extract.protocol import ExtractContext
 from records.errors import ItemError
-from records.models import Address, Extraction, Fields
+from records.models import Extraction, Fields
 from records.moments import of_facts
 from records.vocabulary import Kind, Reason, WarningCode
 
 MESSAGE_TYPE = "application/x-message-table-row"
 
-_PERSON = re.compile(r"(?P<name>[^<>]*?)\s*<(?P<address>[^<>]+)>")
 _BODIES = ("body", "body_translated")
 _FACTS = ("message_id", "thread", "attachments", "deleted")
 _MOST_CHARACTERS = 16 << 20
@@ -61,13 +59,13 @@ class MessageTableReader:
             for name in ("message_id", "thread", "attachments", "deleted")
             if (words := said(name))
         }
-        recipients = tuple(map(_address, filter(None, map(str.strip, said("recipients").split(";")))))
+        recipients = tuple(map(printed_person, filter(None, map(str.strip, said("recipients").split(";")))))
         sender = said("sender")
         return Extraction(
             text="\n".join(dict.fromkeys(bodies)),
             kind=Kind.CHAT,
             fields=Fields(
-                sender=_address(sender) if sender else None,
+                sender=printed_person(sender) if sender else None,
                 to=recipients,
                 moment=of_facts(about),
                 thread_key=about.get("group", ""),
@@ -98,10 +96,3 @@ def _row(text: str, about: Mapping[str, str]) -> dict[str, str]:
         charsets.without_surrogates(name): charsets.without_surrogates(cell.replace("\x00", ""))
         for name, cell in zip(names, cells, strict=False)
     }
-
-
-def _address(stated: str) -> Address:
-    found = _PERSON.fullmatch(stated)
-    if found is not None:
-        return Address(found["name"].strip(), found["address"].strip())
-    return Address("", stated) if "@" in stated or stated.startswith("+") else Address(stated, "")

@@ -18,6 +18,7 @@ from extract.sms import SmsReader
 from extract.social import SocialReader
 from extract.teams import TeamsReader
 from extract.tika import TikaReader
+from extract.transcripts import PrintoutReader
 from extract.whatsapp import WhatsAppReader
 from extract.worker_main import choose as _choose
 from extract.zoom import TranscriptReader, ZoomChatReader
@@ -30,6 +31,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     RsmfReader(),
     SlackReader(),
     MessageTableReader(),
+    PrintoutReader(),
     WhatsAppReader(),
     ImessageReader(),
     ImessageDatabaseReader(),

@@ -196,16 +196,20 @@ def parentsquare_page(messages: Sequence[Said], *, title: str, zone: ZoneInfo = 
     for one in messages:
         stated = _time(one.at, zone, "%m/%d/%Y, {I}:%M %p")
         body = [" ".join(line.split()) for line in one.text.split("\n")]
+        files = [f"Attached file: {name}" for name in one.attachments]
         rows.append(
             f"<div class='message'><p><b>{html.escape(one.sender)}</b> {stated}</p>"
-            f"<p>{'<br>'.join(map(html.escape, body))}</p></div>"
+            + "".join(
+                f"<p>{said}</p>" for said in ("<br>".join(map(html.escape, body)), *map(html.escape, files))
+            )
+            + "</div>"
         )
         lines = []
-        for text in (f"{one.sender} {stated}", *filter(None, body)):
+        for text in (f"{one.sender} {stated}", *filter(None, body), *files):
             number += 1
             lines.append({"line": number, "page": 1, "text": text})
         fields = {"sender": one.sender, "sent_at": stated, "body": "\n".join(filter(None, body))}
-        printed.append(_printed(one, stated, fields, lines, [], seen))
+        printed.append(_printed(one, stated, fields, lines, list(one.attachments), seen))
     data = (
         "<!DOCTYPE html>\n<html><head><meta charset='utf-8'><title>Messages</title>"
         "<style>p { margin: 0 }</style></head><body>\n"

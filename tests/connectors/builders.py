@@ -349,6 +349,8 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "rsmf": ("rsmf", elsewhere("built_rsmf", "files")),
     "screenshots": ("screenshots", elsewhere("built_screenshots", "folder")),
     "telemessage": ("telemessage", elsewhere("built_telemessage", "deliveries")),
+    "printed histories": ("transcripts", elsewhere("built_transcripts", "histories")),
+    "saved conversations": ("transcripts", elsewhere("built_transcripts", "saved_pages")),
     "whatsapp chats": ("whatsapp", elsewhere("built_whatsapp", "chats")),
     "zoom meetings": ("zoom_files", elsewhere("built_zoom", "meetings")),
     "x archive": ("social_media", elsewhere("built_social", "x_zip")),

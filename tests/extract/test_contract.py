@@ -69,6 +69,14 @@ SAMPLES: dict[str, list[Sample]] = {
         )
     ],
     "message_table": [(None, "application/x-message-table-row", b'3/4/25,Lee,"Zyzzyva\n at nine"\r\n')],
+    "printout": [
+        (
+            None,
+            "application/x-transcript-message+json",
+            b'{"fields":{"body":"Zyzzyva","sender":"Ana","sent_at":"9:05 AM"},"lines":[{"line":1,"page":1,'
+            b'"text":"9:05 AM Ana"}],"schema":"transcript-message/1"}',
+        )
+    ],
     "whatsapp": [(None, "application/x-whatsapp-message", b"3/4/25, 9:05 AM - Ana: Zyzzyva\n")],
     "imessage": [
         (

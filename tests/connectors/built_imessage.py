@@ -1,258 +1,33 @@
-"""Messages of a phone and of a Mac, written to the tables and columns that real databases have.
-
-What a reader must find is worked out here from what was put in: a row's columns that are not null, and the
-handles, chats and attachments that its numbers stand for.
-"""
+"""Conversations of a phone and of a Mac, and what a connector must find where they lie."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import plistlib
 import sqlite3
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from examples.exports.imessage import (
+    ATTACHMENTS,
+    DATABASE,
+    JOIN,
+    MESSAGE,
+    NOON,
+    NS,
+    OLD,
+    ON_PHONE,
+    TABLES,
+    Phone,
+    archived,
+    backup_of,
+    hashed,
+    history,
+)
 from records.vocabulary import Reason
 from tests.connectors.builders import SECRET, Built
 
-NS = 1_000_000_000
-NOON = 762_805_234 * NS
-"""2025-03-04T18:20:34Z in nanoseconds since 2001."""
-
-MESSAGE = {
-    "guid": "TEXT UNIQUE NOT NULL", "text": "TEXT", "attributedBody": "BLOB", "subject": "TEXT",
-    "service": "TEXT", "handle_id": "INTEGER", "other_handle": "INTEGER", "is_from_me": "INTEGER",
-    "date": "INTEGER", "date_read": "INTEGER", "date_delivered": "INTEGER", "date_edited": "INTEGER",
-    "date_retracted": "INTEGER", "item_type": "INTEGER", "group_title": "TEXT",
-    "group_action_type": "INTEGER", "share_status": "INTEGER", "error": "INTEGER",
-    "is_delivered": "INTEGER", "destination_caller_id": "TEXT", "cache_has_attachments": "INTEGER",
-    "associated_message_guid": "TEXT", "associated_message_type": "INTEGER",
-    "associated_message_emoji": "TEXT", "thread_originator_guid": "TEXT", "thread_originator_part": "TEXT",
-    "balloon_bundle_id": "TEXT", "payload_data": "BLOB", "message_summary_info": "BLOB",
-}  # fmt: skip
-"""Columns since iOS 18; older systems have fewer."""
-
-SINCE_13 = {"date_edited", "date_retracted", "associated_message_emoji", "other_handle"}
-OLD = {
-    "guid", "text", "attributedBody", "subject", "service", "handle_id", "is_from_me", "date", "date_read",
-}  # fmt: skip
-"""Columns of iOS 6, of these."""
-
-TABLES = """
-CREATE TABLE _SqliteDatabaseProperties (key TEXT, value TEXT, UNIQUE(key));
-CREATE TABLE handle (ROWID INTEGER PRIMARY KEY AUTOINCREMENT UNIQUE, id TEXT NOT NULL, country TEXT,
-    service TEXT NOT NULL, uncanonicalized_id TEXT, UNIQUE (id, service));
-CREATE TABLE chat (ROWID INTEGER PRIMARY KEY AUTOINCREMENT, guid TEXT UNIQUE NOT NULL, style INTEGER,
-    properties BLOB, chat_identifier TEXT, service_name TEXT, room_name TEXT, display_name TEXT,
-    group_id TEXT, last_addressed_handle TEXT);
-CREATE TABLE attachment (ROWID INTEGER PRIMARY KEY AUTOINCREMENT, guid TEXT UNIQUE NOT NULL,
-    created_date INTEGER, filename TEXT, uti TEXT, mime_type TEXT, transfer_state INTEGER, transfer_name TEXT,
-    total_bytes INTEGER, is_sticker INTEGER, user_info BLOB);
-CREATE TABLE chat_handle_join (chat_id INTEGER, handle_id INTEGER, UNIQUE(chat_id, handle_id));
-CREATE TABLE message_attachment_join (message_id INTEGER, attachment_id INTEGER,
-    UNIQUE(message_id, attachment_id));
-CREATE TABLE deleted_messages (ROWID INTEGER PRIMARY KEY AUTOINCREMENT UNIQUE, guid TEXT NOT NULL);
-"""
-JOIN = (
-    "CREATE TABLE chat_message_join (chat_id INTEGER, message_id INTEGER, PRIMARY KEY (chat_id, message_id));"
-)
-INDEXES = """
-CREATE INDEX chat_message_join_idx_message_id_only ON chat_message_join(message_id);
-CREATE INDEX message_idx_associated_message ON message(associated_message_guid);
-CREATE TRIGGER before_delete_on_attachment BEFORE DELETE ON attachment
-    BEGIN SELECT before_delete_attachment_path(OLD.ROWID, OLD.guid); END;
-"""
-SINCE_16 = """
-CREATE TABLE chat_recoverable_message_join (chat_id INTEGER, message_id INTEGER, delete_date INTEGER,
-    ck_sync_state INTEGER DEFAULT 0, PRIMARY KEY (chat_id, message_id), CHECK (delete_date != 0));
-CREATE TABLE recoverable_message_part (chat_id INTEGER, message_id INTEGER, part_index INTEGER,
-    delete_date INTEGER, part_text BLOB NOT NULL, PRIMARY KEY (chat_id, message_id, part_index));
-"""
-
-
-def archived(text: str) -> bytes:
-    """Return a text as NSArchiver writes it, with one attribute over all of it: the number of its part."""
-    words = text.encode("utf-8", "surrogatepass")
-    units = len(text.encode("utf-16-le", "surrogatepass")) // 2
-    return (
-        b"\x04\x0bstreamtyped\x81\xe8\x03\x84\x01@\x84\x84\x84\x12NSAttributedString\x00\x84\x84\x08NSObject"
-        b"\x00\x85\x92\x84\x84\x84\x08NSString\x01\x94\x84\x01+" + number(len(words)) + words
-        + b"\x86\x84\x02iI\x01" + number(units)
-        + b"\x92\x84\x84\x84\x0cNSDictionary\x00\x94\x84\x01i\x01\x92\x84\x96\x96\x1d"
-        b"__kIMMessagePartAttributeName\x86\x92\x84\x84\x84\x08NSNumber\x00\x84\x84\x07NSValue\x00\x94\x84\x01*"
-        b"\x84\x99\x99\x00\x86\x86\x86"
-    )  # fmt: skip
-
-
-def number(value: int) -> bytes:
-    if value < 128:
-        return bytes([value])
-    size = 2 if value < 1 << 16 else 4
-    return (b"\x81" if size == 2 else b"\x82") + value.to_bytes(size, "little")
-
-
-def history(*parts: list[tuple[float, str]], unsent: Iterable[int] = ()) -> bytes:
-    """Return what a row keeps of edits: for each part, when it was said and the words."""
-    summary: dict[str, Any] = {"amc": 1, "ust": True}
-    edits = {
-        str(number): [{"d": at, "t": archived(text)} for at, text in part]
-        for number, part in enumerate(parts)
-        if part
-    }
-    if edits:
-        summary |= {"ec": edits, "ep": [int(part) for part in edits]}
-    if unsent := list(unsent):
-        summary |= {"rp": unsent}
-    return plistlib.dumps(summary, fmt=plistlib.FMT_BINARY)
-
-
-def stored(value: Any) -> Any:
-    return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
-
-
-@dataclass
-class Phone:
-    """A database in the making.
-
-    Attributes:
-        path: Where it is written.
-        columns: Of ``message``.
-        schema: What is made beside that table.
-        found: Native bytes of rows, by key.
-        window: What is told of a row by its number, before it is written.
-    """
-
-    path: Path
-    columns: Iterable[str] = tuple(MESSAGE)
-    schema: str = TABLES + JOIN + SINCE_16
-    indexes: str = INDEXES
-    unique: bool = True
-    rows: dict[int, dict[str, Any]] = field(default_factory=dict)
-    handles: dict[int, dict[str, Any]] = field(default_factory=dict)
-    chats: dict[int, dict[str, Any]] = field(default_factory=dict)
-    members: dict[int, list[int]] = field(default_factory=dict)
-    of_chat: dict[int, list[int]] = field(default_factory=dict)
-    deleted: dict[int, dict[int, int]] = field(default_factory=dict)
-    attachments: dict[int, dict[str, Any]] = field(default_factory=dict)
-    carried: dict[int, list[int]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.db = sqlite3.connect(self.path, isolation_level=None)
-        self.db.execute("PRAGMA journal_mode = MEMORY")
-        self.db.execute("BEGIN")
-        kept = [f"{name} {MESSAGE[name]}" for name in self.columns]
-        if not self.unique:
-            kept = [one.replace(" UNIQUE NOT NULL", "") for one in kept]
-        self.db.execute(f"CREATE TABLE message (ROWID INTEGER PRIMARY KEY AUTOINCREMENT, {', '.join(kept)})")
-        for one in (self.schema, self.indexes):
-            for statement in filter(None, map(str.strip, _statements(one))):
-                self.db.execute(statement)
-
-    def _insert(self, table: str, **values: Any) -> int:
-        names, marks = ", ".join(values), ", ".join("?" * len(values))
-        done = self.db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
-        return done.lastrowid or 0
-
-    def handle(self, address: str, service: str = "iMessage") -> int:
-        row = {"id": address, "service": service, "country": "us"}
-        self.handles[key := self._insert("handle", **row)] = row
-        return key
-
-    def chat(self, guid: str, members: Iterable[int], **more: Any) -> int:
-        row = {"guid": guid, "style": 45, "service_name": guid.partition(";")[0], **more}
-        self.chats[key := self._insert("chat", **row)] = row
-        self.members[key] = sorted(members)
-        for member in members:
-            self._insert("chat_handle_join", chat_id=key, handle_id=member)
-        return key
-
-    def message(self, guid: str, chat: int | None, at: float = 0, **more: Any) -> int:
-        row = {"guid": guid, "date": NOON + int(at * NS), "service": "iMessage", "is_from_me": 0, **more}
-        row = {
-            name: value
-            for name, value in row.items()
-            if value is not None and name in (*self.columns, "ROWID")
-        }
-        key = self._insert("message", **row)
-        self.rows[key] = row | {"ROWID": key}
-        if chat is not None:
-            self.join(key, chat)
-        return key
-
-    def join(self, message: int, chat: int) -> None:
-        self._insert("chat_message_join", chat_id=chat, message_id=message)
-        self.of_chat.setdefault(message, []).append(chat)
-
-    def delete(self, message: int, chat: int, at: float) -> None:
-        """Move a message to those that were deleted lately."""
-        self.deleted.setdefault(message, {})[chat] = NOON + int(at * NS)
-        self._insert(
-            "chat_recoverable_message_join", chat_id=chat, message_id=message,
-            delete_date=NOON + int(at * NS),
-        )  # fmt: skip
-
-    def attach(self, message: int, name: str, path: str | None, **more: Any) -> str:
-        row = {
-            "guid": f"at_{len(self.attachments)}_{name[:3]}",
-            "transfer_name": name,
-            "filename": path,
-            **more,
-        }
-        row = {column: value for column, value in row.items() if value is not None}
-        key = self._insert("attachment", **row)
-        self.attachments[key] = row | {"ROWID": key}
-        self._insert("message_attachment_join", message_id=message, attachment_id=key)
-        self.carried.setdefault(message, []).append(key)
-        return str(row["guid"])
-
-    def close(self) -> None:
-        self.db.execute("COMMIT")
-        self.db.close()
-
-    def natives(self) -> dict[str, bytes]:
-        return {str(row["guid"]): self.native(key) for key, row in self.rows.items()}
-
-    def native(self, key: int) -> bytes:
-        row = self.rows[key]
-        people = {name: self.handles.get(row.get(name, 0)) for name in ("handle_id", "other_handle")}
-        made = {
-            "schema": "imessage-row/1",
-            "row": key,
-            "message": {name: stored(value) for name, value in row.items()},
-            "handles": {name: one for name, one in people.items() if one},
-            "chats": [self._chat(one, None) for one in self.of_chat.get(key, ())]
-            + [self._chat(one, at) for one, at in self.deleted.get(key, {}).items()],
-            "attachments": [
-                {name: value for name, value in self.attachments[one].items() if name != "user_info"}
-                for one in self.carried.get(key, ())
-            ],
-            "deleted_parts": [],
-        }
-        return json.dumps(made, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-    def _chat(self, key: int, deleted: int | None) -> dict[str, Any]:
-        chat = self.chats[key] | {"participants": [self.handles[one] for one in self.members[key]]}
-        return chat if deleted is None else chat | {"delete_date": deleted}
-
-
-def _statements(script: str) -> list[str]:
-    found, held = [], ""
-    for piece in script.split(";"):
-        held += piece + ";"
-        if sqlite3.complete_statement(held):
-            found.append(held)
-            held = ""
-    return [one for one in found if one.strip() != ";"]
-
-
-ATTACHMENTS = "~/Library/Messages/Attachments"
-ON_PHONE = "/var/mobile/Library/SMS/Attachments"
+APP = "AppDomain-net.whatsapp.WhatsApp"
 
 
 def talk(
@@ -341,54 +116,19 @@ def mac_with_log(root: Path) -> Built:
     return built
 
 
-def file_id(domain: str, rel: str) -> str:
-    return hashlib.sha1(f"{domain}-{rel}".encode()).hexdigest()
-
-
-def hashed(domain: str, rel: str) -> str:
-    key = file_id(domain, rel)
-    return f"{key[:2]}/{key}"
-
-
-DATABASE = "3d/3d0d7e5fb2ce288813306e4d4636395e047a3d28"
-APPS = ("AppDomain-net.whatsapp.WhatsApp", "CameraRollDomain", "HomeDomain")
-
-
-def manifest(path: Path, files: dict[tuple[str, str], bytes]) -> None:
-    """Write the list of files of a backup."""
-    db = sqlite3.connect(path)
-    columns = "fileID TEXT PRIMARY KEY, domain TEXT, relativePath TEXT, flags INTEGER, file BLOB"
-    db.execute(f"CREATE TABLE Files ({columns})")
-    rows = [(file_id(*key), *key, 1) for key in files]
-    db.executemany("INSERT INTO Files (fileID, domain, relativePath, flags) VALUES (?, ?, ?, ?)", rows)
-    db.commit()
-    db.close()
-
-
 def backup_files(root: Path, *, encrypted: bool = False) -> tuple[dict[str, bytes], Built]:
     """Return the files of a backup by path, and what must be found in it."""
-    phone = Phone(root / "making" / "sms.db")
+    phone = Phone()
     found, failed, attachments = talk(phone, ON_PHONE)
-    phone.close()
     inside = {("MediaDomain", f"Library/{rel}"): data for rel, data in attachments.items()}
     stray = ("MediaDomain", "Library/SMS/Attachments/ff/15/stray.txt")
     inside |= {
         stray: f"{SECRET} stray".encode(),
-        ("HomeDomain", "Library/SMS/sms.db"): (root / "making" / "sms.db").read_bytes(),
+        ("HomeDomain", "Library/SMS/sms.db"): phone.image(),
         ("CameraRollDomain", "Media/DCIM/100APPLE/IMG_0001.HEIC"): b"a private photo",
-        (APPS[0], "Documents/ChatStorage.sqlite"): b"SQLite format 3\x00 of another app",
+        (APP, "Documents/ChatStorage.sqlite"): b"SQLite format 3\x00 of another app",
     }
-    manifest(root / "making" / "Manifest.db", inside)
-    files = {hashed(*key): data for key, data in inside.items()}
-    files["Manifest.db"] = (root / "making" / "Manifest.db").read_bytes()
-    files["Manifest.plist"] = plistlib.dumps(
-        {"IsEncrypted": encrypted, "Version": "10.0"}, fmt=plistlib.FMT_BINARY
-    )
-    files["Status.plist"] = plistlib.dumps({"IsFullBackup": True}, fmt=plistlib.FMT_BINARY)
-    files["Info.plist"] = plistlib.dumps({"Device Name": SECRET, "Product Version": "18.1"})
-    for path in (root / "making").iterdir():
-        path.unlink()
-    (root / "making").rmdir()
+    files = backup_of(inside, SECRET, encrypted=encrypted)
     found |= phone.natives()
     found |= {key: files[key] for key in (DATABASE, hashed(*stray), "Info.plist")}
     excluded = dict.fromkeys(("Manifest.db", "Manifest.plist", "Status.plist"), Reason.EXPORT_SCAFFOLDING)
@@ -461,42 +201,3 @@ def zipped(path: Path, files: dict[str, bytes]) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
-
-
-def many(path: Path, rows: int, *, chats: int = 200, every: int = 10) -> None:
-    """Write a database of any size: each ``every``-th row is a tapback on the row before it.
-
-    Args:
-        path: Where.
-        rows: Messages.
-        chats: Conversations that they are spread over.
-        every: How often a tapback comes; 0 for never.
-    """
-    phone = Phone(path)
-    people = [phone.handle(f"+1425{n:07}") for n in range(chats)]
-    rooms = [phone.chat(f"iMessage;-;+1425{n:07}", [people[n]]) for n in range(chats)]
-    db = phone.db
-    for first in range(1, rows + 1, 10_000):
-        numbers = range(first, min(first + 10_000, rows + 1))
-        made = []
-        for n in numbers:
-            tap = every and n % every == 0
-            words = (
-                f"Liked a message of {n}"
-                if tap
-                else f"The bus of route {n % 90} is {n % 13} minutes late today"
-            )
-            made.append(
-                (n, f"{n:08X}-0000-4000-8000-00000000FFFF", None, archived(words), "iMessage",
-                 0 if n % 2 else people[n % chats], n % 2, (500_000_000 + n * 30) * NS,
-                 f"p:0/{n - 1:08X}-0000-4000-8000-00000000FFFF" if tap else None, 2001 if tap else None)
-            )  # fmt: skip
-        db.executemany(
-            "INSERT INTO message (ROWID, guid, text, attributedBody, service, handle_id, is_from_me, date, "
-            "associated_message_guid, associated_message_type) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            made,
-        )
-        db.executemany(
-            "INSERT INTO chat_message_join VALUES (?, ?)", [(rooms[n % chats], n) for n in numbers]
-        )
-    phone.close()

@@ -11,6 +11,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from examples.exports import meta
+from examples.exports.meta import PAGE, meta_json, meta_list
 from records.vocabulary import Reason
 from tests.connectors.builders import SECRET, Built
 
@@ -25,17 +27,6 @@ def objects_in(values: list[Any], indent: int | None = 2) -> tuple[bytes, list[b
         json.dumps(one, indent=indent, ensure_ascii=n % 2 == 0).encode() for n, one in enumerate(values)
     ]
     return b"[\n  " + b",\n  ".join(objects) + b"\n]", objects
-
-
-def meta_json(value: Any) -> str:
-    """Return JSON as Meta writes it: each byte of UTF-8 as a character of its own."""
-    plain = json.dumps(value, indent=2, ensure_ascii=False)
-    return json.dumps(json.loads(plain.encode().decode("latin-1")), indent=2)
-
-
-def meta_list(values: list[Any]) -> tuple[bytes, list[bytes]]:
-    objects = [meta_json(one).encode() for one in values]
-    return b"[" + b",".join(objects) + b"]", objects
 
 
 def sha(data: bytes) -> str:
@@ -257,7 +248,6 @@ def x_folder(root: Path) -> Built:
 
 # --- Facebook --------------------------------------------------------------------------------------------
 
-PAGE = "this_profile's_activity_across_facebook"
 ALBUM = f"{PAGE}/posts/media/Album_1/a.jpg"
 POSTS = [
     {
@@ -288,8 +278,7 @@ THREAD = f"{PAGE}/messages/inbox/leeokafor_123"
 
 
 def message(at: int, sender: str, content: str | None = SECRET, **about: Any) -> dict[str, Any]:
-    stated = {} if content is None else {"content": content}
-    return {"sender_name": sender, "timestamp_ms": at, **stated, "is_geoblocked_for_viewer": False, **about}
+    return meta.message(at, sender, content, **about)
 
 
 REACTED = [{"reaction": "❤", "actor": "The District"}]
@@ -319,19 +308,12 @@ SEALED = [
 
 
 def thread(messages: list[Any], **about: Any) -> tuple[bytes, list[bytes]]:
-    head = {"participants": [{"name": "Lee Okafor"}, {"name": "The District"}]}
-    tail = {"title": "Lee Okafor", "is_still_participant": True, "thread_path": "inbox/leeokafor_123"}
-    data, objects = meta_list(messages)
-    start = meta_json(head | about)[:-1].rstrip().encode()
-    return start + b', "messages": ' + data + b"," + meta_json(tail)[1:].encode(), objects
+    people = ("Lee Okafor", "The District")
+    return meta.thread(messages, "Lee Okafor", people=people, path="inbox/leeokafor_123", **about)
 
 
-def timed(before: str, found: dict[str, bytes], times: list[Any], objects: list[bytes]) -> None:
-    for at, data in zip(times, objects, strict=True):
-        key, number = f"{before}{at}", 0
-        while (f"{key}:{number}" if number else key) in found:
-            number += 1
-        found[f"{key}:{number}" if number else key] = data
+def timed(before: str, found: dict[str, bytes], times: list[int], objects: list[bytes]) -> None:
+    found |= zip(meta.timed(times, before), objects, strict=True)
 
 
 def facebook_files() -> tuple[dict[str, bytes], dict[str, bytes], dict[str, Reason]]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from connectors.google_takeout import GoogleTakeout
+from examples.exports import voice
+from examples.exports.voice import CALLS, page
 from records import canonical
 from records.models import ExcludedItem, Expected, FailedItem, FoundItem, Window
 from records.vocabulary import Basis, Kind, Reason, WarningCode
@@ -15,39 +17,20 @@ from tests.connectors.builders import SECRET, ZONE, context, everything
 from tests.connectors.collecting import Killed, collected
 
 VOICE = "Takeout/Voice"
-CALLS = f"{VOICE}/Calls"
-ME = '<a class="tel" href="tel:+12065550199"><abbr class="fn" title="">Me</abbr></a>'
-LEE = '<a class="tel" href="tel:+12065550101"><span class="fn">Lee Okafor</span></a>'
-SAM = '<a class="tel" href="tel:+12065550102"><span class="fn">+12065550102</span></a>'
+ME = voice.me("+12065550199")
+LEE = voice.person("+12065550101", "Lee Okafor")
+SAM = voice.person("+12065550102")
 
 
 def text(sender: str, words: str, at: str = "2025-03-04T09:15:00.123-08:00", media: str = "") -> str:
-    return (
-        f'<div class="message"><abbr class="dt" title="{at}">Mar 4</abbr>:\n<cite class="sender vcard">'
-        f"{sender}</cite>:\n<q>{words}</q>\n{media}</div>"
-    )
-
-
-def page(title: str, *messages: str, people: str = "", deleted: str = "False") -> bytes:
-    among = f'<div class="participants">Group conversation with:\n{people}</div>' if people else ""
-    return (
-        f'<?xml version="1.0" ?>\n<html><head><title>{title}</title></head>\n<body>'
-        f'<div class="hChatLog hfeed">{among}\n{" ".join(messages)}</div>\n\n<div class="tags">Labels:\n'
-        f'<a rel="tag" href="http://www.google.com/voice#sms">Text</a></div>\n'
-        f'<div class="deletedStatusContainer">User Deleted:\n{deleted}</div></body></html>'
-    ).encode()
+    return voice.text(sender, words, at, media)
 
 
 def call(title: str, who: str, label: str, media: str = "") -> bytes:
-    return (
-        f'<?xml version="1.0" ?>\n<html><head><title>{title}</title></head><body><div class="haudio">'
-        f'<div class="contributor vcard">{title}\n{who}</div>'
-        f'<abbr class="published" title="2025-03-04T10:00:00.000-08:00">Mar 4</abbr>{media}'
-        f'<div class="tags">Labels:\n<a rel="tag" href="#">{label}</a></div></div></body></html>'
-    ).encode()
+    return voice.call(title, who, label, "2025-03-04T10:00:00.000-08:00", media)
 
 
-IMAGE = '<div><img src="Lee Okafor - Text - 2025-03-04T17_15_00Z-1-1" alt="Image MMS Attachment" /></div>'
+IMAGE = voice.image("Lee Okafor - Text - 2025-03-04T17_15_00Z-1-1")
 AUDIO = '<audio controls="controls" src="v.mp3"><a rel="enclosure" href="v.mp3">Audio</a></audio>'
 FILES = {
     f"{CALLS}/Lee Okafor - Text - 2025-03-04T17_15_00Z.html": page(

@@ -19,13 +19,14 @@ from connectors.export_files import PackageFile
 from connectors.imessage import Imessage
 from connectors.imessage_database import LAST, opened
 from connectors.registry import guess
+from examples.exports.imessage import NOON, NS, Phone, many
 from records import canonical
 from records.errors import AccessError, ItemError, SettingsError
 from records.models import ExcludedItem, Expected, FailedItem, FoundItem, Scope, Window
 from records.vocabulary import Basis, Reach, Reason, WarningCode
 from tests.connectors import built_imessage as made
 from tests.connectors.builders import ALWAYS, SECRET, ZONE, context, encrypted_zip, everything
-from tests.connectors.built_imessage import NOON, NS, Phone, backup_files, many, talk
+from tests.connectors.built_imessage import backup_files, talk
 from tests.connectors.collecting import Killed, collected
 
 DAY = 86_400
@@ -326,7 +327,7 @@ def test_part_of_a_backup_is_enough(tmp_path: Path) -> None:
             "3d",
             made.hashed("MediaDomain", "Library/SMS/Attachments/ab/11/IMG 1.HEIC")[:2],
         }:
-            (tmp_path / "s" / rel).parent.mkdir(exist_ok=True)
+            (tmp_path / "s" / rel).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "s" / rel).write_bytes(data)
     assert guess(str(tmp_path / "s")) == "imessage"
     found = read(tmp_path / "s", made.DATABASE)

@@ -12,6 +12,7 @@ import pytest
 
 from connectors.registry import guess
 from connectors.social_media import SocialMedia
+from examples.exports.meta import PAGE, meta_list
 from records import canonical
 from records.errors import SettingsError
 from records.models import ExcludedItem, Expected, FailedItem, FoundItem, Window
@@ -23,13 +24,11 @@ from tests.connectors.built_social import (
     KIM,
     LEE,
     OWNER,
-    PAGE,
     THREAD,
     facebook_split,
     facebook_zip,
     instagram,
     message,
-    meta_list,
     thread,
     tweet,
     unpack,

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.imessage import Imessage
+from examples.exports.imessage import NOON, NS, archived, history
 from extract.imessage import DATABASE_TYPE, MEDIA_TYPE, ImessageReader
 from extract.protocol import ExtractContext
 from extract.registry import choose
@@ -24,7 +25,6 @@ from records.vocabulary import Kind, Reason, WarningCode
 from tests.connectors import built_imessage as made
 from tests.connectors.builders import context as source
 from tests.connectors.builders import everything
-from tests.connectors.built_imessage import NOON, NS, archived, history
 from tests.extract.archiver import attributed
 from tests.extract.samples import ZONE
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from examples.exports.meta import meta_json
 from extract.protocol import ExtractContext
 from extract.registry import choose
 from extract.social import MEDIA_TYPE, SocialReader
@@ -34,7 +35,6 @@ from tests.connectors.built_social import (
     TRASH,
     TWEETS,
     message,
-    meta_json,
     said,
     tweet,
 )

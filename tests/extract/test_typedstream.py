@@ -7,8 +7,8 @@ import typedstream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from examples.exports.imessage import archived
 from extract.typedstream import AttributedText, NotTypedstreamError, attributed_text, salvaged
-from tests.connectors.built_imessage import archived
 from tests.extract.archiver import attributed
 
 PART = "__kIMMessagePartAttributeName"

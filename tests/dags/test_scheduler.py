@@ -159,16 +159,19 @@ def test_the_form_names_a_further_source(place, airflow, request_id):
     with pytest.raises(SettingsError, match="Airflow refuses this"):
         airflow.trigger(DAG_ID, source | {"connector": "outlook"})
     # what a request file would be refused for, in the same words
-    for wrong, message in (
-        ({"custodian": "nobody"}, "trigger form: source s2: no custodian has the id nobody"),
-        ({"places": ["mail"]}, "source s2: places: mail_files has none to choose from; remove `places`"),
-        ({"connection": "x"}, "trigger form: write either `path` (a file or folder) or `connection`"),
-        (
-            {"connector": "imap", "path": None, "connection": "x", "places": ["x"]},
-            "source s2: places: x not known",
-        ),
-    ):
-        run_id = airflow.trigger(DAG_ID, source | wrong)
+    refused = [
+        (airflow.trigger(DAG_ID, source | wrong), message)
+        for wrong, message in (
+            ({"custodian": "nobody"}, "trigger form: source s2: no custodian has the id nobody"),
+            ({"places": ["mail"]}, "source s2: places: mail_files has none to choose from; remove `places`"),
+            ({"connection": "x"}, "trigger form: write either `path` (a file or folder) or `connection`"),
+            (
+                {"connector": "imap", "path": None, "connection": "x", "places": ["x"]},
+                "source s2: places: x not known",
+            ),
+        )
+    ]
+    for run_id, message in refused:
         view = until(airflow, run_id, None)
         assert (view.state, states(view)["open"]) == ("failed", {"failed"})
         (log,) = (airflow.folder / "logs").rglob(f"run_id={run_id}/task_id=open/*.log")
@@ -216,7 +219,23 @@ def test_nothing_of_the_request_reached_airflow(airflow, request_id):
     assert small.leaks(airflow.home / "catalogue") != []
 
 
-def test_what_a_killed_owner_left_running_is_stopped(tmp_path):
+def test_what_is_left_running_without_an_owner_is_stopped_by_the_next(place, airflow):
+    """The last test that asks this Airflow."""
+    left = airflow.process_id
+    session = (airflow.folder / "session.json").read_text("ascii")
+    process, airflow._process = airflow._process, None  # as if owner and watchdog were killed together
+    airflow.stop()
+    assert running(left) != []
+    assert (airflow.folder / "session.json").read_text("ascii") == session
+    with Standalone(place / "home") as again:
+        assert again.process_id != left
+        mine = again.process_id
+        assert running(left) == []
+    assert running(mine) == []
+    process.wait()
+
+
+def test_what_a_killed_owner_left_running_is_stopped(place):
     script = (
         "import sys, pathlib, time\n"
         "from desk.standalone import Standalone\n"
@@ -224,7 +243,9 @@ def test_what_a_killed_owner_left_running_is_stopped(tmp_path):
         "    print(a.process_id, flush=True)\n"
         "    time.sleep(600)\n"
     )
-    owner = subprocess.Popen([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE, text=True)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", script, place / "home"], stdout=subprocess.PIPE, text=True
+    )
     assert owner.stdout is not None
     left = int(owner.stdout.readline())
     owner.kill()
@@ -238,22 +259,6 @@ def test_what_a_killed_owner_left_running_is_stopped(tmp_path):
 
 def running(session: int) -> list[int]:
     return [p.pid for p in psutil.process_iter() if _session(p.pid) == session and p.status() != "zombie"]
-
-
-def test_what_is_left_running_without_an_owner_is_stopped_by_the_next(tmp_path):
-    with Standalone(tmp_path) as first:
-        left = first.process_id
-        session = (tmp_path / "airflow/session.json").read_text("ascii")
-        process, first._process = first._process, None  # as if owner and watchdog were killed together
-    assert running(left) != []
-    assert (tmp_path / "airflow/session.json").read_text("ascii") == session
-    with Standalone(tmp_path) as again:
-        assert again.process_id != left
-        mine = again.process_id
-        assert running(left) == []
-    assert running(mine) == []
-    assert process is not None
-    process.wait()
 
 
 def _session(pid: int) -> int | None:

@@ -5,6 +5,7 @@ Unknown keys are refused by name: a mistyped ``custodian`` would otherwise leave
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from datetime import date
@@ -23,6 +24,8 @@ from records.roster import read_roster
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
+
+Email = Annotated[str, StringConstraints(pattern=r"^[^\s@<>\"]+@[^\s@<>\"]+$")]
 
 
 _USUAL_ZONES = frozenset({"America/Los_Angeles", "UTC"})
@@ -59,7 +62,7 @@ class Custodian(Strict):
     id: Id
     name: str
     role: str = ""
-    emails: tuple[str, ...] = ()
+    emails: tuple[Email, ...] = ()
     numbers: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
 
@@ -321,15 +324,55 @@ def parsed(kind: type[_Model], raw: Any, where: str) -> _Model:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        problems = "; ".join(_problem(e) for e in error.errors(include_url=False, include_input=False))
+        found = error.errors(include_url=False, include_input=False)
+        # a list of which no entry is valid is called too short beside
+        broken = {e["loc"][0] for e in found if len(e["loc"]) > 1}
+        told = [e for e in found if not (e["type"] == "too_short" and e["loc"][0] in broken)]
+        problems = "; ".join(_problem(e, raw) for e in told)
         raise SettingsError(f"{where}: {problems}") from error
 
 
-def _problem(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"{place}: unknown key; remove it or correct its spelling"
-    if error["type"] == "missing":
-        return f"{place}: missing"
-    what = str(error["msg"]).removeprefix("Value error, ")
-    return f"{place}: {what}" if place else what
+_IN_WORDS = {
+    "extra_forbidden": "unknown key; remove it or correct its spelling",
+    "missing": "missing",
+    "too_short": "missing; name at least one",
+    "tuple_type": 'not a list; write it in brackets, such as ["mail"]',
+    "string_type": "not a text; write it in quotes",
+    "dict_type": 'not a table; write it in braces, such as { name = "value" }',
+}
+"""What is wrong, by pydantic's own name of it (https://docs.pydantic.dev/latest/errors/validation_errors/)."""
+
+_FORMS = {
+    "emails": "no mail address; write it alone, such as ana@falls.example, without a name",
+    "connection": "not the id of a connection (letters, digits, `.`, `_`, `-`); its address and its secret "
+    "belong into the connection, not here",
+    "domains": "no domain; write it in small letters, such as falls.example",
+    "id": "not an id: up to 64 letters, digits, `.`, `_`, `-`, a letter or digit first",
+}
+"""What a text must look like that has a pattern, by key."""
+
+_IDS = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def _problem(error: Any, raw: dict[str, Any]) -> str:
+    place, kind = _place(error["loc"], raw), str(error["type"])
+    said = _IN_WORDS.get(kind) or str(error["msg"]).removeprefix("Value error, ")
+    if kind.startswith("date_"):
+        said = "no day; write it as 2026-01-31"
+    elif kind == "string_pattern_mismatch":
+        key = next((str(part) for part in reversed(error["loc"]) if isinstance(part, str)), "")
+        said = _FORMS.get(key, _FORMS["id"])
+    return f"{place}: {said}" if place and not said.startswith(f"{place}:") else said
+
+
+def _place(loc: tuple[int | str, ...], raw: dict[str, Any]) -> str:
+    """Return where something is wrong; a source or custodian by its id, else by its number from 1 on."""
+    if len(loc) < 2 or not isinstance(loc[1], int) or loc[0] not in {"sources", "custodians"}:
+        return ".".join(str(part) for part in loc)
+    what = str(loc[0]).removesuffix("s")
+    try:
+        stated = str(raw[str(loc[0])][loc[1]]["id"])
+    except (LookupError, TypeError):
+        stated = ""
+    name = stated if _IDS.fullmatch(stated) else f"number {loc[1] + 1}"
+    return ": ".join([f"{what} {name}", *filter(None, [".".join(str(part) for part in loc[2:])])])

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import random
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -65,6 +67,10 @@ class Refused(ItemError):  # noqa: N818 - named by what happened
         self.code = code
 
 
+class Nowhere(AccessError):  # noqa: N818 - named by what happened
+    """No server that can be trusted is at an address; ``until_answered`` says of which source."""
+
+
 class Busy(Exception):  # noqa: N818 - named by what to do; never leaves ``until_answered``
     """Try again.
 
@@ -73,7 +79,7 @@ class Busy(Exception):  # noqa: N818 - named by what to do; never leaves ``until
         final: What it means when it does not pass; None while the service as a whole is busy or away.
     """
 
-    def __init__(self, after_s: float | None = None, final: Refused | None = None) -> None:
+    def __init__(self, after_s: float | None = None, final: Refused | Nowhere | None = None) -> None:
         super().__init__()
         self.after_s = after_s
         self.final = final
@@ -107,7 +113,8 @@ def until_answered(
         interrupted: Ends the waiting when it is set, as if patience were over.
 
     Raises:
-        Refused: What ``Busy.final`` says, after ``FAULTS`` tries.
+        AccessError: No server that can be trusted is there, after ``FAULTS`` tries.
+        Refused: What ``Busy.final`` says, likewise.
         Retryable: The service is busy or away for longer.
     """
     import tenacity
@@ -138,6 +145,8 @@ def until_answered(
     try:
         return trying(once)
     except Busy as busy:
+        if isinstance(busy.final, Nowhere):
+            raise AccessError(f"{where}: {busy.final}") from None
         if busy.final is not None:
             raise busy.final from None
         raise Retryable(
@@ -162,9 +171,35 @@ def heard(once: Callable[[], T]) -> T:
     try:
         return once()
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise Busy from error
+        raise out_of_reach(error) from error
     except (httpx.TransportError, httpx.DecodingError) as error:
         raise Busy(final=Refused(Reason.UNREADABLE, "cut_off", 0)) from error
+
+
+def out_of_reach(error: BaseException) -> Busy:
+    """Return what it means that no connection was made.
+
+    A server that is down, or a name service that does not answer, may be back soon. A name that nobody knows
+    and a certificate that nobody vouches for stay so until a person mends something.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Busy(final=Nowhere(_UNTRUSTED))
+        if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
+            return Busy(final=Nowhere(_NO_SUCH_NAME))
+        cause = cause.__cause__ or cause.__context__
+    return Busy()
+
+
+_NO_SUCH_NAME = (
+    "no server of that name is known; check the addresses in the connection, and that this machine reaches "
+    "the network"
+)
+_UNTRUSTED = (
+    "the server's certificate is not trusted; check the addresses in the connection, or where an authority "
+    "or a proxy of your own signs it, set SSL_CERT_FILE to the file of all trusted authorities (PEM)"
+)
 
 
 def new_client() -> httpx.Client:
@@ -211,7 +246,10 @@ def is_safe(address: str) -> bool:
 def check_address(address: str, where: str) -> None:
     """Raise SettingsError for an address that would show a secret on the way; ``where`` names it."""
     if not is_safe(address):
-        raise SettingsError(f"{where}: an address of the service is no https address")
+        raise SettingsError(
+            f"{where}: an address of the service is no https address; let it begin with https:// (`host`, "
+            "`authority` and the like)"
+        )
 
 
 def seconds(connection: Connection, name: str, default: float, where: str) -> float:

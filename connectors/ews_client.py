@@ -33,7 +33,7 @@ from exchangelib.protocol import Protocol
 from exchangelib.restriction import Restriction
 from exchangelib.transport import BASIC, NOAUTH, NTLM
 
-from connectors.asking import FAULTS, Busy, Refused, is_safe, until_answered
+from connectors.asking import FAULTS, Busy, Refused, is_safe, out_of_reach, until_answered
 from connectors.ews_answers import Broken, Coded, Http, of_code, of_http, of_item
 from connectors.ews_services import (
     CREATED,
@@ -353,8 +353,8 @@ class Exchange:
         except Broken:
             raise Busy(final=Refused(Reason.UNREADABLE, "half_answer", 200)) from None
         except ErrorTimeoutExpired as error:
-            if _never_reached(error.__context__):
-                raise Busy from None
+            if (reason := _never_reached(error.__context__)) is not None:
+                raise out_of_reach(reason) from None
             raise Busy(final=Refused(Reason.UNREADABLE, "cut_off", 0)) from None
         except (urllib3.exceptions.HTTPError, requests.exceptions.RequestException, SAXParseException):
             raise Busy(final=Refused(Reason.UNREADABLE, "cut_off", 0)) from None
@@ -378,10 +378,10 @@ class Exchange:
             return
         try:
             self._account.protocol.bearer.token = tokens.get(renew=renew)
-        except DaylightError:
+        except (DaylightError, Busy):
             raise
         except Exception as error:  # noqa: BLE001 - whatever keeps the token endpoint from answering
-            raise Busy(getattr(error, "after_s", None)) from None
+            raise out_of_reach(error) from None
 
 
 class Exchanges:
@@ -411,12 +411,12 @@ class Exchanges:
             self._idle.append(exchange)
 
 
-def _never_reached(error: BaseException | None) -> bool:
-    """Tell whether no connection was made at all."""
+def _never_reached(error: BaseException | None) -> BaseException | None:
+    """Return why no connection was made at all; None where one was."""
     if isinstance(error, requests.exceptions.ConnectTimeout):
-        return True
+        return error
     reason = getattr(error.args[0], "reason", None) if error is not None and error.args else None
-    return isinstance(reason, urllib3.exceptions.NewConnectionError)
+    return reason if isinstance(reason, urllib3.exceptions.NewConnectionError) else None
 
 
 def endpoint(host: str) -> str:

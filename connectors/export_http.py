@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from connectors.asking import PATIENCE_S, Busy, new_client, retry_after_s, until_answered
+from connectors.asking import PATIENCE_S, Busy, new_client, out_of_reach, retry_after_s, until_answered
 from connectors.export_api import Interrupted
 
 if TYPE_CHECKING:
@@ -132,7 +132,10 @@ class ExportHttp:
 
         client = self._client()
         for renew in (False, True):
-            token = self._token(renew)
+            try:
+                token = self._token(renew)
+            except httpx.TransportError as error:
+                raise out_of_reach(error) from None
             request = client.build_request(method, url, headers=headers, content=body)
             request.headers["Authorization"] = f"Bearer {token}"
             if body is not None:
@@ -142,8 +145,8 @@ class ExportHttp:
                 if response.status_code != 401 or renew:
                     break
                 response.close()  # a token that is refused was not acted on
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                raise Busy from None
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                raise out_of_reach(error) from None
             except httpx.TransportError:
                 raise self._unknown() if once else Busy from None
         if response.status_code < 300:

@@ -16,6 +16,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
@@ -28,6 +29,7 @@ from connectors.asking import (
     check_address,
     heard,
     new_client,
+    out_of_reach,
     retry_after_s,
     seconds,
     until_answered,
@@ -302,22 +304,18 @@ class Google:
             AccessError: Google gives none; the message says what to do.
         """
         import google.auth.exceptions
-        import google_auth_httplib2
-        import httplib2
+        import httpx
 
         credentials = self._credentials
         if renew or not credentials.valid:
-            http = httplib2.Http(timeout=_TIMEOUT_S)
             try:
-                credentials.refresh(google_auth_httplib2.Request(http))
+                credentials.refresh(sends_with(self._client()))
             except google.auth.exceptions.RefreshError as error:
                 if error.retryable:
                     raise Busy from None
                 raise self._no_token(error) from None
-            except (google.auth.exceptions.TransportError, httplib2.HttpLib2Error, OSError):
-                raise Busy from None
-            finally:
-                http.close()
+            except (google.auth.exceptions.TransportError, httpx.HTTPError, OSError) as error:
+                raise out_of_reach(error) from None
         return str(credentials.token)
 
     def _no_token(self, error: Exception) -> Denied:
@@ -327,6 +325,35 @@ class Google:
             (code, remedy) for pattern, code, remedy in _NO_TOKEN if re.search(pattern, said, re.IGNORECASE)
         )
         return Denied(f"{self._where}: {self._remedy(remedy)} ({code})", code)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """An answer of a token service, as google-auth wants it (``google.auth.transport.Response``)."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+
+def sends_with(client: httpx.Client) -> Callable[..., TokenAnswer]:
+    """Return what google-auth asks for tokens with (``google.auth.transport.Request``).
+
+    Like every other request, so that one setting tells which certificates are trusted.
+    """
+
+    def send(
+        url: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        **_: Any,
+    ) -> TokenAnswer:
+        response = client.request(method, url, content=body, headers=headers, timeout=timeout or _TIMEOUT_S)
+        return TokenAnswer(response.status_code, response.headers, response.content)
+
+    return send
 
 
 _TITLES = {"gmail": "Gmail API", "drive": "Google Drive API", "chat": "Google Chat API"}

@@ -260,7 +260,7 @@ class Service:
                     for block in response.iter_bytes(_BLOCK):
                         file.write(block)
             except Busy as busy:
-                if busy.final is not None and busy.final.status == 416:
+                if isinstance(busy.final, Refused) and busy.final.status == 416:
                     tag = ""
                 raise
 

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from connectors.asking import PATIENCE_S, seconds
+from connectors.asking import PATIENCE_S, new_client, out_of_reach, seconds
 from connectors.export_api import RemoteExport, RemoteFile, State, file_names, holders
 from connectors.export_http import ExportHttp, Refusal
-from records.errors import AccessError, Retryable, SettingsError
+from connectors.google_auth import sends_with
+from records.errors import AccessError, SettingsError
 from records.models import Connection, SourceContext, Window
 
 EDISCOVERY = "https://www.googleapis.com/auth/ediscovery"
@@ -167,21 +168,20 @@ class VaultExports:
             SettingsError: The connection lacks the key or the subject.
         """
         import google.auth.exceptions
-        import google_auth_httplib2
-        import httplib2
+        import httpx
 
         if self._credentials is None:
             self._credentials = self._account()
         if renew or not self._credentials.valid:
-            http = httplib2.Http(timeout=60)
+            client = new_client()
             try:
-                self._credentials.refresh(google_auth_httplib2.Request(http))
+                self._credentials.refresh(sends_with(client))
             except google.auth.exceptions.RefreshError as error:
                 raise self._no_token(error) from None
-            except google.auth.exceptions.TransportError:
-                raise Retryable(f"{self._where}: Google's token service is away; fetch again later") from None
+            except (google.auth.exceptions.TransportError, httpx.HTTPError) as error:
+                raise out_of_reach(error) from None
             finally:
-                http.close()
+                client.close()
         return str(self._credentials.token)
 
     def _no_token(self, error: Exception) -> AccessError:

@@ -20,7 +20,6 @@ _BLOCKS = [
     "aside",
     "blockquote",
     "body",
-    "br",
     "center",
     "dd",
     "details",
@@ -72,6 +71,7 @@ _SHEET = f"""<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL
 <xsl:output method="text" encoding="UTF-8"/>
 <xsl:template match="{"|".join(_BLOCKS)}">
 <xsl:text>&#13;</xsl:text><xsl:apply-templates/><xsl:text>&#13;</xsl:text></xsl:template>
+<xsl:template match="br"><xsl:text>&#13;</xsl:text></xsl:template>
 <xsl:template match="pre//text()|textarea//text()">
 <xsl:value-of select="translate(., '&#10;', '&#13;')"/></xsl:template>
 <xsl:template match="{"|".join(_CELLS)}"><xsl:apply-templates/><xsl:text>&#9;</xsl:text></xsl:template>

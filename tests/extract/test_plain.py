@@ -88,7 +88,9 @@ class TestHtml:
         [
             ("<p>a</p><p>b</p>", "a\n\nb"),
             ("<div>a<div>b</div></div>", "a\nb"),
-            ("a<br>b", "a\n\nb"),
+            ("a<br>b", "a\nb"),
+            ("a<br/><BR>b", "a\n\nb"),
+            ("<p>a<br></p><p>b", "a\n\nb"),
             ("<b>bo</b>ld", "bold"),
             ("<table><tr><td>a<td>b<tr><td>c</table>", "a b\n\nc"),
             ("<ul><li>a<li>b</ul>", "a\n\nb"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.output import say
 from records.settings import load_settings
 
 if TYPE_CHECKING:
     from desk.home import Home
+    from desk.request import Request
 
 RequestId = Annotated[str, typer.Argument(metavar="ID", help="Request id, such as 2026-0001.")]
 ItemId = Annotated[str, typer.Argument(metavar="ITEM", help="Item id.")]
@@ -24,3 +27,11 @@ def opened(context: typer.Context) -> Home:
     home = Home.open(settings=settings)
     context.call_on_close(home.close)
     return home
+
+
+def say_doubts(body: Request) -> None:
+    """Say what in a request is probably a mistake."""
+    from desk.request import doubts
+
+    for doubt in doubts(body, datetime.now(body.zone).date()):
+        say(doubt)

@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 from cli import exports, holds, leads, planning, sampling, topping_up, variants
 from cli.adequacy import adequacy_command
 from cli.columns import columns_command
-from cli.common import By, ItemId, RequestId, opened
+from cli.common import By, ItemId, RequestId, opened, say_doubts
 from cli.declaring import declare_command
 from cli.layouts import layout_command
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
@@ -77,6 +77,7 @@ def open_command(
     home = opened(context)
     request_id, due = open_request(home, request, by=by or whoami())
     show({"request_id": request_id, "due_on": due})
+    say_doubts(home.request(request_id).body)
     alike = entered_alike(home, request_id)
     if alike:
         say(f"The same request was entered before, as {', '.join(alike)}; this is another one.")

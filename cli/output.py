@@ -141,7 +141,7 @@ def _in_lines() -> Callable[[run.Progress], None]:
             say(f"{at.step} …")
             return
         left = ""
-        if at.expected and at.done:
+        if at.expected and 0 < at.done <= at.expected:  # more may come than a source counts
             remaining = (at.expected - at.done) / max(_rate(at), 1e-9)
             left = f" of {at.expected:,}, {_rate(at):,.0f} items/s, {remaining:,.0f} s left"
         say(f"{at.step}: {at.done:,}{left}")

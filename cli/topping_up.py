@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import RequestId, opened
+from cli.common import RequestId, opened, say_doubts
 from cli.output import say, show, show_lines
 
 app = typer.Typer(
@@ -29,8 +29,10 @@ def amend_command(
     """Add a version of a request: other words, days, people or places; the term list stays."""
     from desk.topping_up import amend
 
-    made = amend(opened(context), request_id, request, by=by, why=reason)
+    home = opened(context)
+    made = amend(home, request_id, request, by=by, why=reason)
     show(made)
+    say_doubts(home.request(request_id).body)
     if made["terms_kept"]:
         say(
             "The term list in force stays, and the file's is another one: "

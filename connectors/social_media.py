@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from connectors import social_meta, social_x
-from connectors.base import FileConnector, check_access, still_there
+from connectors.base import FileConnector, check_access, not_one, still_there
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import OpenZips, PackageFile, plain_item
 from connectors.mailhead import placed
@@ -108,9 +108,11 @@ class SocialMedia(FileConnector):
                 f"{source}: a download of Meta as web pages (HTML), which has no zones and no stable layout; "
                 'ask for it again with the format JSON, or take it as files with connector = "loose_files"'
             )
+        what = "download of X, Facebook or Instagram"
+        said = not_one(self._context.source_id, what, self._path, self.name)
         raise SettingsError(
-            f"{source}: no download of X, Facebook or Instagram at its path; exports of other services "
-            '(ArchiveSocial, PageFreezer …) have no known layout: take them with connector = "loose_files"'
+            f"{said}. Exports of other services (ArchiveSocial, PageFreezer …) have no known layout: take "
+            'them with connector = "loose_files"'
         )
 
     def scopes(self) -> Iterator[Scope]:
@@ -239,10 +241,15 @@ def is_download(head: bytes, key: str) -> bool:
     return suffix in {"html", "htm"} and in_activity(key)
 
 
+_SEVERAL = {"post by others": "posts by others", "story": "stories", "other content": "other content"}
+"""What several of a record are called, where an s at the end does not do."""
+
+
 def _label(one: RecordList, downloads: Downloads) -> str:
     shown = downloads.account(one.root).shown
     deleted = "deleted " if one.layout.deleted else ""
-    what = f"{one.layout.platform}: {deleted}{one.layout.record}s"
+    record = one.layout.record
+    what = f"{one.layout.platform}: {deleted}{_SEVERAL.get(record, f'{record}s')}"
     if one.layout.kind is Kind.CHAT and one.layout.platform != X:
         what = f"{what}, {one.key.rpartition('/')[2]}"
     return f"{what} ({shown})" if shown else what

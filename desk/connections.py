@@ -46,6 +46,8 @@ def connection(name: str) -> Connection:
     stated = os.environ.get(variable, "").strip()
     if stated.startswith("{"):
         return _from_json(name, variable, stated)
+    if stated.startswith(("'", '"')):  # as a file of settings keeps it, where a shell would take it away
+        raise SettingsError(f"connection {name}: {variable} begins with a quote; let it begin with the brace")
     if importlib.util.find_spec("airflow") is None:
         how = "is no JSON, which is what is read without Airflow" if stated else "is not defined"
         raise SettingsError(f"connection {name} {how}; set {variable} to a JSON object")

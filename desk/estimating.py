@@ -24,7 +24,7 @@ from connectors.registry import connector
 from desk import rates
 from desk.clock import after, is_business_day
 from desk.declaring import barred
-from desk.exports import context_of
+from desk.exports import context_of, is_fetched
 from desk.home import Home, OpenRequest
 from desk.rates import Rate
 from desk.request import Source
@@ -320,7 +320,9 @@ def _collection(connection: sa.Connection, found: OpenRequest, counted: list[Cou
     low = high = 0.0
     bases: dict[str, Rate] = {}
     for one in counted:
-        kind = "service" if found.body.source(one.source).connection else "files"
+        source = found.body.source(one.source)
+        # an export that was fetched is files by now
+        kind = "service" if source.connection and not is_fetched(source) else "files"
         rate = rates.seconds_an_item(connection, one.connector, kind, workers)
         bases[one.connector] = rate
         low, high = low + one.inside * rate.low, high + one.inside * rate.high

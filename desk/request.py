@@ -5,11 +5,13 @@ Unknown keys are refused by name: a mistyped ``custodian`` would otherwise leave
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections import Counter
 from datetime import date
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -241,6 +243,41 @@ class RequestFile(NamedTuple):
     request: Request
     terms: str
     roster: str
+
+
+def doubts(request: Request, today: date) -> list[str]:
+    """Return what in a request is allowed, and probably a mistake, each in a sentence.
+
+    Args:
+        request: Whose paths are absolute.
+        today: In the request's zone.
+    """
+    found = []
+    if request.received_on > today:
+        found.append(
+            f"The day of receipt, {request.received_on}, is still to come; the day to answer counts from it."
+        )
+    pairs = combinations(request.sources, 2)
+    found += [
+        f"Sources {one.id} and {other.id} read the same places of the same account: what is there is listed "
+        "for each of them. Remove one, unless that is meant."
+        for one, other in pairs
+        if _same_places(request, one, other)
+    ]
+    return found
+
+
+def _same_places(request: Request, one: Source, other: Source) -> bool:
+    first, second = (_origin(request, source) for source in (one, other))
+    return first == second and (not one.places or not other.places or bool({*one.places} & {*other.places}))
+
+
+def _origin(request: Request, source: Source) -> tuple[object, ...]:
+    """Return what says where a source's records lie, but for its places."""
+    account = source.account or next(iter(request.custodian(source.custodian).emails), "")
+    asked = (source.connection.casefold(), account.casefold()) if source.connection else ("", "")
+    path = os.path.normpath(source.path) if source.path else ""
+    return source.connector, path, *asked, tuple(sorted(source.options.items()))
 
 
 def load_request(path: Path) -> RequestFile:

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from cli import main as cli
-from cli.output import whoami
+from cli.output import _in_lines, whoami
+from desk.run import Progress
 
 
 def test_a_user_without_a_name_is_a_number(monkeypatch):
@@ -18,6 +19,18 @@ def test_a_user_without_a_name_is_a_number(monkeypatch):
 
     monkeypatch.setattr(getpass, "getuser", nobody)
     assert whoami() == f"uid-{os.getuid()}"
+
+
+def test_more_items_than_were_expected_are_no_time_left_below_zero(capfd):
+    tell = _in_lines()
+    tell(Progress("collect", 0, 3, 0.0))
+    tell(Progress("collect", 1, 3, 10.0))
+    tell(Progress("collect", 14, 3, 20.0))
+    assert capfd.readouterr().err.splitlines() == [
+        "collect …",
+        "collect: 1 of 3, 0 items/s, 20 s left",
+        "collect: 14",
+    ]
 
 
 def test_a_home_that_cannot_be_made_is_one_line_and_exit_4(monkeypatch, capfd):

@@ -44,6 +44,10 @@ def test_a_representation_holds_no_secret(monkeypatch) -> None:
     [
         ('{"password": swordfish', "AIRFLOW_CONN_DISTRICT is not valid JSON"),
         ('{"extra": "swordfish"}', "`extra` in AIRFLOW_CONN_DISTRICT is not valid JSON"),
+        (
+            '\'{"password": "swordfish"}\'',
+            "AIRFLOW_CONN_DISTRICT begins with a quote; let it begin with the brace",
+        ),
         ('{"extra": ["swordfish"]}', "`extra` in AIRFLOW_CONN_DISTRICT is no JSON object"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from desk.request import load_request
+from desk.request import doubts, load_request
 from records.errors import SettingsError
 
 GOOD = """
@@ -147,3 +147,31 @@ def test_a_term_list_as_spreadsheets_save_it(write, tmp_path):
     path = write(GOOD)
     (tmp_path / "terms.csv").write_bytes("term\ncaf\xe9 \u201cgate\u201d\n".encode("windows-1252"))
     assert load_request(path)[1] == "term\ncaf\xe9 \u201cgate\u201d\n"
+
+
+def test_what_is_probably_a_mistake_is_said(write):
+    account = (
+        '[[sources]]\nid = "{}"\nconnector = "microsoft_graph"\ncustodian = "rdelgado"\nconnection = "{}"\n'
+    )
+    request = load_request(write(GOOD)).request
+    assert doubts(request, date(2026, 9, 8)) == []
+    assert doubts(request, date(2026, 9, 7)) == [
+        "The day of receipt, 2026-09-08, is still to come; the day to answer counts from it."
+    ]
+    more = (
+        account.format("all", "m365")
+        + account.format("mail", "M365")
+        + 'account = "RDelgado@cedarfalls.example"\nplaces = ["mail"]\n'
+        + account.format("teams", "m365")
+        + 'places = ["teams_chats"]\n'
+        + account.format("lee", "m365")
+        + 'account = "lee@cedarfalls.example"\n'
+        + GOOD[GOOD.index("[[sources]]") :].replace('id = "mail"', 'id = "again"').replace("/mail", "/./mail")
+    )
+    text = GOOD.replace('id = "mail"', 'id = "files"') + more
+    said = doubts(load_request(write(text)).request, date(2026, 9, 8))
+    assert [sentence.partition(" read the same")[0] for sentence in said] == [
+        "Sources all and mail",
+        "Sources all and teams",
+        "Sources files and again",
+    ]

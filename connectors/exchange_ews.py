@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +33,8 @@ from connectors.asking import Denied, Refused
 from connectors.graph_mail import instant, message_time
 from connectors.mailhead import placed
 from connectors.microsoft import Tokens
-from connectors.service import ServiceConnector
+from connectors.places import why_refused
+from connectors.service import ADDRESS, ServiceConnector
 from records.errors import AccessError, DaylightError, ItemError, SettingsError
 from records.models import (
     NO_MOMENT,
@@ -142,21 +144,12 @@ class ExchangeEws(ServiceConnector):
     )
     places: ClassVar[tuple[str, ...]] = tuple(_ROOTS)
     usual_places: ClassVar[tuple[str, ...]] = ("primary", "recoverable", "archive")
+    account_form: ClassVar[re.Pattern[str]] = ADDRESS
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; ask nothing yet."""
         super().__init__(context)
         self._refused: dict[str, str] | None = None
-
-    def check_settings(self) -> None:
-        """Check places and account as the request file has them; asks no server.
-
-        Raises:
-            SettingsError: A key is missing or names something that this connector does not know.
-        """
-        super().check_settings()
-        if self._context.account and "@" not in self._context.account:
-            raise SettingsError(f"source {self._context.source_id}: `account` is no mail address")
 
     def check(self) -> None:
         """Prove that the first folder of each place can be seen.
@@ -190,7 +183,7 @@ class ExchangeEws(ServiceConnector):
                 if self._must(place):
                     raise self._not_given(place, error) from None
                 if not (place == "archive" and error.code in _NONE_THERE):
-                    refused[place] = error.code or error.detail
+                    refused[place] = why_refused(self._not_given(place, error), self._context)
         self._refused = refused
 
     def unreached(self) -> Iterator[Unreached]:

@@ -6,6 +6,7 @@ that are read and no others. A further service is a reader and a line in ``READE
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import BinaryIO, ClassVar, Protocol
 
@@ -13,6 +14,7 @@ from connectors.google_chat_api import Chat
 from connectors.google_drive import Drive, SharedDrives
 from connectors.google_gmail import Mail
 from connectors.places import PlaceReader, PlacesConnector
+from connectors.service import ADDRESS
 from records.errors import SettingsError
 from records.models import FoundItem, Scope, SourceContext
 
@@ -49,6 +51,7 @@ class GoogleWorkspace(PlacesConnector[Reader]):
     )
     readers: ClassVar[Mapping[str, type[Reader]]] = READERS
     places: ClassVar[tuple[str, ...]] = tuple(READERS)
+    account_form: ClassVar[re.Pattern[str]] = ADDRESS
     options: ClassVar[Mapping[str, str]] = {
         name: meaning for kind in READERS.values() for name, meaning in kind.options.items()
     }

@@ -27,6 +27,7 @@ from connectors.graph_mail import (
     message_time,
 )
 from connectors.microsoft import Service, user_path
+from connectors.places import why_refused
 from records.errors import CursorExpired, ItemError
 from records.models import (
     ExcludedItem,
@@ -81,6 +82,7 @@ class Attachments:
         self._events = service.for_right("Calendars.Read")
         self._files = service.for_right(self.right)
         self._folders = (Mail(service, context), Recoverable(service, context))
+        self._context = context
         self._user = user_path(context.account)
         self._refused = ""
 
@@ -93,7 +95,7 @@ class Attachments:
         try:
             self._events.get(f"{self._user}/calendars", {"$select": "id", "$top": "1"})
         except (Denied, Refused) as error:
-            self._refused = error.code or "refused"
+            self._refused = why_refused(error, self._context)
         else:
             yield Scope(f"{self.place}/events", _OF_EVENTS, "attachments")
 

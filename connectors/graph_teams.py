@@ -570,17 +570,20 @@ class Channels(Messages):
         self._names: dict[str, str] | None = None
 
     def check(self) -> None:
-        """Prove that teams can be listed, and channels of the first exported."""
+        """Prove that teams can be listed, and channels of the first be named and exported."""
         try:
-            for scope in itertools.islice(self.scopes(), 1):
-                self._probe(scope)
+            next(self.scopes(), None)
         except Refused as error:
             raise not_given(self._context.source_id, self.place, error) from error
 
     def scopes(self) -> Iterator[Scope]:
-        """List the teams."""
-        for key, name in sorted(self._teams().items()):
-            yield Scope(f"{self.place}/{key}", name, "team")
+        """List the teams. Each right is tried on the first, so that a missing one is known before reading."""
+        for number, (key, name) in enumerate(sorted(self._teams().items())):
+            scope = Scope(f"{self.place}/{key}", name, "team")
+            if not number:
+                self._probe(scope)
+                self._channels(key)
+            yield scope
 
     def unreached(self) -> Iterator[Unreached]:
         """Name what a list of the account's teams does not lead to."""
@@ -605,7 +608,9 @@ class Channels(Messages):
 
     def _talk(self, message: Message) -> Talk:
         where = message.get("channelIdentity") or {}
-        team = str(where.get("teamId") or "")
+        return self._channels(str(where.get("teamId") or "")).get(str(where.get("channelId") or ""), Talk())
+
+    def _channels(self, team: str) -> dict[str, Talk]:
         if team not in self._talks:
             # https://learn.microsoft.com/graph/api/channel-list
             path = f"/v1.0/teams/{_part_of_path(team)}/channels"
@@ -619,7 +624,7 @@ class Channels(Messages):
                 for page in pages
                 for one in page.values
             }
-        return self._talks[team].get(str(where.get("channelId") or ""), Talk())
+        return self._talks[team]
 
 
 _PROTECTED = (

@@ -5,6 +5,7 @@ A further service of Graph is a reader and a line in ``READERS``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import BinaryIO, ClassVar, Protocol
@@ -18,6 +19,7 @@ from connectors.graph_mail import Mail, Recoverable
 from connectors.graph_teams import Channels, Chats, Retained
 from connectors.microsoft import Service
 from connectors.places import PlaceReader, PlacesConnector
+from connectors.service import ADDRESS
 from records.errors import SettingsError
 from records.models import FoundItem, Part, SourceContext, Window, Yielded
 
@@ -54,6 +56,9 @@ READERS: dict[str, type[Reader]] = {
 }
 """Every place there is, in the order it is read in."""
 
+_ACCOUNT = re.compile(rf"{ADDRESS.pattern}|[0-9A-Fa-f]{{8}}(?:-[0-9A-Fa-f]{{4}}){{3}}-[0-9A-Fa-f]{{12}}")
+"""An address, or the id of a user (https://learn.microsoft.com/graph/api/user-get)."""
+
 _SWITCHES = ("versions",)
 """Options that are ``yes`` or ``no``."""
 
@@ -72,6 +77,7 @@ class MicrosoftGraph(PlacesConnector[Reader]):
     )
     readers: ClassVar[Mapping[str, type[Reader]]] = READERS
     places: ClassVar[tuple[str, ...]] = tuple(READERS)
+    account_form: ClassVar[re.Pattern[str]] = _ACCOUNT
     options: ClassVar[Mapping[str, str]] = {
         name: meaning for kind in READERS.values() for name, meaning in kind.options.items()
     }

@@ -74,6 +74,17 @@ def cut_in_time(
     yield first, "", items, size
 
 
+def why_refused(error: AccessError | Refused, context: SourceContext) -> str:
+    """Return why a place is refused: the service's code, and where the error says it, what to do."""
+    code = str(getattr(error, "code", ""))
+    if not isinstance(error, AccessError):
+        return code or error.detail
+    said = str(error).removeprefix(f"source {context.source_id}: ")
+    if context.connection is not None:
+        said = said.removeprefix(f"connection {context.connection.id}: ")
+    return f"{code}: {said}" if code else said
+
+
 R = TypeVar("R", bound=PlaceReader)
 
 
@@ -119,7 +130,7 @@ class PlacesConnector(ServiceConnector, Generic[R]):
             except (AccessError, Refused) as error:
                 if self._must(place):
                     raise
-                refused[place] = getattr(error, "code", "") or "refused"
+                refused[place] = why_refused(error, self._context)
         self._refused = refused
 
     def unreached(self) -> Iterator[Unreached]:

@@ -6,21 +6,29 @@ command loads the registry, and few of them ask a service.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar
 
 from records.errors import SettingsError
 from records.models import Connection, SourceContext
 
+ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+")
+
 
 class ServiceConnector:
-    """Base of connectors that ask a service; see ``connectors.protocol`` for the contract."""
+    """Base of connectors that ask a service; see ``connectors.protocol`` for the contract.
+
+    Attributes:
+        account_form: What an account is written as; None where the service takes any name.
+    """
 
     places: ClassVar[tuple[str, ...]] = ()
     usual_places: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, str]] = {}
     named_files: ClassVar[tuple[str, ...]] = ()
     needs_account: ClassVar[bool] = True
+    account_form: ClassVar[re.Pattern[str] | None] = None
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; ask nothing yet."""
@@ -46,6 +54,10 @@ class ServiceConnector:
         if self.needs_account and not self._context.account:
             raise SettingsError(
                 f"{source}: whose account? Write `account`, or give the custodian an address in `emails`"
+            )
+        if self.account_form is not None and not self.account_form.fullmatch(self._context.account):
+            raise SettingsError(
+                f"{source}: `account` is no mail address; write the account's address, not a person's name"
             )
 
     @property

@@ -319,10 +319,12 @@ def test_a_refused_place_is_named_and_the_rest_is_read(running: Running) -> None
     source = running.source()
     source.check()
     assert {scope.key.partition("/")[0] for scope in source.scopes()} == {"primary", "archive"}
-    assert (
-        Unreached("recoverable", "Recoverable items", "place", Reach.REFUSED, "ErrorAccessDenied")
-        in source.unreached()
-    )
+    [refused] = [one for one in source.unreached() if one.reach is Reach.REFUSED]
+    assert refused == Unreached(
+        "recoverable", "Recoverable items", "place", Reach.REFUSED,
+        "the server does not give `recoverable` (ErrorAccessDenied): the right to read it is missing; grant "
+        "it, or leave it out in `places`",
+    )  # fmt: skip
     asked = running.source(places=("primary", "recoverable"))
     assert "does not give `recoverable` (ErrorAccessDenied): the right to read it is missing" in refusal(
         asked.check

@@ -623,11 +623,15 @@ def test_a_place_that_is_not_named_may_be_refused_and_is_shown_so(
     made.check()
     assert [scope.key for scope in made.scopes()] == ["mail"]
     refused = {one.key: one.detail for one in made.unreached() if one.reach is Reach.REFUSED}
-    assert refused == {
+    assert {key: detail.partition(": ")[0] for key, detail in refused.items()} == {
         "drive": "domainPolicy",
         "shared_drives": "domainPolicy",
         "chat": "unauthorized_client",
     }
+    assert (
+        "Domain-wide delegation, add its client id with https://www.googleapis.com/auth/chat.spaces"
+        in (refused["chat"])
+    )
     with pytest.raises(AccessError, match=r"chat\.messages\.readonly"):
         source(fake, served, "mail", "chat").check()
 

@@ -534,9 +534,23 @@ def test_channels_whose_names_are_refused_stop_the_source(served, graph):
     served.app = graph.app()
     graph.entra.rights.discard(NAMES)
     source = connect(served, "teams_channels")
-    [scope] = source.scopes()
-    with pytest.raises(AccessError, match=rf"grant the application `{NAMES}`"):
-        list(source.items(Part(scope), ALWAYS))
+    for ask in (source.check, lambda: list(source.scopes())):
+        with pytest.raises(AccessError, match=rf"grant the application `{NAMES}`"):
+            ask()
+
+
+@pytest.mark.parametrize("right", [CHANNEL, NAMES])
+def test_channels_that_nobody_named_and_may_not_be_read_stop_nothing(served, graph, right):
+    graph.store.mailbox(ACCOUNT).folder("Inbox", role="inbox")
+    with_teams(graph)
+    served.app = graph.app()
+    graph.entra.rights.discard(right)
+    source = MicrosoftGraph(context_of(served.url))
+    source.check()
+    assert "teams_channels" not in {scope.key.partition("/")[0] for scope in source.scopes()}
+    [refused] = [one for one in source.unreached() if one.key == "teams_channels"]
+    assert refused.reach is Reach.REFUSED
+    assert f"grant the application `{right}`" in refused.detail
 
 
 def test_a_tenant_that_still_asks_for_a_licence_is_told_what_to_do(served, teams, bus):
@@ -548,7 +562,8 @@ def test_a_tenant_that_still_asks_for_a_licence_is_told_what_to_do(served, teams
     assert "purview_export" in str(caught.value)
     source = connect(served, "teams_chats", "teams_channels", "mail")
     refused = [one for one in MicrosoftGraph(context_of(served.url)).unreached() if one.key == "teams_chats"]
-    assert refused == [Unreached("teams_chats", "Teams chats", "place", Reach.REFUSED, "PaymentRequired")]
+    assert [(one.label, one.reach) for one in refused] == [("Teams chats", Reach.REFUSED)]
+    assert refused[0].detail.startswith("PaymentRequired: the service asks for a licence or a payment, which")
     assert source.places == MicrosoftGraph.places
 
 

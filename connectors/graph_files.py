@@ -29,9 +29,10 @@ from connectors.graph_attachments import share_of
 from connectors.graph_hashes import Sum, agrees
 from connectors.graph_limits import FILES, within
 from connectors.graph_mail import instant
+from connectors.kept_lists import keep, kept
 from connectors.mailhead import placed, span_placed
 from connectors.microsoft import Service, not_given, user_path
-from connectors.places import cut_in_time
+from connectors.places import cut_in_time, why_refused
 from records import canonical
 from records.errors import AccessError, CursorExpired, ItemError, SettingsError
 from records.models import (
@@ -120,6 +121,20 @@ class _Tree:
         elif first <= _created(item) and not (before and _created(item) >= before):
             self.files[key] = item
 
+    def values(self) -> Iterator[list[Any]]:
+        """Yield all of it, in an order of its own, for ``put_back``."""
+        for key, folder in sorted(self.folders.items()):
+            yield [key, *folder]
+        for file in sorted(self.files.values(), key=_order):
+            yield [file]
+
+    def put_back(self, value: list[Any], first: str, before: str) -> None:
+        """Take what ``values`` gave: a folder, or a file that was created in a range of time."""
+        if len(value) > 1:
+            self.folders[value[0]] = (value[1], value[2])
+        elif first <= _created(value[0]) and not (before and _created(value[0]) >= before):
+            self.files[str(value[0]["id"])] = value[0]
+
     def path(self, item: File) -> str:
         """Return the path of the folder that an item is in; a list by ``delta`` states none."""
         names: list[str] = []
@@ -178,8 +193,13 @@ class Drives(ABC):
         files = sorted((_created(file), int(file.get("size") or 0)) for file in tree.files.values())
         most_items = max(max_items, -(-len(files) // MOST_PARTS))
         most_bytes = max(max_bytes, -(-sum(size for _, size in files) // MOST_PARTS))
-        for number, (first, before, items, size) in enumerate(cut_in_time(files, most_items, most_bytes)):
-            yield self._part(scope, number, (first, before), items, size)
+        cuts = list(cut_in_time(files, most_items, most_bytes))
+        # a list by ``delta`` cannot be narrowed down: it is asked for once, not once for each part
+        name = ""
+        if len(cuts) > 1:
+            name = keep(self._context.scratch, f"{self._context.source_id} {scope.key}", tree.values())
+        for number, (first, before, items, size) in enumerate(cuts):
+            yield self._part(scope, number, (first, before, name), items, size)
 
     def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
         """Yield the files, by creation and id, each before its earlier versions.
@@ -189,7 +209,8 @@ class Drives(ABC):
             ItemError: The drive is gone, or broke off.
         """
         after = _read(cursor)
-        tree = self._tree(part.scope, *_bounds(part.spec))
+        first, before, name = _bounds(part.spec)
+        tree = self._kept(name, first, before) or self._tree(part.scope, first, before)
         for file in sorted(tree.files.values(), key=_order):
             if _order(file) < after[:2]:
                 continue
@@ -247,6 +268,16 @@ class Drives(ABC):
                     raise
         raise AssertionError
 
+    def _kept(self, name: str, first: str, before: str) -> _Tree | None:
+        """Return what was in a drive when the part was cut; None where that was not kept."""
+        values = kept(self._context.scratch, name)
+        if values is None:
+            return None
+        tree = _Tree()
+        for value in values:
+            tree.put_back(value, first, before)
+        return tree
+
     def _listed(self, scope: Scope) -> Iterator[File]:
         """Yield what the service lists of a drive, folders too."""
         root = f"{drive_path(scope.key.partition('/')[2])}/root"
@@ -261,8 +292,13 @@ class Drives(ABC):
         for page in self._service.pages(path, {"$select": _FIELDS, "$top": str(PAGE)}):
             yield from page.values
 
-    def _part(self, scope: Scope, number: int, bounds: tuple[str, str], items: int, size: int) -> Part:
-        spec = canonical.dumps({"v": 1, "first": bounds[0], "before": bounds[1]}) if any(bounds) else ""
+    def _part(self, scope: Scope, number: int, bounds: tuple[str, str, str], items: int, size: int) -> Part:
+        first, before, name = bounds
+        spec = ""
+        if first or before:
+            spec = canonical.dumps(
+                {"v": 1, "first": first, "before": before} | ({"list": name} if name else {})
+            )
         return Part(scope, number, spec, None if self._versions else items, size)
 
     def _item(self, file: File, scope: Scope, tree: _Tree, window: Window) -> Yielded:
@@ -436,8 +472,8 @@ class _Named(Drives):
             yield found
 
     def _cannot(self, key: str, label: str, error: Denied | Refused) -> None:
-        code = error.code or "refused"
-        self._refused.append(Unreached(f"{self.place}/{key}", label, self.kind, Reach.REFUSED, code))
+        why = why_refused(error, self._context)
+        self._refused.append(Unreached(f"{self.place}/{key}", label, self.kind, Reach.REFUSED, why))
 
 
 class Sites(_Named):
@@ -684,10 +720,11 @@ def _read(cursor: str | None) -> tuple[str, str, str, str]:
     return stated[0], stated[1], stated[2], stated[3]
 
 
-def _bounds(spec: str) -> tuple[str, str]:
+def _bounds(spec: str) -> tuple[str, str, str]:
+    """Return the first time of a part, that of the next one, and the name of the list that was kept."""
     if not spec:
-        return "", ""
+        return "", "", ""
     stated = json.loads(spec)
     if stated.get("v") != 1:
         raise SettingsError("a part of a drive was cut by another version; plan the run again")
-    return str(stated["first"]), str(stated["before"])
+    return str(stated["first"]), str(stated["before"]), str(stated.get("list", ""))

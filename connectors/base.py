@@ -109,6 +109,31 @@ def still_there(path: str) -> None:
         raise ItemError(Reason.UNREADABLE, "scope_gone")
 
 
+def looks_like(path: str, name: str) -> str:
+    """Return the connector that a file or folder looks to be for; empty when none, or none but ``name``."""
+    from connectors.guessing import guess  # loads the connectors of files
+
+    other = guess(path)
+    return "" if other in {name, "loose_files"} else other
+
+
+def not_one(source_id: str, what: str, path: str, name: str) -> SettingsError:
+    """Return what to say when nothing at a path is what a connector reads.
+
+    Args:
+        source_id: Of the source.
+        what: What should be there.
+        path: The path.
+        name: Of the connector.
+    """
+    source = f"source {source_id}"
+    if os.path.isdir(path) and not os.listdir(path):
+        return SettingsError(f"{source}: its folder is empty; put the {what} there, or correct `path`")
+    other = looks_like(path, name)
+    hint = f"; it looks like something for `{other}`" if other else ""
+    return SettingsError(f"{source}: no {what} at its path; check `path` and `connector`{hint}")
+
+
 def check_access(source_id: str, path: str) -> None:
     """Raise AccessError when ``path`` is missing or may not be read."""
     if not os.path.exists(path):

@@ -7,12 +7,13 @@ cut out of it, each connector says.
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
 
-from connectors.base import FileConnector, still_there
+from connectors.base import FileConnector, not_one, still_there
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import INSIDE, OpenZips, PackageFile, list_package, plain_item
 from records.errors import ItemError
@@ -50,6 +51,17 @@ class ChatFiles(FileConnector):
         self._listed: dict[str, PackageFile] | None = None
         self._chats: dict[str, PackageFile] = {}
         self._broken: dict[str, ItemError] = {}
+
+    def check(self) -> None:
+        """Prove access, and that something is there.
+
+        Raises:
+            AccessError: Nothing at the path, or it may not be read.
+            SettingsError: No path was given, or the folder is empty.
+        """
+        super().check()
+        if os.path.isdir(self._path) and not os.listdir(self._path):
+            raise not_one(self._context.source_id, "files", self._path, self.name)
 
     @abstractmethod
     def _is_chat(self, head: bytes) -> bool:

@@ -31,10 +31,11 @@ from records.models import (
     FoundItem,
     Moment,
     SourceContext,
+    Unreached,
     Window,
     Yielded,
 )
-from records.vocabulary import Kind, Reason, WarningCode
+from records.vocabulary import Kind, Reach, Reason, WarningCode
 
 INSIDE = "!"
 """Stands between a zip's path and a member's name in keys."""
@@ -43,6 +44,9 @@ _SUMS: dict[str, tuple[tuple[int, int, int, int], str]] = {}
 """Sums that this process has taken, by path: each part of a package is read by a connector of its own."""
 
 PST_MAGIC = b"!BDN"
+_UNFINISHED = re.compile(r"\.(?:crdownload|opdownload|partial)$|\.zip\.(?:part|download|tmp)$", re.IGNORECASE)
+"""How browsers call what they have not fetched to its end."""
+
 _HEAD = 64 << 10
 
 
@@ -316,10 +320,12 @@ class PackageConnector(FileConnector):
 
     Attributes:
         needed: Options an export is asked with, where the request file names no path; empty where none is.
+        of_files: Options that say what is read of a package; all others are for asking for one.
     """
 
     options: ClassVar[Mapping[str, str]] = {}
     needed: ClassVar[tuple[str, ...]] = ()
+    of_files: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""
@@ -334,6 +340,12 @@ class PackageConnector(FileConnector):
         """
         self._check_names()
         if self._context.path or not self.needed:
+            idle = sorted(set(self._context.options) - self.of_files) if self.needed else []
+            if idle:
+                raise SettingsError(
+                    f"source {self._context.source_id}: options: {', '.join(idle)}: only for an export that "
+                    "is asked for by `connection`; with `path` they say nothing: remove them"
+                )
             self.check()
             return
         missing = [name for name in self.needed if not self._context.options.get(name)]
@@ -342,6 +354,47 @@ class PackageConnector(FileConnector):
                 f"source {self._context.source_id}: needs `path`, or `connection` and options "
                 f"{', '.join(missing)}"
             )
+
+    def check(self) -> None:
+        """Prove access without reading content, and that no download is under way.
+
+        Raises:
+            AccessError: The path is missing or may not be read.
+            SettingsError: No path was given, or a download in it has not ended.
+        """
+        super().check()
+        names = os.listdir(self._path) if os.path.isdir(self._path) else []
+        open_ = sum(_UNFINISHED.search(name) is not None for name in names)
+        if open_:
+            raise SettingsError(
+                f"source {self._context.source_id}: {open_} downloads in its folder have not ended "
+                "(.crdownload, .part and the like); let them end, or remove what is left of them"
+            )
+
+    def _refuse_packed_again(
+        self, archives: Iterable[Archive], is_part: Callable[[str], bool], is_beside: Callable[[str], bool]
+    ) -> None:
+        """Raise SettingsError when the parts of an export, and a report beside them, are in one more zip."""
+        for archive in archives:
+            names = [] if is_part(archive.name) else [file.inner for file in archive.files()]
+            parts = [name for name in names if name.lower().endswith(".zip") and is_part(name)]
+            if parts and any(is_beside(name) for name in names):
+                raise SettingsError(
+                    f"source {self._context.source_id}: its export was packed once more ({len(parts)} parts "
+                    "in one zip); unpack that zip, and leave the parts as they are"
+                )
+
+    def _nobodys(self, known: Iterable[str]) -> Iterator[Unreached]:
+        """Name what ``accounts`` asks for and the package has nothing of, not even an empty result.
+
+        Args:
+            known: Accounts and places that it tells something of, in lower case.
+        """
+        for account in sorted(self._asked() - set(known)):
+            yield Unreached(
+                f"accounts/{account}", account, "account", Reach.NOT_BY_THIS_ROUTE,
+                "not_in_package: nothing there is of that name; check `accounts` in options",
+            )  # fmt: skip
 
     def _asked(self) -> set[str]:
         """Return the holders that the option ``accounts`` names, in lower case; empty for all."""

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import ClassVar, Self
 
-from connectors.base import still_there
+from connectors.base import not_one, still_there
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import (
     INSIDE,
@@ -148,6 +148,7 @@ class PurviewExport(PackageConnector):
         "partially_indexed": "with `connection`: yes to export those too",
     }
     needed: ClassVar[tuple[str, ...]] = ("case", "search")
+    of_files: ClassVar[frozenset[str]] = frozenset({"accounts"})
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""
@@ -163,11 +164,9 @@ class PurviewExport(PackageConnector):
         """
         super().check()
         export = self._export()
+        self._refuse_packed_again(export.archives(), _is_part, _is_part)
         if not export.of("items") and not export.of("summary") and not export.named:
-            source_id = self._context.source_id
-            raise SettingsError(
-                f"source {source_id}: no Purview export at its path; check `path` and `connector`"
-            )
+            raise not_one(self._context.source_id, "Purview export", self._path, self.name)
 
     def scopes(self) -> Iterator[Scope]:
         """List parts that are missing or broken, places, the reports, then the places that failed there."""
@@ -193,6 +192,7 @@ class PurviewExport(PackageConnector):
                 yield Unreached(key, key, "export", Reach.NOT_ASKED, "accounts")
         for left in export.left_out:
             yield Unreached(left.key, left.location, "location", left.reach, left.detail)
+        yield from self._nobodys({_name_of(key) for key in export.places} | export.located)
 
     def count(self, scope: Scope) -> Expected:
         """Take the number of different files that the item report names for a place, else the directories.
@@ -267,7 +267,7 @@ class PurviewExport(PackageConnector):
 
     def _wanted(self, location: str) -> bool:
         asked = self._asked()
-        return not asked or location.removeprefix(PARTIAL).rpartition("/")[2].casefold() in asked
+        return not asked or _name_of(location) in asked
 
     def _files(self, export: _Export, place: str, key: str, window: Window, done: int) -> Iterator[Yielded]:
         if key not in export.place(place):
@@ -305,6 +305,8 @@ class PurviewExport(PackageConnector):
         if attached is not None:
             facts["attached_to"] = attached["of"]
         chat = attached is None and (row.chat or _TEAMS_FOLDER in file.inner.casefold().split("/")[:-1])
+        if chat:
+            facts = _of_conversation(facts)
         transcript = lower.endswith((".html", ".htm"))
         dated = not transcript and (chat or lower.endswith(".msg"))
         return self._value(
@@ -376,6 +378,7 @@ class _Export:
         index: What the item reports say.
         failed: Places with an error.
         left_out: Places that were not searched.
+        located: Places that the reports of locations name, with or without a result, in lower case.
         summary_differs: How the summary's figure differs from the item reports; empty when it does not.
     """
 
@@ -385,6 +388,7 @@ class _Export:
         self.reports: list[_Report] = []
         self.failed: list[_Location] = []
         self.left_out: list[_Location] = []
+        self.located: set[str] = set()
         self._archives: dict[str, Archive] = {}
         self._loose: list[PackageFile] = []
         contents: list[str] = []
@@ -418,6 +422,10 @@ class _Export:
         self.places = dict(sorted(places.items()))
         self._read_locations()
         self.summary_differs = self._compare_summary()
+
+    def archives(self) -> list[Archive]:
+        """Return the zips that open."""
+        return list(self._archives.values())
 
     def of(self, role: str) -> list[_Report]:
         """Return the reports of a kind that can be used."""
@@ -496,6 +504,7 @@ class _Export:
                     name = table.column(*_LOCATION)
                     assert name is not None, "a report without it is not used"
                     for number, row in enumerate(table.rows, 1):
+                        self.located.add(_name_of(row[name]))
                         self._take_location(f"{report.file.key}#{number}", row[name], table, row)
             except ItemError as err:
                 report.problem = err
@@ -589,6 +598,19 @@ class _Facts:
     warnings: tuple[WarningCode, ...] = ()
     moment: Moment = NO_MOMENT
     chat: bool = False
+
+
+def _of_conversation(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return the facts of a chat, its conversation under the names that all connectors have for one."""
+    found = {_OF_CONVERSATION.get(name, name): value for name, value in facts.items()}
+    if "participants" in found:
+        found.setdefault("group_name", found["participants"])
+    return found
+
+
+_OF_CONVERSATION = {
+    "conversation_id": "group", "conversation": "group_name", "conversation_type": "group_kind"
+}  # fmt: skip
 
 
 class _Rows:
@@ -700,6 +722,11 @@ def _lost(row: _ItemRow, key: str, number: int) -> FailedItem:
     reason = Reason.REFUSED_BY_SOURCE if row.error else Reason.NOT_IN_EXPORT
     name = row.stated.rpartition("/")[2] or None
     return FailedItem(f"{key}#report", kind, number_cursor(number), reason, row.error or "item", name)
+
+
+def _name_of(location: str) -> str:
+    """Return what people call a place by: an address, or the name of a site."""
+    return location.removeprefix(PARTIAL).rpartition("/")[2].casefold()
 
 
 def is_export(folder: str) -> bool:

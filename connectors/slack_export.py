@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from connectors.base import FileConnector, check_access, still_there
+from connectors.base import FileConnector, check_access, not_one, still_there
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import OpenZips, PackageFile, list_package, plain_item
 from connectors.folders import storable
@@ -94,11 +94,8 @@ class SlackExport(FileConnector):
         """
         check_access(self._context.source_id, self._path)
         if not self._export().workspaces:
-            source_id = self._context.source_id
-            raise SettingsError(
-                f"source {source_id}: no Slack export at its path (no channels.json, dms.json or "
-                "users.json); check `path` and `connector`"
-            )
+            what = "Slack export (channels.json, dms.json or users.json)"
+            raise not_one(self._context.source_id, what, self._path, self.name)
 
     def scopes(self) -> Iterator[Scope]:
         """List zips that do not open, then each conversation by its folder, then the export's own files."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import ClassVar, cast
 
 from connectors import zips
-from connectors.base import still_there
+from connectors.base import looks_like, not_one, still_there
 from connectors.bytesource import errno_code
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import Archive, Package, PackageConnector, PackageFile, missing_numbers
@@ -130,6 +130,7 @@ class VaultExport(PackageConnector):
         "terms": "with `connection`: Vault search terms; else everything in the window",
     }
     needed: ClassVar[tuple[str, ...]] = ("matter",)
+    of_files: ClassVar[frozenset[str]] = frozenset({"accounts"})
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""
@@ -145,11 +146,13 @@ class VaultExport(PackageConnector):
         """
         super().check()
         export = self._export()
-        if not export.boxes and not export.reports and not any(_is_part(a.name) for a in export.archives):
-            source_id = self._context.source_id
-            raise SettingsError(
-                f"source {source_id}: no Vault export at its path; check `path` and `connector`"
-            )
+        self._refuse_packed_again(export.archives, _is_part, lambda name: _REPORT.fullmatch(name) is not None)
+        if export.boxes or export.reports:
+            return
+        named = any(_is_part(one.name) for one in export.archives)
+        # the parts of other packages are named much alike
+        if not named or looks_like(self._path, self.name) not in {"", "mail_files"}:
+            raise not_one(self._context.source_id, "Vault export", self._path, self.name)
 
     def scopes(self) -> Iterator[Scope]:
         """List parts that are missing or broken, mailboxes, other files, then what failed at Vault."""
@@ -169,9 +172,13 @@ class VaultExport(PackageConnector):
             yield Scope(failed.key, failed.account, "account")
 
     def unreached(self) -> Iterator[Unreached]:
-        """List the mailboxes of the package that ``accounts`` leaves out."""
+        """List the mailboxes of the package that ``accounts`` leaves out, and accounts that it lacks."""
         for box in self._boxes(wanted=False):
             yield Unreached(box.key, box.account, "mbox", Reach.NOT_ASKED, "accounts")
+        export = self._export()
+        known = {box.account.casefold() for box in export.boxes.values()}
+        known |= {failed.account.casefold() for failed in export.accounts}
+        yield from self._nobodys(known.union(*(counts.by_account for counts in export.counts.values())))
 
     def count(self, scope: Scope) -> Expected:
         """Take the figure of the result counts, of the metadata or of a zip's directory, else a byte scan.

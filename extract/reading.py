@@ -473,7 +473,7 @@ class _Slice:
 
 def _reading(node: _Node, made: Extraction) -> dict[str, Any]:
     """Return what the row of a reading says of the item; the reader and the text's digest are added to it."""
-    kind = made.kind or node.kind
+    kind = _kind(node, made)
     fields = made.fields or _NO_FIELDS
     state, reason = text_state(made, kind)
     warnings = set(made.warnings)
@@ -494,7 +494,7 @@ def _reading(node: _Node, made: Extraction) -> dict[str, Any]:
         "sender": canonical.dumps_texts(_pairs((fields.sender,) if fields.sender else ())),
         "recipients": _recipients(fields),
         "thread": _thread(fields),
-        "content_hash": _content_hash(node, fields, made.text) if kind is Kind.EMAIL else None,
+        "content_hash": _content_hash(node, fields, made.text) if made.kind is Kind.EMAIL else None,
         "mih": message_identification_hash(fields.message_id),
         "family_hash": None,
         "children": len(node.children),
@@ -503,6 +503,13 @@ def _reading(node: _Node, made: Extraction) -> dict[str, Any]:
         "ocr_pages": canonical.dumps(made.needs_ocr_pages) if made.needs_ocr_pages else _NO_PAGES,
         "facts": _facts(made.metadata, warnings),
     }
+
+
+def _kind(node: _Node, made: Extraction) -> Kind:
+    """Say what an item is by its form; but a chat that its source hands out as mail or as a page is one."""
+    if node.kind in {Kind.CHAT, Kind.MESSAGE} and made.kind in {Kind.EMAIL, Kind.FILE}:
+        return node.kind
+    return made.kind or node.kind
 
 
 def _top_reading(node: _Node) -> dict[str, Any]:

@@ -19,6 +19,7 @@ LARGEST_NATIVE = 8 << 20
 """Larger natives are shown as text only: the mail parser here runs in the pages' own process."""
 
 LARGEST_HTML = 2 << 20
+_MAIL = "message/rfc822"
 _DEEPEST = 20
 _LONGEST_LINK = 200
 # fmt: off
@@ -49,6 +50,11 @@ _PICTURE = re.compile(r'<img(?: alt="([^"]*)")?>')
 _HEADING = re.compile(r"<(/?)h[1-6]>")
 
 
+def may_have_html(kind: str, media_type: str) -> bool:
+    """Say whether a record of a kind and type can have an HTML body."""
+    return kind == "email" or _bare(media_type) == _MAIL or "html" in media_type.casefold()
+
+
 def html_of(native: bytes, *, kind: str, media_type: str) -> str | None:
     """Return the HTML of a native as its sender wrote it, or None when it has none or is too large.
 
@@ -59,14 +65,18 @@ def html_of(native: bytes, *, kind: str, media_type: str) -> str | None:
     """
     if len(native) > LARGEST_NATIVE:
         return None
-    if kind == "email":
+    if kind == "email" or _bare(media_type) == _MAIL:  # a chat may come as mail
         part = _html_part(email.message_from_bytes(native, policy=email.policy.compat32), 0)
         found = _decoded(part) if part is not None else None
-    elif media_type.partition(";")[0].strip().casefold() in {"text/html", "application/xhtml+xml"}:
+    elif _bare(media_type) in {"text/html", "application/xhtml+xml"}:
         found = _text(native, "utf-8")
     else:
         found = None
     return found if found and len(found) <= LARGEST_HTML else None
+
+
+def _bare(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().casefold()
 
 
 def safe(markup: str) -> str:

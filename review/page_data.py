@@ -463,7 +463,7 @@ def _text(store: EvidenceStore, member: Member) -> tuple[str, bool, str]:
 
 
 def _html(store: EvidenceStore, member: Member) -> Markup | None:
-    may_have = member.kind == "email" or "html" in (member.media_type or "")
+    may_have = bodies.may_have_html(member.kind, member.media_type or "")
     if not may_have or member.blob_sha256 is None or (member.size_bytes or 0) > bodies.LARGEST_NATIVE:
         return None
     try:

@@ -24,6 +24,7 @@ from tests.connectors.packages import (
     Mail,
     PurviewItem,
     PurviewPackage,
+    VaultPackage,
     csv_bytes,
     write,
     zip_bytes,
@@ -122,8 +123,8 @@ def test_teams_messages_are_chats_with_their_conversation(tmp_path):
     found = one(tmp_path, PurviewItem(f"{TEAMS}/m.eml", Mail(1).raw, row=row))
     assert found.kind is Kind.CHAT
     assert found.moment.at == datetime(2025, 3, 4, 18, 20, 34, tzinfo=UTC)
-    assert {name: found.metadata[name] for name in ("conversation", "conversation_id", "participants")} == {
-        "conversation": "Bus route", "conversation_id": "19:a", "participants": f"{ANA}; {LEE}",
+    assert {name: found.metadata[name] for name in ("group", "group_name", "participants")} == {
+        "group": "19:a", "group_name": "Bus route", "participants": f"{ANA}; {LEE}",
     }  # fmt: skip
     assert found.warnings == (WarningCode.EDITED, WarningCode.DELETED)
 
@@ -340,6 +341,37 @@ def test_a_folder_without_an_export_is_refused(tmp_path):
         source_of(tmp_path, {"a.txt": b"a"})
 
 
+def test_what_else_a_folder_may_hold_is_told(tmp_path):
+    package = PurviewPackage([PurviewItem(f"{INBOX}/1.eml", Mail(1).raw)]).build()
+
+    def said(name, files, **options):
+        (tmp_path / name / "x").mkdir(parents=True)
+        with pytest.raises(SettingsError) as caught:
+            source_of(tmp_path / name, files, **options)
+        return str(caught.value)
+
+    assert said("empty", {}) == (
+        "source s1: its folder is empty; put the Purview export there, or correct `path`"
+    )
+    assert said("other", VaultPackage(mails=[Mail(1)]).build()).endswith(
+        "check `path` and `connector`; it looks like something for `vault_export`"
+    )
+    assert said("half", package | {"Items.1.002.Export1.zip.crdownload": b"PK"}).startswith(
+        "source s1: 1 downloads in its folder have not ended (.crdownload, .part and the like)"
+    )
+    assert said("again", {"all.zip": zip_bytes(package)}) == (
+        "source s1: its export was packed once more (2 parts in one zip); unpack that zip, and leave the "
+        "parts as they are"
+    )
+
+
+def test_an_option_that_only_asks_for_an_export_is_refused_with_a_path(tmp_path):
+    write(tmp_path / "x", PurviewPackage([PurviewItem(f"{INBOX}/1.eml", Mail(1).raw)]).build())
+    source = PurviewExport(replace(context(str(tmp_path / "x")), options={"case": "c", "accounts": ANA}))
+    with pytest.raises(SettingsError, match=r"^source s1: options: case: only for an export that is asked"):
+        source.check_settings()
+
+
 # --- the run -------------------------------------------------------------------------------------------
 
 
@@ -349,6 +381,11 @@ def test_one_package_serves_several_custodians(tmp_path):
     source = source_of(tmp_path, package.build(), accounts=LEE.upper())
     assert [scope.key for scope in source.scopes()] == [f"exchange/{LEE}", "reports"]
     assert [(left.key, left.detail) for left in source.unreached()] == [(f"exchange/{ANA}", "accounts")]
+    (tmp_path / "typo").mkdir()
+    typo = source_of(tmp_path / "typo", package.build(), accounts=f"{ANA}, nobody@example.org")
+    assert [(left.key, left.reach) for left in typo.unreached() if left.detail != "accounts"] == [
+        ("accounts/nobody@example.org", Reach.NOT_BY_THIS_ROUTE)
+    ]
 
 
 @pytest.mark.parametrize("kill_after", [1, 2, 5])

@@ -243,6 +243,7 @@ def test_what_a_message_of_a_page_is_told_of(tmp_path: Path) -> None:
     labels = {one.key: one.label for one in connector.scopes()}
     assert labels[THREAD] == "facebook: messages, leeokafor_123 (The District)"
     assert labels[POSTS] == "facebook: posts (The District)"
+    assert "facebook: posts by others (The District)" in labels.values()
     talk = values_of(connector, THREAD)
     assert list(talk) == [  # message_1, message_2, message_10
         "leeokafor_123/1741112434002",

@@ -17,7 +17,7 @@ from connectors.mail_files import MailFiles
 from connectors.vault_export import VaultExport
 from records import canonical
 from records.errors import ItemError, SettingsError
-from records.models import ExcludedItem, FailedItem, Window
+from records.models import ExcludedItem, FailedItem, Unreached, Window
 from records.vocabulary import Kind, Reach, Reason, WarningCode
 from tests.connectors.builders import ALWAYS, ZONE, context, everything, keyed
 from tests.connectors.collecting import collected, until_done
@@ -25,6 +25,8 @@ from tests.connectors.packages import (
     ANA,
     LEE,
     Mail,
+    PurviewItem,
+    PurviewPackage,
     VaultPackage,
     csv_bytes,
     document,
@@ -406,6 +408,23 @@ def test_a_folder_without_an_export_is_refused(tmp_path):
         VaultExport(context(str(write(tmp_path / "x", {"a.txt": b"a"})))).check()
 
 
+def test_what_else_a_folder_may_hold_is_told(tmp_path):
+    package = VaultPackage(mails=[Mail(1)]).build()
+
+    def said(name, files):
+        with pytest.raises(SettingsError) as caught:
+            VaultExport(context(str(write(tmp_path / name, files)))).check()
+        return str(caught.value)
+
+    # the zips of Purview are named much like those of Vault
+    other = PurviewPackage([PurviewItem(f"Exchange/{ANA}/Inbox/1.eml", Mail(1).raw)]).build()
+    assert said("other", other).endswith("; it looks like something for `purview_export`")
+    assert "1 downloads in its folder have not ended" in said("half", package | {"Export1-2.zip.part": b"PK"})
+    assert "its export was packed once more (1 parts in one zip)" in said(
+        "again", {"all.zip": zip_bytes(package)}
+    )
+
+
 # --- the run -------------------------------------------------------------------------------------------
 
 
@@ -417,6 +436,13 @@ def test_one_package_serves_several_custodians(tmp_path):
     assert key(mails[0]) not in values
     source = VaultExport(replace(context(str(path)), options={"accounts": LEE}))
     assert [(one.key, one.reach) for one in source.unreached()] == [(f"Export1/{ANA}", Reach.NOT_ASKED)]
+    typo = VaultExport(replace(context(str(path)), options={"accounts": f"{LEE}, nobody@example.org"}))
+    assert list(typo.unreached())[1:] == [
+        Unreached(
+            "accounts/nobody@example.org", "nobody@example.org", "account", Reach.NOT_BY_THIS_ROUTE,
+            "not_in_package: nothing there is of that name; check `accounts` in options",
+        )
+    ]  # fmt: skip
 
 
 def test_two_exports_in_one_folder_keep_their_metadata_apart(tmp_path):

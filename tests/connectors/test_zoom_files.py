@@ -9,6 +9,7 @@ import pytest
 
 from connectors.registry import guess
 from connectors.zoom_files import Layout, ZoomFiles, layout_of
+from records.errors import SettingsError
 from records.models import ExcludedItem, Expected, FoundItem, Window
 from records.vocabulary import Basis, Reason, WarningCode
 from tests.connectors.builders import SECRET, ZONE, context, everything
@@ -30,6 +31,13 @@ def scope(source: ZoomFiles, key: str):
 def moments(source: ZoomFiles, key: str) -> list[tuple[str | None, str, Basis]]:
     values, _ = everything(source, scope(source, key))
     return [(v.moment.at and v.moment.at.isoformat(), v.moment.text, v.moment.basis) for v in values]
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(
+        SettingsError, match=r"^source s1: its folder is empty; put the files there, or correct"
+    ):
+        source_of(tmp_path, {}).check()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.registry import CONNECTORS
 from desk.declaration_file import Answer, PlaceAnswer
 from desk.declaring import Missing
 from records import vocabulary
@@ -137,6 +138,25 @@ def test_environment_variables_on_the_pages_exist():
 
 def _settings() -> str:
     return (ROOT / "records/settings.py").read_text("utf-8")
+
+
+ROUTES = {
+    "exchange_ews", "google_workspace", "imap", "microsoft_graph", "purview_export", "slack_export",
+    "social_media", "vault_export", "zoom_files",
+}  # fmt: skip
+"""Connectors of workplace systems and accounts: what their route cannot give is told apart."""
+
+
+@pytest.mark.parametrize("name", sorted(CONNECTORS))
+def test_the_page_of_a_connector_is_whole(name):
+    """What it covers and does not, what it needs, on what it was tried; each place and option by its name."""
+    text = page(f"connectors/{name}.md")
+    limits = ("Known limits of the route",) if name in ROUTES else ()
+    parts = ("Covers", "Does not cover", "Tested on", *limits)
+    assert [part for part in parts if f"**{part}" not in text] == []
+    assert re.search(r"^(\*\*|## )Permissions", text, re.MULTILINE)
+    kind = CONNECTORS[name]
+    assert [one for one in (*kind.places, *kind.options) if f"`{one}`" not in text] == []
 
 
 def test_vocabulary_is_closed():

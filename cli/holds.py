@@ -43,7 +43,11 @@ def memo_command(
     """Write the memo to each custodian that was not handed over yet."""
     from desk.preserving import write_memos
 
-    show(write_memos(opened(context), request_id, out))
+    made = write_memos(opened(context), request_id, out)
+    show(made)
+    if not made["files"]:
+        say(f"No memo waits to be handed over; `daylight holds list {request_id}` shows where each stands.")
+        return
     say(f"Hand them over, then `daylight holds place {request_id} HOLD --by NAME --proof HOW`.")
 
 

@@ -38,6 +38,7 @@ _STATES = {
     "failed": State.FAILED,
     "submissionFailed": State.FAILED,
 }
+_OF_PURVIEW = ", and make its service principal an eDiscovery Manager in Purview"
 _HOSTS = (".cloud.microsoft", ".microsoft.com", ".microsoft.us", ".office365.us")
 """Where a download token may go: the services of Microsoft, worldwide and US Government."""
 
@@ -59,7 +60,7 @@ class PurviewExports:
         self._source = f"source {context.source_id}"
         self._where = f"{self._source}: connection {connection.id}"
         self._options = context.options
-        self._service = Service(context.source_id, connection, right=RIGHT)
+        self._service = Service(context.source_id, connection).for_right(RIGHT, _OF_PURVIEW)
         self._tokens = [
             Tokens(context.source_id, connection, scope)
             for scope in (
@@ -80,12 +81,15 @@ class PurviewExports:
         https://learn.microsoft.com/graph/api/security-ediscoverycase-list-operations
         """
         found: list[tuple[str, str]] = []
-        for page in self._service.pages(f"{self._case()}/operations", headers=_ALL_MEMBERS):
-            found += [
-                (str(value.get("createdDateTime", "")), str(value["id"]))
-                for value in page.values
-                if value.get("displayName") == name and value.get("id")
-            ]
+        try:
+            for page in self._service.pages(f"{self._case()}/operations", headers=_ALL_MEMBERS):
+                found += [
+                    (str(value.get("createdDateTime", "")), str(value["id"]))
+                    for value in page.values
+                    if value.get("displayName") == name and value.get("id")
+                ]
+        except Refused as refused:
+            raise self._refusal(refused) from None
         return self.get(max(found)[1]) if found else None
 
     def create(self, name: str, window: Window) -> RemoteExport:
@@ -124,7 +128,7 @@ class PurviewExports:
         except Refused as refused:
             if refused.status == 404:
                 return None
-            raise
+            raise self._refusal(refused) from None
         state = _STATES.get(str(body.get("status")), State.RUNNING)
         stated = [one for one in body.get("exportFileMetadata") or () if one.get("downloadUrl")]
         names = file_names([str(one.get("fileName") or "") for one in stated])
@@ -161,10 +165,13 @@ class PurviewExports:
         for tokens in self._tokens:
             tokens.close()
 
-    def _refusal(self, refusal: Refusal) -> AccessError:
+    def _refusal(self, refusal: Refusal | Refused) -> AccessError:
         said = refusal.code or f"http_{refusal.status}"
-        if refusal.status == 404:
-            return AccessError(f"{self._source}: no such case or search; check `case` and `search` ({said})")
+        if refusal.status in {400, 404}:  # an id that is none is a bad request
+            return AccessError(
+                f"{self._source}: no such case or search; check `case` and `search` ({said}), and that the "
+                "application's service principal may see the case in Purview"
+            )
         if refusal.status == 402:
             return AccessError(f"{self._where}: switch on pay-as-you-go billing of Purview first ({said})")
         return AccessError(

@@ -170,6 +170,10 @@ def ask(
         known = place.known()
         again = again and not (again_key and known.again_key == again_key)
         given = source.options.get(GIVEN[source.connector], "")
+        other = bool(given) and known.export_id not in {"", given}  # an amendment names another one
+        if other:
+            known = Known(number=known.number + 1)
+            shutil.rmtree(place.partial, ignore_errors=True)
         if not again and known.fetched_at and place.package.is_dir():
             return {"outcome": "here", "files": known.files, "bytes": known.size_bytes}
         if not again and known.export_id:
@@ -223,7 +227,7 @@ def look(
     with _source(home, request_id, source_id) as (found, source, place):
         known = _asked(place, source_id)
         with closing(_service(found, source)) as service:
-            export = _standing(service, known, source_id)
+            export = _standing(service, known, source)
             kept_days = service.kept_days
     if export.state is State.RUNNING:
         waited = datetime.now(UTC) - canonical.utc_time(known.asked_at)
@@ -253,7 +257,7 @@ def take(
         if known.fetched_at and place.package.is_dir():
             return {"outcome": "here", "files": known.files, "bytes": known.size_bytes}
         with closing(_service(found, source)) as service:
-            export = _standing(service, known, source_id)
+            export = _standing(service, known, source)
             if export.state is State.RUNNING or not export.files:
                 raise Incomplete(f"source {source_id}: the export has no files yet; fetch again later")
             place.partial.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -353,8 +357,13 @@ def _write(part: Path, begin: int, blocks: Iterator[bytes]) -> None:
             os.fsync(out.fileno())
 
 
-def _standing(service: ExportService, known: Known, source_id: str) -> RemoteExport:
-    export = service.get(known.export_id)
+def _standing(service: ExportService, known: Known, source: Source) -> RemoteExport:
+    export, source_id, option = service.get(known.export_id), source.id, GIVEN[source.connector]
+    if export is None and source.options.get(option):
+        raise AccessError(
+            f"source {source_id}: the service knows no such export, or no more; check `{option}` in options: "
+            f"it deletes them some time after {service.kept_days} days"
+        )
     if export is None:
         raise AccessError(
             f"source {source_id}: the service knows the export no more; it deletes them some time after "

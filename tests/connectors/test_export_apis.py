@@ -400,8 +400,26 @@ def test_purview_right_or_billing_that_is_missing(purview):
 def test_purview_search_that_is_not_there(purview):
     service, served, _ = purview
     client = PurviewExports(purview_context(search="other"), service.connection(served))
-    with pytest.raises(AccessError, match=r"no such case or search; check `case` and `search` \(NotFound\)$"):
+    with pytest.raises(AccessError, match=r"no such case or search; check `case` and `search` \(NotFound\)"):
         client.create(NAME, ALWAYS)
+    client.close()
+
+
+def test_purview_case_that_is_not_there_or_may_not_be_seen(purview):
+    service, served, _ = purview
+    client = PurviewExports(purview_context(case="other"), service.connection(served))
+    with pytest.raises(
+        AccessError,
+        match=r"^source s1: no such case or search; check `case` and `search` \(NotFound\), and that",
+    ):
+        client.find(NAME)
+    client.close()
+    service.entra.rights.clear()
+    client = PurviewExports(purview_context(), service.connection(served))
+    with pytest.raises(
+        AccessError, match=r"consent, and make its service principal an eDiscovery Manager in"
+    ):
+        client.find(NAME)
     client.close()
 
 

@@ -17,6 +17,7 @@ from desk.home import Home
 from desk.register import enter
 from desk.request import parse_request
 from desk.run import collect, open_run, plan
+from desk.topping_up import amend
 from records import canonical
 from records import tables as t
 from records.errors import AccessError, AlreadyRunning, CheckFailed, Incomplete, Retryable, UsageError
@@ -378,6 +379,36 @@ def test_an_export_that_the_service_knows_no_more(home, purview):
     service.operations.clear()
     with pytest.raises(AccessError, match=r"knows the export no more; .* 14 days\. Fetch with --again"):
         fetch(home, request_id, "p1")
+
+
+def test_a_wrong_id_of_an_export_is_told_and_can_be_corrected(home, purview, tmp_path):
+    service, _ = purview
+    request_id = opened(home, {**PURVIEW, "options": {**PURVIEW["options"], "operation": "nope"}})
+    with pytest.raises(AccessError, match="no such export, or no more; check `operation` in options"):
+        fetch(home, request_id, "p1")
+    other = opened(home, PURVIEW)
+    exports.ask(home, other, "p1", by="pro")
+    [operation] = service.operations
+    (tmp_path / "terms.csv").write_text("term\nbus\n", "utf-8")
+    (tmp_path / "request.toml").write_text(CORRECTED.format(operation=operation), "utf-8")
+    amend(home, request_id, tmp_path / "request.toml", by="pro", why="the right id")
+    assert fetch(home, request_id, "p1")["outcome"] == "fetched"
+    assert len(service.bodies) == 1
+
+
+CORRECTED = f"""
+text = "bus route"
+received_on = 2026-09-08
+terms = "terms.csv"
+window = {{{{ from = 2025-01-01, to = 2025-12-31 }}}}
+custodians = [{{{{ id = "c1", name = "Ana", emails = ["{ANA}"] }}}}]
+[[sources]]
+id = "p1"
+connector = "purview_export"
+custodian = "c1"
+connection = "microsoft"
+options = {{{{ case = "{CASE}", search = "{SEARCH}", operation = "{{operation}}" }}}}
+"""
 
 
 def test_an_export_that_runs_for_too_long(home, vault):

@@ -321,11 +321,13 @@ class PackageConnector(FileConnector):
     Attributes:
         needed: Options an export is asked with, where the request file names no path; empty where none is.
         of_files: Options that say what is read of a package; all others are for asking for one.
+        values: What an option may hold, for those that hold one of a few.
     """
 
     options: ClassVar[Mapping[str, str]] = {}
     needed: ClassVar[tuple[str, ...]] = ()
     of_files: ClassVar[frozenset[str]] = frozenset()
+    values: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""
@@ -348,6 +350,11 @@ class PackageConnector(FileConnector):
                 )
             self.check()
             return
+        for name, known in self.values.items():
+            if (self._context.options.get(name) or known[0]) not in known:
+                raise SettingsError(
+                    f"source {self._context.source_id}: options: {name}: not known; known: {', '.join(known)}"
+                )
         missing = [name for name in self.needed if not self._context.options.get(name)]
         if missing:
             raise SettingsError(

@@ -272,6 +272,12 @@ class Drive:
         except Refused as error:
             if error.status == 404:
                 raise ItemError(Reason.UNREADABLE, "scope_gone") from None
+            if error.status == 400 and stated:
+                raise SettingsError(
+                    f"source {self._context.source_id}: options: drive_query: Drive does not take this query "
+                    f"({error.code or error.detail}); try it as "
+                    "https://developers.google.com/workspace/drive/api/guides/search-files has it"
+                ) from None
             raise
         return {
             key: file

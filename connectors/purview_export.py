@@ -149,6 +149,10 @@ class PurviewExport(PackageConnector):
     }
     needed: ClassVar[tuple[str, ...]] = ("case", "search")
     of_files: ClassVar[frozenset[str]] = frozenset({"accounts"})
+    values: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "format": ("msg", "pst"),
+        "partially_indexed": ("no", "yes"),
+    }
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""

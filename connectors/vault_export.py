@@ -131,6 +131,9 @@ class VaultExport(PackageConnector):
     }
     needed: ClassVar[tuple[str, ...]] = ("matter",)
     of_files: ClassVar[frozenset[str]] = frozenset({"accounts"})
+    values: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "corpus": ("MAIL", "HANGOUTS_CHAT", "GROUPS", "DRIVE", "VOICE")
+    }
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""

@@ -790,6 +790,18 @@ def test_a_query_of_drive_narrows_down(fake: Workspace, served: Served) -> None:
     assert sorted(found) == ["f1"]
 
 
+def test_a_query_that_drive_does_not_take_is_told(fake: Workspace, served: Served) -> None:
+    body = b'{"error": {"code": 400, "errors": [{"reason": "invalid", "location": "q"}]}}'
+    served.faults.append(Fault(r"/files\?", status=400, body=body))
+    made = source(fake, served, "drive", options={"drive_query": f"{SECRET} contains"})
+    with pytest.raises(
+        SettingsError,
+        match=r"^source s1: options: drive_query: Drive does not take this query \(invalid\); try",
+    ) as caught:
+        list(made.parts(Scope("drive", "", "drive"), 10, 1 << 20))
+    assert SECRET not in str(caught.value)
+
+
 # Chat
 
 

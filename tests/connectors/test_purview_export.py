@@ -365,6 +365,14 @@ def test_what_else_a_folder_may_hold_is_told(tmp_path):
     )
 
 
+@pytest.mark.parametrize(("option", "known"), [("format", "msg, pst"), ("partially_indexed", "no, yes")])
+def test_an_option_that_holds_something_else_is_refused_when_the_request_is_opened(option, known):
+    options = {"case": "c", "search": "s", option: "true"}
+    source = PurviewExport(replace(context(None), options=options))
+    with pytest.raises(SettingsError, match=rf"^source s1: options: {option}: not known; known: {known}$"):
+        source.check_settings()
+
+
 def test_an_option_that_only_asks_for_an_export_is_refused_with_a_path(tmp_path):
     write(tmp_path / "x", PurviewPackage([PurviewItem(f"{INBOX}/1.eml", Mail(1).raw)]).build())
     source = PurviewExport(replace(context(str(tmp_path / "x")), options={"case": "c", "accounts": ANA}))

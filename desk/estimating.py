@@ -31,8 +31,9 @@ from desk.request import Source
 from records import audit, canonical
 from records import tables as t
 from records.errors import DaylightError, ItemError, UsageError
-from records.models import ExcludedItem, FoundItem, Scope, Window, Yielded
+from records.models import ExcludedItem, FoundItem, Scope, Unreached, Window, Yielded
 from records.rows import lock_tables
+from records.vocabulary import Reach
 
 FIRST_INSTALMENT = 500
 """Items in review that a first instalment waits for, where there are more."""
@@ -58,7 +59,7 @@ class Counted:
         answered: Whether it answered to the end.
         problem: Why not; empty when it did.
         places: Places that were listed.
-        not_read: Places that belong to it and cannot be read, as ``key: reach``.
+        not_read: Places that belong to it and cannot be read, as ``key: reach``, with what to do where told.
         items: Items listed, of which ``inside`` lie within the days asked for, ``outside`` do not and
             ``failed`` cannot be had.
         inside: Likewise; an item without a date counts as inside.
@@ -162,7 +163,7 @@ def _count(home: Home, found: OpenRequest, source: Source) -> Counted:
         try:
             for scope in made.scopes():
                 tally.add(scope)
-            tally.not_read += [f"{place.key}: {place.reach}" for place in made.unreached()]
+            tally.not_read += map(_why, made.unreached())
         except DaylightError as error:
             return tally.counted(counting, str(error))
         return tally.counted(counting, "")
@@ -316,6 +317,12 @@ def _estimate(
     return _dated(made)
 
 
+def _why(place: Unreached) -> str:
+    """Return a place that is not read, and why; of one that is refused, also what to do."""
+    told = f" ({place.detail})" if place.reach is Reach.REFUSED and place.detail else ""
+    return f"{place.key}: {place.reach}{told}"
+
+
 def _collection(connection: sa.Connection, found: OpenRequest, counted: list[Counted], workers: int) -> Part:
     low = high = 0.0
     bases: dict[str, Rate] = {}
@@ -391,7 +398,11 @@ def _notice(connection: sa.Connection) -> Part:
 
 
 def _unknown(counted: Sequence[Counted]) -> tuple[str, ...]:
-    out = [f"{one.source}: {one.problem or 'it did not answer'}" for one in counted if not one.answered]
+    out = [
+        f"{one.source}: {one.problem.removeprefix(f'source {one.source}: ') or 'it did not answer'}"
+        for one in counted
+        if not one.answered
+    ]
     out += [f"{one.source}: {place}" for one in counted for place in one.not_read if "not_asked" not in place]
     out += [
         f"{one.source}: the listing gives no size of {one.inside - one.sized:,} of {one.inside:,} items"

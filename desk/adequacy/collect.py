@@ -15,7 +15,7 @@ from desk.adequacy import care
 from desk.adequacy import facts as f
 from desk.books import books
 from desk.bundle import waiver
-from desk.coverage import Coverage, coverage
+from desk.coverage import Coverage, Place, coverage
 from desk.declaring import Standing
 from desk.declaring import standing as standing_of
 from desk.home import Home
@@ -343,11 +343,17 @@ def _coverage(reached: Coverage) -> f.CoverageFacts:
         tuple(
             f.CoveredPlace(
                 one.custodian, one.source, one.connector, one.place, one.label, one.kind, str(one.state),
-                one.found, one.expected, one.expected_by, one.detail,
+                one.found, one.expected, one.expected_by, _code(one),
             )
             for one in reached.places
         ),
     )  # fmt: skip
+
+
+def _code(place: Place) -> str:
+    """Return why a place is not read; what an administrator would have to do is no part of the record."""
+    code, _, words = place.detail.partition(": ")
+    return code if place.place and " " in words else place.detail
 
 
 def _top_ups(rounds: Sequence[dict[str, Any]]) -> f.TopUpFacts:

@@ -160,7 +160,7 @@ def _plant(home: Home, request_id: str) -> None:
             [
                 {**mine, "source_id": "s1", "place_key": "archive", "custodian_id": "ana", "kind": "mailbox",
                  "connector": "mail_files", "label": "Archive of Avery Amberson",
-                 "reach": "refused", "detail": "http_403"},
+                 "reach": "refused", "detail": "http_403: grant the application the right to read it"},
                 {**mine, "source_id": "s1", "place_key": "public", "custodian_id": "ana", "kind": "folder",
                  "connector": "mail_files", "label": "Public folders", "reach": "not_asked", "detail": ""},
             ],

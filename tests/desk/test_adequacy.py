@@ -603,7 +603,10 @@ def test_the_files_their_sums_and_the_audit_entry(made, written):
         sums["masked/adequacy.json"],
     )
     assert set(entry) == {"action", "actor", "at", "seq", "request", "sha256", "masked_sha256"}
-    head = json.loads((written / "adequacy.json").read_text("utf-8"))["integrity"]
+    record = json.loads((written / "adequacy.json").read_text("utf-8"))
+    refused = [one["detail"] for one in record["coverage"]["places"] if one["state"] == "refused"]
+    assert refused == ["http_403"]  # without what an administrator is told to do
+    head = record["integrity"]
     assert head["audit_seq"] == entry["seq"] - 1
 
 

@@ -40,6 +40,9 @@ def parts(made):
     return {part.name: (part.low, part.high) for part in made.parts}
 
 
+REFUSED = "http_403: grant the right to read it"
+
+
 def test_counts_and_headers_only(service, tmp_path):
     service.folders[LEE] = {"inbox": fake.messages(5), "sent": fake.messages(4, prefix="s")}
     service.folders[LEE]["inbox"][0].gone = True
@@ -47,6 +50,7 @@ def test_counts_and_headers_only(service, tmp_path):
     service.unreached[LEE] = [
         Unreached("archive", "x", "mailbox", Reach.NOT_BY_THIS_ROUTE, "archive_mailbox"),
         Unreached("public", "x", "folder", Reach.NOT_ASKED),
+        Unreached("shared", "x", "mailbox", Reach.REFUSED, REFUSED),
     ]
     home, _ = fake.opened_home(tmp_path, "lee", "ruiz!", to="2026-01-08")  # of each place, four days
     tables = {name for name in t.metadata.tables if name not in {"estimates", "audit"}}
@@ -62,11 +66,15 @@ def test_counts_and_headers_only(service, tmp_path):
     assert asdict(lee) == {
         "source": "lee-mail", "custodian": "lee", "connector": "fake_mailbox", "answered": True,
         "problem": "",
-        "places": 2, "not_read": ("archive: not_by_this_route", "public: not_asked"), "items": 9, "inside": 7,
-        "outside": 1, "failed": 1, "expected": 11, "size_bytes": size, "sized": 7,
+        "places": 2,
+        "not_read": ("archive: not_by_this_route", "public: not_asked", f"shared: refused ({REFUSED})"),
+        "items": 9, "inside": 7, "outside": 1, "failed": 1, "expected": 11, "size_bytes": size, "sized": 7,
     }  # fmt: skip
     assert (made.items, made.size_bytes, made.without_source) == (7, size, ("ruiz",))
-    assert made.unknown == ("lee-mail: archive: not_by_this_route",)
+    assert made.unknown == (
+        "lee-mail: archive: not_by_this_route",
+        f"lee-mail: shared: refused ({REFUSED})",
+    )
     assert estimating.in_force(home, ID) == made
     home.close()
 

@@ -75,7 +75,7 @@ def test_a_conversation_is_gathered_and_its_messages_are_chats(home):
     whole = conversation(made.catalogue, found, rows[3].item_id)
     assert whole is not None
     assert (whole.name, [(one.day, len(one.said), one.hits) for one in whole.slices]) == (
-        "19:A",
+        "On 19:a",
         [(date(2026, 3, 4), 2, 1), (None, 1, 0)],
     )
     store = made.store(request_id)

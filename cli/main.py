@@ -67,7 +67,7 @@ def _home(
 @app.command("open")
 def open_command(
     context: typer.Context,
-    request: Annotated[Path, typer.Argument(help="The request file (TOML).")],
+    request: Annotated[Path, typer.Argument(help="The request file (TOML); docs/request.md has its keys.")],
     by: By = "",
 ) -> None:
     """Enter a request; prints its id and the last of the five business days to answer."""
@@ -171,7 +171,12 @@ def status_command(
 @app.command("inspect")
 def inspect_command(
     path: Annotated[Path, typer.Argument(help="A file, a folder or an export.")],
-    connector: Annotated[str | None, typer.Option("--connector", help="Read it with this connector.")] = None,
+    connector: Annotated[
+        str | None,
+        typer.Option(
+            "--connector", help="Read it with this connector (docs/connectors.md); else it is found out."
+        ),
+    ] = None,
     time_zone: Annotated[
         str, typer.Option("--time-zone", help="For local times without a zone.")
     ] = "America/Los_Angeles",
@@ -541,7 +546,7 @@ def kibana_import_command(context: typer.Context, request_id: RequestId, by: By 
 
 @app.command("doctor")
 def doctor_command(context: typer.Context) -> None:
-    """Check this machine and home; prints one line a check and what to do; exit code 6 when one fails."""
+    """Check this machine, home and the services of open requests: what to do; exit code 6 when one fails."""
     from desk.doctor import checks
 
     found = checks(load_settings(context.obj))

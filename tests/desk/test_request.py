@@ -171,7 +171,7 @@ def test_what_is_probably_a_mistake_is_said(write):
     text = GOOD.replace('id = "mail"', 'id = "files"') + more
     said = doubts(load_request(write(text)).request, date(2026, 9, 8))
     assert [sentence.partition(" read the same")[0] for sentence in said] == [
+        "Sources files and again",
         "Sources all and mail",
         "Sources all and teams",
-        "Sources files and again",
     ]

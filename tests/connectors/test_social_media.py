@@ -98,7 +98,7 @@ def test_a_single_file_is_known_by_how_it_begins(
     ("files", "says"),
     [
         ({"a.txt": b"x"}, "no download of X, Facebook or Instagram at its path"),
-        ({"archive.csv": b"Network,Account,ArchiveSocial"}, "exports of other services"),
+        ({"archive.csv": b"Network,Account,ArchiveSocial"}, "Exports of other services"),
         ({f"{PAGE}/posts/profile_posts_1.html": b"<html>"}, r"web pages \(HTML\).*with the format JSON"),
         ({"your_facebook_activity/messages/inbox/a/message_1.html": b"<html>"}, r"web pages \(HTML\)"),
     ],

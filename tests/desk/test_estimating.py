@@ -133,9 +133,9 @@ def test_a_source_that_does_not_answer_costs_only_itself(service, tmp_path, monk
         ("ono-mail", True, 2),
     ]  # fmt: skip
     assert made.unknown == (
-        "okafor-mail: source okafor-mail: no such mailbox; correct `account`",
-        "ruiz-mail: source ruiz-mail: the service is busy",
-        "kim-mail: source kim-mail: KeyError",
+        "okafor-mail: no such mailbox; correct `account`",
+        "ruiz-mail: the service is busy",
+        "kim-mail: KeyError",
         "lee-mail: sent: truncated",
     )
     shown = "\n".join(estimating.table(made))

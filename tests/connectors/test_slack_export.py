@@ -49,7 +49,7 @@ def test_is_guessed_by_content(build, tmp_path: Path) -> None:
 
 def test_another_folder_is_no_export(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(SettingsError, match=r"^source s1: no Slack export \(channels\.json, .* at its path; check"):
+    with pytest.raises(SettingsError, match=r"^source s1: no Slack export \(channels.json, .* at its path;"):
         SlackExport(context(str(tmp_path))).check()
 
 

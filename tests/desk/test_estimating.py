@@ -140,7 +140,7 @@ def test_a_source_that_does_not_answer_costs_only_itself(service, tmp_path, monk
     )
     shown = "\n".join(estimating.table(made))
     assert "did not answer" in shown
-    assert "Unknown: ruiz-mail: source ruiz-mail: the service is busy" in shown
+    assert "Unknown: ruiz-mail: the service is busy" in shown
     home.close()
 
 

@@ -594,6 +594,7 @@ def test_a_layout_that_makes_no_sense_is_refused_by_name(change: tuple[str, str]
 
 
 def test_a_source_needs_a_layout(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("<p>x</p>", "utf-8")
     bare = Transcripts(context(str(tmp_path)))
     with pytest.raises(SettingsError, match=r"^source s1: needs `layout` in options; `daylight layout FILE"):
         bare.check_settings()

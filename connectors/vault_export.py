@@ -68,6 +68,14 @@ _MESSAGE_ID = (b"Message-ID", b"Message-Id", b"Message-id")
 _ID = ("Rfc822MessageId",)
 _GMAIL_ID = ("GmailMessageId", "DocId", "DocID")
 _ACCOUNT = ("Account", "AccountEmail", "Email", "User", "Custodian", "Account Email")
+_OURS = (("gmail_id", _GMAIL_ID), ("account", _ACCOUNT), ("received", ("DateReceived",)))
+_OF_ROOM = (
+    ("group", ("RoomID", "SpaceID")),
+    ("group_name", ("RoomName", "SubjectAtStart")),
+    ("group_kind", ("RoomType",)),
+)
+"""The conversation of a chat, under the names that all connectors have for one."""
+
 _OK = ("SuccessCount", "Success Count", "Count", "Message Count", "Messages")
 _BAD = ("MessageErrorCount", "Message Error Count", "ErrorCount")
 _STATUS = ("AccountStatus", "Account Status")
@@ -764,7 +772,7 @@ class _Metadata:
         for row in self._get(f"doc:{gmail_id}") if gmail_id else []:
             found = {normal(name): value for name, value in row.items() if value} | found
         facts = {name: value for name, value in found.items() if name not in _IN_THE_MAIL}
-        for ours, theirs in (("gmail_id", _GMAIL_ID), ("account", _ACCOUNT), ("received", ("DateReceived",))):
+        for ours, theirs in (*_OURS, *(_OF_ROOM if self.chat else ())):
             values = [facts.pop(normal(name)) for name in theirs if normal(name) in facts]
             if values:
                 facts[ours] = values[0]

@@ -204,7 +204,10 @@ def test_chat_is_chat_and_is_not_expected_by_its_counts(tmp_path):
     scope = next(scope for scope in source.scopes() if scope.kind == "mbox")
     values, _ = everything(source, scope)
     assert {value.kind for value in values} == {Kind.CHAT}
-    assert values[0].metadata["roomname"] == "Gym"
+    assert {name: values[0].metadata[name] for name in ("group", "group_name")} == {
+        "group": "sp1",
+        "group_name": "Gym",
+    }
     assert (source.count(scope).count, source.count(scope).by) == (3, "byte scan")
 
 

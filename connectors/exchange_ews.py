@@ -160,6 +160,7 @@ class ExchangeEws(ServiceConnector):
             SettingsError: The connection lacks something.
             Retryable: The server is busy or away.
         """
+        self.barred = {}
         for place in self._wanted():
             try:
                 for root in _ROOTS[place]:
@@ -167,6 +168,8 @@ class ExchangeEws(ServiceConnector):
             except (Denied, Refused) as error:
                 if isinstance(error, Denied) or self._must(place):
                     raise self._not_given(place, error) from None
+                if not (place == "archive" and error.code in _NONE_THERE):
+                    self.barred[place] = why_refused(self._not_given(place, error), self._context)
 
     def scopes(self) -> Iterator[Scope]:
         """List the folders, place by place, each before those below it.

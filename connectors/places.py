@@ -114,12 +114,14 @@ class PlacesConnector(ServiceConnector, Generic[R]):
             SettingsError: The connection lacks something.
             Retryable: The service is busy or away.
         """
+        self.barred = {}
         for place in self.wanted():
             try:
                 self._reader(place).check()
-            except AccessError:
+            except AccessError as error:
                 if self._must(place):
                     raise
+                self.barred[place] = why_refused(error, self._context)
 
     def scopes(self) -> Iterator[Scope]:
         """List what each place has: mail folders, calendars, drives and so on."""

@@ -21,6 +21,7 @@ class ServiceConnector:
 
     Attributes:
         account_form: What an account is written as; None where the service takes any name.
+        barred: Places that ``check`` found refused, and that may be, each with why.
     """
 
     places: ClassVar[tuple[str, ...]] = ()
@@ -33,6 +34,7 @@ class ServiceConnector:
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; ask nothing yet."""
         self._context = context
+        self.barred: dict[str, str] = {}
 
     def check_settings(self) -> None:
         """Check places, options and account as the request file has them; asks no service.

@@ -16,6 +16,7 @@ import apsw
 from connectors.holds import corpora, hold_service, route_of
 from connectors.registry import CONNECTORS, connector
 from connectors.rights import Needed, granted, needed
+from connectors.service import ServiceConnector
 from desk.connections import connection_of
 from desk.exports import is_fetched, prove_access
 from desk.home import Home, OpenRequest, cluster
@@ -141,40 +142,46 @@ def _asked(sources: list[_Asked]) -> str:
     """Return what a service said to each source; accounts and secrets are in no word of it."""
     problems: list[str] = []
     contexts: list[tuple[SourceContext, list[Needed]]] = []
+    said: list[str] = []
     answered = 0
     for one in sources:
         try:
-            contexts.append(_ask(one))
+            context, needs, barred = _ask(one)
+            contexts.append((context, needs))
+            said += [f"source {one.source.id}: {place} is refused, {why}" for place, why in barred.items()]
             answered += 1
         except DaylightError as error:
             problems.append(str(error))
         except Exception as error:  # noqa: BLE001 - one source costs only itself; its words may hold a secret
             problems.append(f"source {one.source.id}: {type(error).__name__}")
-    more = [] if problems else _too_much(contexts)
-    said = f"more than needed: {', '.join(more)}" if more else ""
     if problems:
         raise _Unfit("; ".join(dict.fromkeys(problems)))
-    return f"{answered} sources answered" + (f"; {said}" if said else "")
+    if more := _too_much(contexts):
+        said.append(f"more than needed: {', '.join(more)}")
+    return "; ".join([f"{answered} sources answered", *said])
 
 
-def _ask(one: _Asked) -> tuple[SourceContext, list[Needed]]:
+def _ask(one: _Asked) -> tuple[SourceContext, list[Needed], dict[str, str]]:
     """Prove what a source's connection is for: its records or exports, and holds where it places them.
 
     Returns:
-        The source, and which rights that needs.
+        The source, which rights that needs, and places that are refused and that the request does not name.
     """
     source = one.source
     connection = connection_of(source)
     context = one.body.context(source, connection)
+    barred: dict[str, str] = {}
     if is_fetched(source) and not one.holds_only:
         prove_access(one.found, source)
     elif not one.holds_only:
-        connector(source.connector)(context).check()
+        made = connector(source.connector)(context)
+        made.check()
+        barred = made.barred if isinstance(made, ServiceConnector) else {}
     if connection is not None and route_of(connection):
         corpora(connection)
         with closing(hold_service(context, connection)) as service:
             service.find("daylight-doctor")
-    return context, needed("" if one.holds_only else source.connector, context)
+    return context, needed("" if one.holds_only else source.connector, context), barred
 
 
 def _too_much(asked: list[tuple[SourceContext, list[Needed]]]) -> list[str]:

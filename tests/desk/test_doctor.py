@@ -15,6 +15,7 @@ from records import tables as t
 from records.errors import AccessError
 from tests.desk import fake_mailbox as fake
 from tests.servers.google import Workspace
+from tests.servers.graph import Graph, connection_fields
 from tests.servers.oauth import CLIENT, CLIENT_SECRET, TENANT, Entra
 from tests.servers.web import Served
 
@@ -128,6 +129,26 @@ def test_permissions_of_microsoft_that_no_source_needs(
     (one,) = connections(home)
     assert (one["ok"], one["found"]) == (True, f"2 sources answered{found}")
     home.close()
+
+
+def test_a_place_that_is_refused_and_that_nobody_named_is_told(service, tmp_path, monkeypatch):
+    tenant = Graph()
+    tenant.store.mailbox("a@b.example").folder("Inbox", role="inbox")
+    tenant.entra.rights = {"Mail.Read"}
+    with Served(tenant.app()) as served:
+        monkeypatch.setenv("AIRFLOW_CONN_MICROSOFT", json.dumps(connection_fields(served.url)))
+        more = sources("a@b.example", "microsoft_graph", "microsoft", s1=[])
+        home, _ = fake.opened_home(tmp_path, "lee!", more=more)
+        (one,) = connections(home)
+        home.close()
+    said = one["found"].split("; source s1: ")
+    assert (one["ok"], said[0]) == (True, "1 sources answered")
+    assert [sentence.partition(" is refused, ")[0] for sentence in said[1:]] == [
+        "recoverable", "calendar", "teams_chats", "teams_retained", "teams_channels", "files",
+    ]  # fmt: skip
+    assert said[2].startswith(
+        "calendar is refused, ErrorAccessDenied: refused; grant the application `Calendars."
+    )
 
 
 class Agreeing:

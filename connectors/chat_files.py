@@ -16,6 +16,7 @@ from typing import ClassVar
 from connectors.base import FileConnector, not_one, still_there
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import INSIDE, OpenZips, PackageFile, list_package, plain_item
+from connectors.folders import is_apple_double
 from records.errors import ItemError
 from records.models import (
     EMPTY,
@@ -38,11 +39,13 @@ class ChatFiles(FileConnector):
     Attributes:
         count_method: By what a chat is counted, where all of them are counted in one way.
         suffixes: Ends of the names of chats; one of them may be empty.
+        head_bytes: How much of a file tells whether it is a chat.
         most_bytes: A file larger than this is no chat that a program wrote: it is taken as a file.
     """
 
     count_method: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]] = (".txt",)
+    head_bytes: ClassVar[int] = HEAD
     most_bytes: ClassVar[int] = 64 << 20
 
     def __init__(self, context: SourceContext) -> None:
@@ -178,7 +181,8 @@ class ChatFiles(FileConnector):
         if not file.name.lower().endswith(self.suffixes):
             return False
         try:
-            return file.size() <= self.most_bytes and self._is_chat(file.head(HEAD, opened.of(file)))
+            head = file.head(self.head_bytes, opened.of(file)) if file.size() <= self.most_bytes else b""
+            return bool(head) and not is_apple_double(file.name, head) and self._is_chat(head)
         except ItemError:
             return False
 

@@ -18,7 +18,11 @@ from connectors import (
 from connectors.bytesource import gunzipped, whole
 from connectors.folders import open_head
 from connectors.google_takeout import TOP, GoogleTakeout
+from connectors.imazing import Imazing
 from connectors.imessage import Imessage
+from connectors.imessage_exporter import ImessageExporter, looks_exported
+from connectors.known_tables import KnownTables
+from connectors.linkedin import LinkedIn
 from connectors.loose_files import LooseFiles, walk
 from connectors.mail_files import MailFiles
 from connectors.mailhead import looks_like_mail
@@ -29,6 +33,7 @@ from connectors.slack_export import SlackExport
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
 from connectors.social_media import SocialMedia, is_download
 from connectors.telemessage import TeleMessage
+from connectors.twilio_log import TwilioLog
 from connectors.vault_export import VaultExport
 from connectors.whatsapp import WhatsApp, looks_like_chat
 from connectors.zoom_files import ZoomFiles, layout_of
@@ -36,14 +41,19 @@ from records.errors import ItemError
 
 _HEAD = 64 << 10
 _LOOKED_AT = 2_000
+_TABLES: tuple[type[KnownTables], ...] = (Imazing, LinkedIn, TwilioLog)
 _TELLING = (
     GoogleTakeout.name,
+    Imazing.name,
     Imessage.name,
+    ImessageExporter.name,
+    LinkedIn.name,
     Rsmf.name,
     SlackExport.name,
     SmsBackupRestore.name,
     SocialMedia.name,
     TeleMessage.name,
+    TwilioLog.name,
     WhatsApp.name,
     ZoomFiles.name,
 )
@@ -81,10 +91,21 @@ def _guess_file(path: str, key: str = "") -> str:
         return ZoomFiles.name
     if looks_like_chat(head):
         return WhatsApp.name
+    if looks_exported(head):
+        return ImessageExporter.name
+    if (table := _table(head, path)) is not None:
+        return table
     if is_download(head, key or os.path.basename(path)):
         return SocialMedia.name
     named = path.lower().endswith((".mbox", ".mbx"))
     return MailFiles.name if named or starts_like_mbox(head) or looks_like_mail(head) else LooseFiles.name
+
+
+def _table(head: bytes, key: str) -> str | None:
+    """Return the connector of a table of known columns; None for any other file."""
+    if not key.lower().endswith(KnownTables.suffixes):
+        return None
+    return next((kind.name for kind in _TABLES if kind.is_table(head)), None)
 
 
 def _guess_zip(path: str) -> str:
@@ -114,6 +135,10 @@ def _guess_zip(path: str) -> str:
                 return ZoomFiles.name
             if looks_like_chat(head):
                 return WhatsApp.name
+            if looks_exported(head):
+                return ImessageExporter.name
+            if (table := _table(head, member.key)) is not None:
+                return table
             if is_download(head, member.key):
                 return SocialMedia.name
             if starts_like_mbox(head) or looks_like_mail(head) or member.name.lower().endswith(".eml"):

@@ -46,7 +46,7 @@ MESSAGE_TYPE = "application/x-message-table-row"
 
 _TABLES = (".csv", ".tsv", ".txt")
 _RECORD_BYTES = 16 << 20
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 class MessageTable(FileConnector):
@@ -112,7 +112,7 @@ class MessageTable(FileConnector):
         """
         file, done = self._table(part.scope.key), read_number(cursor)
         with file.stream() as stream:
-            records = _records(stream)
+            records = records_of(stream)
             layout = _Layout.of(next(records, b""), self._map)
             seen: dict[str, int] = {}
             number = 0
@@ -181,7 +181,7 @@ class MessageTable(FileConnector):
             if stream.read(2) in {b"\xff\xfe", b"\xfe\xff"}:
                 raise ItemError(Reason.UNSUPPORTED, "utf16")
         with file.stream() as stream:
-            if _Layout.of(next(_records(stream), b""), self._map).header != self._map.header:
+            if _Layout.of(next(records_of(stream), b""), self._map).header != self._map.header:
                 raise ItemError(Reason.UNSUPPORTED, "columns")
         return file
 
@@ -209,9 +209,9 @@ class _Layout:
     @classmethod
     def of(cls, first: bytes, columns: ColumnMap) -> _Layout:
         """Read the record that holds the header."""
-        text = _decoded(first.removeprefix(_BOM))
-        delimiter = max(",;\t", key=text.count)
-        header = tuple(clean(cell) for cell in _cells(text, delimiter))
+        text = decoded(first.removeprefix(BOM))
+        delimiter = delimiter_of(text)
+        header = tuple(clean(cell) for cell in cells_of(text, delimiter))
         places = {name: header.index(column) for name, column in columns.columns.items() if column in header}
         facts = {
             "app": columns.app, "map": f"{columns.app} {columns.map_version}", "delimiter": delimiter,
@@ -221,7 +221,7 @@ class _Layout:
 
     def cells(self, native: bytes) -> list[str]:
         """Return the cells of a record."""
-        return [clean(cell) for cell in _cells(_decoded(native), self.delimiter)]
+        return [clean(cell) for cell in cells_of(decoded(native), self.delimiter)]
 
     def value(self, cells: list[str], field: str) -> str:
         """Return what a field says; empty where there is none."""
@@ -264,7 +264,7 @@ def table_head(path: str, rows: int) -> tuple[tuple[str, ...], list[dict[str, st
         return table.header, [row for _, row in zip(range(rows), table.rows, strict=False)]
 
 
-def _records(stream: BinaryIO) -> Iterator[bytes]:
+def records_of(stream: BinaryIO) -> Iterator[bytes]:
     """Cut a table into records: a line's end between quotes belongs to its cell (RFC 4180 section 2.6).
 
     Raises:
@@ -285,13 +285,19 @@ def _records(stream: BinaryIO) -> Iterator[bytes]:
         raise ItemError(Reason.TRUNCATED, "quote")
 
 
-def _cells(text: str, delimiter: str) -> list[str]:
+def delimiter_of(first: str) -> str:
+    """Return what stands between the cells of a table, by its first record."""
+    return max(",;\t", key=first.count)
+
+
+def cells_of(text: str, delimiter: str) -> list[str]:
     """Return the cells of a record, all of them where a bare carriage return breaks it."""
     csv.field_size_limit(max(csv.field_size_limit(), _RECORD_BYTES))
     return [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) for cell in row]
 
 
-def _decoded(data: bytes) -> str:
+def decoded(data: bytes) -> str:
+    """Return the text of a record: UTF-8, else windows-1252."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

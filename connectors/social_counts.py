@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from connectors import social_pages
 from connectors.social_exports import Downloads, RecordFile, RecordList
 from connectors.social_layouts import TALK, X
 from records.errors import ItemError
@@ -27,6 +28,8 @@ _APART = frozenset({"thumbnail", "cover_photo", "media_metadata", "share"})
 
 def expected_of(one: RecordList, downloads: Downloads) -> Expected:
     """Return the expected number of values of a list."""
+    if one.layout.page:
+        return social_pages.expected_of(one, downloads)
     files = Counter(name.partition("-")[0] for name in downloads.media_names())
     ids: set[str] = set()
     total, by = 0, "json parse"

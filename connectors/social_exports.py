@@ -16,12 +16,15 @@ from connectors.export_files import OpenZips, PackageFile, list_package
 from connectors.folders import storable
 from connectors.social_layouts import (
     HEAD,
+    PAGE_HEAD,
     SEALED,
     DataFile,
     Layout,
     data_file,
     in_activity,
+    is_message_page,
     meta_layout,
+    page_layout,
     top_of,
     x_layout,
 )
@@ -35,6 +38,9 @@ SMALL = 8 << 20
 
 MOST_MEMBERS = 100
 """Members of a larger conversation are counted and not listed with each message."""
+
+SAME_AS_JSON = "a thread that is read from its JSON"
+"""What a web page is whose messages are read elsewhere."""
 
 _NUMBER = re.compile(r"_(\d{1,6})$")
 
@@ -237,6 +243,7 @@ class _Found:
     owners: list[PackageFile] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)
     x_roots: set[str] = field(default_factory=set)
+    pages: dict[str, list[RecordFile]] = field(default_factory=dict)
 
 
 def read_downloads(path: str) -> Downloads:
@@ -254,6 +261,7 @@ def read_downloads(path: str) -> Downloads:
     with OpenZips() as opened:
         for file in files:
             _look(file, found, opened)
+    _add_pages(found)
     by_key = {file.key: file for file in files}
     stated, lost, accounts = _manifests(found, by_key)
     accounts |= _owners(found)
@@ -261,7 +269,7 @@ def read_downloads(path: str) -> Downloads:
     in_lists = {one.file.key for parts in found.records.values() for one in parts}
     rest = {file.key: file for file in files if file.key not in in_lists}
     return Downloads(
-        lists, rest, found.known, broken, _refused(files, lists), lost, accounts,
+        lists, rest, found.known, broken, _refused(files, lists, found), lost, accounts,
         frozenset(f"{root}/assets/".lstrip("/") for root in found.x_roots),
         {(_place(file), file.inner): file for file in files},
         {top_of(file.inner)[1]: file for file in reversed(files)},
@@ -277,6 +285,9 @@ def _place(file: PackageFile) -> str:
 def _look(file: PackageFile, found: _Found, opened: OpenZips) -> None:
     """Find out what a file is, where it may be a list of records or say something of the account."""
     suffix = file.name.rpartition(".")[2].lower()
+    if is_message_page(file.key):
+        _look_at_page(file, found, opened)
+        return
     if suffix not in {"js", "json"} or file.name.startswith("._"):
         return
     try:
@@ -302,6 +313,32 @@ def _look(file: PackageFile, found: _Found, opened: OpenZips) -> None:
     number = _NUMBER.search(stem)
     found.records.setdefault(key, []).append(RecordFile(file, layout, int(number[1]) if number else 0))
     found.roots[key] = root
+
+
+def _look_at_page(file: PackageFile, found: _Found, opened: OpenZips) -> None:
+    try:
+        layout = page_layout(file.key, file.head(PAGE_HEAD, opened.of(file)))
+    except ItemError:
+        return
+    if layout is None:
+        return
+    stem = file.key.rpartition(".")[0]
+    number = _NUMBER.search(stem)
+    key = stem.rpartition("/")[0]
+    found.pages.setdefault(key, []).append(RecordFile(file, layout, int(number[1]) if number else 0))
+
+
+def _add_pages(found: _Found) -> None:
+    """Take threads that are web pages as lists, but for those that are there as JSON: none counts twice."""
+    known = {
+        key.rpartition("/")[2] for key, parts in found.records.items() if parts[0].layout.kind is Kind.CHAT
+    }
+    for key, pages in found.pages.items():
+        if key.rpartition("/")[2] in known:
+            found.known |= {page.file.key: SAME_AS_JSON for page in pages}
+        else:
+            found.records[key] = pages
+            found.roots[key] = top_of(pages[0].file.key)[0]
 
 
 def _look_at_x(file: PackageFile, of: DataFile | None, found: _Found) -> None:
@@ -418,13 +455,16 @@ def small_json(file: PackageFile) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _refused(files: list[PackageFile], lists: Mapping[str, RecordList]) -> dict[str, ItemError]:
-    """Return the folders of Meta downloads that are web pages: dates without a zone, no names of fields."""
-    read = {one.root for one in lists.values()}
+def _refused(
+    files: list[PackageFile], lists: Mapping[str, RecordList], found: _Found
+) -> dict[str, ItemError]:
+    """Return the folders of Meta downloads with posts as web pages: no names tell what is what in them."""
+    read = {one.root for one in lists.values() if not one.layout.page}
+    threads = {one.file.key for pages in found.pages.values() for one in pages}
     pages = {
         f"{top_of(file.key)[0]}/".lstrip("/") or "./": top_of(file.key)[0]
         for file in files
-        if file.name.lower().endswith((".html", ".htm")) and in_activity(file.key)
+        if file.name.lower().endswith((".html", ".htm")) and in_activity(file.key) and file.key not in threads
     }
     return {
         key: ItemError(Reason.UNSUPPORTED, "html_download") for key, root in pages.items() if root not in read

@@ -40,6 +40,7 @@ class Layout:
         skip: Bytes before the object that has that member.
         deleted: The owner, or the service, had deleted it.
         headers: It names records by id and time, and has nothing of what they say.
+        page: It is a web page.
     """
 
     platform: str
@@ -49,6 +50,7 @@ class Layout:
     skip: int = 0
     deleted: bool = False
     headers: bool = False
+    page: bool = False
 
 
 _YTD = re.compile(rb"(?:\xef\xbb\xbf)?\s*window\.YTD\.([A-Za-z0-9_]{1,80})\.part(\d{1,4})\s*=")
@@ -158,6 +160,17 @@ _THREAD = re.compile(rb"\"(?:sender_name|thread_path|is_still_participant)\"\s*:
 _NAME = re.compile(rb"\"(\w{1,80})\"\s*:")
 _SEALED = re.compile(rb"\"(?:senderName|threadName)\"\s*:")
 _MESSAGE_FILE = re.compile(r"(?:^|/)messages/[^/]+/[^/]+/message_\d+\.json")
+_MESSAGE_PAGE = re.compile(r"(?:^|/)messages/[^/]+/[^/]+/message_\d+\.html?$")
+PAGE_HEAD = 1 << 20
+"""Bytes of a page that are looked at: its styles stand before its first message."""
+
+PAGE_DATE = (
+    rb"(?:[A-Z][a-z]{2,8} \d{1,2}, \d{4}|\d{1,2} [A-Z][a-z]{2,8} \d{4})(?:,| at)? {1,2}"
+    rb"\d{1,2}:\d\d(?::\d\d)?(?:(?: |\xc2\xa0|\xe2\x80\xaf)?[AaPp][Mm])?"
+)
+"""A time as Meta's pages spell it: ``Oct 19, 2019, 2:37 PM``, ``19 Oct 2019, 14:37``,
+``Jul 31, 2023 4:12:10pm``."""
+
 SEALED = "end-to-end encrypted"
 """Messenger's separate download of end-to-end encrypted chats."""
 
@@ -201,6 +214,25 @@ def meta_layout(key: str, head: bytes) -> Layout | None:
     return _of_list(key, head) if _LIST.match(head) else None
 
 
+def is_message_page(key: str) -> bool:
+    """Say whether a path is that of a thread as a web page."""
+    return _MESSAGE_PAGE.search(key) is not None
+
+
+def page_layout(key: str, head: bytes) -> Layout | None:
+    """Return the layout of a thread as a web page; None for any other page, and for one without a message."""
+    if not is_message_page(key) or re.search(rb">\s*" + PAGE_DATE + rb"\s*</", head) is None:
+        return None
+    return Layout(_platform(key), "message", Kind.CHAT, page=True)
+
+
+def _platform(key: str) -> str:
+    parts = key.split("/")
+    if "your_instagram_activity" in parts:
+        return INSTAGRAM
+    return FACEBOOK if any("facebook" in part for part in parts[:-1]) else META
+
+
 def _with(layout: Layout, member: bytes, skip: int = 0) -> Layout:
     return Layout(layout.platform, layout.record, layout.kind, member, skip, layout.deleted)
 
@@ -210,13 +242,7 @@ def _thread(key: str, head: bytes) -> Layout | None:
         return Layout(FACEBOOK, SEALED, Kind.CHAT, b"messages")
     if not _THREAD.search(head) and not _MESSAGE_FILE.search(key):
         return None
-    parts = key.split("/")
-    platform = META
-    if "your_instagram_activity" in parts:
-        platform = INSTAGRAM
-    elif any("facebook" in part for part in parts[:-1]):
-        platform = FACEBOOK
-    return Layout(platform, "message", Kind.CHAT, b"messages")
+    return Layout(_platform(key), "message", Kind.CHAT, b"messages")
 
 
 def _of_list(key: str, head: bytes) -> Layout | None:

@@ -14,13 +14,14 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, ClassVar
 
-from connectors import social_meta, social_x
+from connectors import social_meta, social_pages, social_x
 from connectors.base import FileConnector, check_access, not_one, still_there
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import OpenZips, PackageFile, plain_item
 from connectors.mailhead import placed
 from connectors.social_counts import expected_of
 from connectors.social_exports import (
+    SAME_AS_JSON,
     Downloads,
     Media,
     Record,
@@ -30,7 +31,16 @@ from connectors.social_exports import (
     parsed,
     read_downloads,
 )
-from connectors.social_layouts import HEAD, KEPT_AS_FILES, TALK, X, data_file, in_activity, meta_layout
+from connectors.social_layouts import (
+    HEAD,
+    KEPT_AS_FILES,
+    TALK,
+    X,
+    data_file,
+    in_activity,
+    is_message_page,
+    meta_layout,
+)
 from records import canonical
 from records.errors import ItemError, SettingsError
 from records.models import (
@@ -47,6 +57,7 @@ from records.models import (
 from records.vocabulary import Kind, Reason, WarningCode
 
 RECORD_TYPE = "application/x-social-record+json"
+PAGE_TYPE = "application/x-social-record+html"
 FILES = "."
 
 _NOT_KNOWN = "not known, kept as a file"
@@ -68,6 +79,7 @@ class SocialMedia(FileConnector):
         "joins, leaves and renames",
         "Facebook (pages and profiles, JSON): posts, comments, stories, videos, photos, events, messages",
         "Messenger's separate download of end-to-end encrypted chats",
+        "messages of Meta's downloads as web pages (HTML), where there is no JSON of the thread",
         "Instagram (JSON): posts, stories, reels, comments, messages, archived and deleted content",
         "pictures and videos, and each that is named and not there: counted as failed",
         "everything else in a download: as files",
@@ -75,13 +87,13 @@ class SocialMedia(FileConnector):
     does_not_cover: ClassVar[tuple[str, ...]] = (
         "what others wrote under the district's posts: the services put into a download what the account "
         "itself wrote, and messages",
-        "downloads of Meta as web pages (HTML): refused by name; ask for JSON",
+        "posts and comments of Meta's downloads as web pages (HTML): refused by name; ask for JSON",
         "exports of ArchiveSocial, PageFreezer, Smarsh and the like: no layout is published; as files",
         "who liked what: reactions are counted as a record states them; lists of likes are files",
         "archives of Twitter from before 2019 (tweets.csv): as files",
     )
     tested_on: ClassVar[tuple[str, ...]] = (
-        "1 X archive and 5 Messenger threads written to the published layouts, 1 Instagram thread",
+        "1 X archive, 6 Messenger threads (1 as a page) written to the published layouts, 1 Instagram thread",
         "generated downloads of X, Facebook and Instagram",
     )
 
@@ -192,12 +204,20 @@ class SocialMedia(FileConnector):
         for part in one.parts:
             try:
                 for record in _records_of(part, one, names, opened):
-                    yield from _record(record, part, one, downloads, window, names, seen)
+                    told = self._tell(record, part, one, downloads, names)
+                    yield from _record(record, told, one, downloads, window, seen)
             except ItemError as error:
                 yield FailedItem(f"{part.file.key}#rest", one.layout.kind, "", error.reason, error.detail)
         for key in dict.fromkeys(social_x.header_ids(one, opened)):
             if key not in seen:
                 yield FailedItem(key, one.layout.kind, "", Reason.NOT_IN_EXPORT, "only_header")
+
+    def _tell(
+        self, record: Record, part: RecordFile, one: RecordList, downloads: Downloads, names: social_x.Names
+    ) -> Told | None:
+        if one.layout.page:
+            return social_pages.tell(record, part, downloads, self._context.time_zone)
+        return _told(parsed(record.data), record.data, part, one, downloads, names)
 
     def _names_of(self, one: RecordList, downloads: Downloads, opened: OpenZips) -> social_x.Names:
         """Return the people of a download of X, learnt from its posts when a conversation is first read."""
@@ -238,7 +258,7 @@ def is_download(head: bytes, key: str) -> bool:
         return data_file(head) is not None
     if suffix == "json":
         return meta_layout(key, head) is not None
-    return suffix in {"html", "htm"} and in_activity(key)
+    return suffix in {"html", "htm"} and (in_activity(key) or is_message_page(key))
 
 
 _SEVERAL = {"post by others": "posts by others", "story": "stories", "other content": "other content"}
@@ -260,7 +280,7 @@ def _records_of(
 ) -> Iterator[Record]:
     if one.layout.platform == X:
         return social_x.records_of(part.file, one, names, opened)
-    return social_meta.records_of(part, one, opened)
+    return (social_pages if one.layout.page else social_meta).records_of(part, one, opened)
 
 
 def _tell(
@@ -282,13 +302,11 @@ def _learn(names: social_x.Names, posts: RecordList, opened: OpenZips) -> None:
 
 
 def _record(
-    record: Record, part: RecordFile, one: RecordList, downloads: Downloads, window: Window,
-    names: social_x.Names, seen: dict[str, int],
+    record: Record, told: Told | None, one: RecordList, downloads: Downloads, window: Window,
+    seen: dict[str, int],
 ) -> Iterator[Yielded]:  # fmt: skip
     """Yield a record, and each file that it names and the source does not have."""
     kind = one.layout.kind
-    value = parsed(record.data)
-    told = _told(value, record.data, part, one, downloads, names)
     stated = told.key if told is not None and told.key else hashlib.sha256(record.data).hexdigest()
     key = f"{record.prefix}/{stated}" if record.prefix else stated
     again = seen[key] = seen.get(key, -1) + 1
@@ -311,8 +329,9 @@ def _record(
             *((WarningCode.MISSING_PART,) if missing else ()),
             *codes,
         )
+        media_type = PAGE_TYPE if one.layout.page else RECORD_TYPE
         yield FoundItem(
-            key, kind, "", None, RECORD_TYPE, len(record.data), told.moment, facts, warnings, record.data
+            key, kind, "", None, media_type, len(record.data), told.moment, facts, warnings, record.data
         )
     for number, media in enumerate(told.media):
         if media.held is None:
@@ -373,7 +392,8 @@ def _file_facts(file: PackageFile, head: bytes, downloads: Downloads) -> dict[st
         return {"attached_to": stated}
     if file.key in downloads.known:
         stated = downloads.known[file.key]
-        return {"layout": stated if stated in KEPT_AS_FILES else f"{stated}: {_NOT_KNOWN}"}
+        known = stated in KEPT_AS_FILES or stated == SAME_AS_JSON
+        return {"layout": stated if known else f"{stated}: {_NOT_KNOWN}"}
     suffix = name.rpartition(".")[2].lower()
     lower = head[:HEAD].lower() if suffix in _OF_SERVICES else b""
     service = next((one.decode("ascii") for one in _SERVICES if one in lower), "")

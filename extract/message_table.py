@@ -10,16 +10,20 @@ from typing import BinaryIO, ClassVar
 
 from extract import charsets
 from extract.json_fields import printed_person, texts_of
+from extract.markup import html_to_text
 from extract.protocol import ExtractContext
 from records.errors import ItemError
-from records.models import Extraction, Fields
+from records.models import Address, Extraction, Fields
 from records.moments import of_facts
 from records.vocabulary import Kind, Reason, WarningCode
 
 MESSAGE_TYPE = "application/x-message-table-row"
 
-_BODIES = ("body", "body_translated")
-_FACTS = ("message_id", "thread", "attachments", "deleted")
+_BODIES = ("title", "body", "body_translated")
+_OWN = "Me"
+"""How tools that read a phone write of its owner."""
+
+_FACTS = ("message_id", "thread", "attachments", "media", "deleted")
 _MOST_CHARACTERS = 16 << 20
 
 
@@ -27,7 +31,7 @@ class MessageTableReader:
     """Reads one row."""
 
     name: ClassVar[str] = "message_table"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def score(
         self,
@@ -53,20 +57,24 @@ class MessageTableReader:
             return charsets.tidy(row.get(columns.get(field, ""), "")).strip()
 
         bodies = [words for name in _BODIES if (words := said(name))]
+        if about.get("html") == "true":
+            bodies = [html_to_text(words) for words in bodies]
         unnamed = {name: value for name, value in row.items() if value and name not in columns.values()}
-        facts = unnamed | {
-            name: words
-            for name in ("message_id", "thread", "attachments", "deleted")
-            if (words := said(name))
-        }
-        recipients = tuple(map(printed_person, filter(None, map(str.strip, said("recipients").split(";")))))
-        sender = said("sender")
+        facts = unnamed | {name: words for name in _FACTS if (words := said(name))}
+        if not bodies and (name := said("media")):
+            bodies = [f"[{name}]"]
+        recipients = about.get("recipients") or said("recipients")
+        system = about.get("system") == "true"
+        sender = "" if system else about.get("sender") or said("sender")
         return Extraction(
             text="\n".join(dict.fromkeys(bodies)),
-            kind=Kind.CHAT,
+            kind=Kind(about.get("kind", Kind.CHAT.value)),
             fields=Fields(
-                sender=printed_person(sender) if sender else None,
-                to=recipients,
+                subject=about.get("group_name", ""),
+                sender=_address(sender, context) if sender else None,
+                to=tuple(
+                    _address(one, context) for one in filter(None, map(str.strip, recipients.split(";")))
+                ),
                 moment=of_facts(about),
                 thread_key=about.get("group", ""),
             ),
@@ -96,3 +104,9 @@ def _row(text: str, about: Mapping[str, str]) -> dict[str, str]:
         charsets.without_surrogates(name): charsets.without_surrogates(cell.replace("\x00", ""))
         for name, cell in zip(names, cells, strict=False)
     }
+
+
+def _address(stated: str, context: ExtractContext) -> Address:
+    if stated == _OWN and context.owner_handles:
+        return Address("", min(context.owner_handles, key=lambda one: "@" in one))
+    return printed_person(stated)

@@ -7,6 +7,7 @@ from extract.calendar import CalendarReader
 from extract.google_chat import GoogleChatReader
 from extract.google_voice import GoogleVoiceReader
 from extract.imessage import ImessageDatabaseReader, ImessageReader
+from extract.imessage_exporter import ImessageExporterReader
 from extract.mail import MailReader
 from extract.message_table import MessageTableReader
 from extract.plain import TextReader
@@ -35,6 +36,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     WhatsAppReader(),
     ImessageReader(),
     ImessageDatabaseReader(),
+    ImessageExporterReader(),
     ZoomChatReader(),
     TranscriptReader(),
     SocialReader(),

@@ -7,9 +7,10 @@ whose account it is, who takes part in a conversation, who an id is.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import BinaryIO, ClassVar
 
-from extract import social_meta, social_x
+from extract import social_meta, social_page, social_x
 from extract.json_fields import object_of
 from extract.protocol import ExtractContext
 from extract.social_parts import Said
@@ -19,6 +20,9 @@ from records.vocabulary import Kind, Reason, WarningCode
 
 MEDIA_TYPE = "application/x-social-record+json"
 """What a connector labels one record with."""
+
+PAGE_TYPE = "application/x-social-record+html"
+"""What it labels a message of a web page with."""
 
 _START = re.compile(rb"\s*\{")
 
@@ -36,22 +40,18 @@ class SocialReader:
         head: bytes,
     ) -> int | None:
         """Accept what is labelled as a record and is a JSON object."""
-        if media_type != MEDIA_TYPE or _START.match(head) is None:
-            return None
-        return 100
+        if media_type == PAGE_TYPE:
+            return 100
+        return 100 if media_type == MEDIA_TYPE and _START.match(head) is not None else None
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the record.
 
         Raises:
-            ItemError: ``corrupt`` when it is no JSON object.
+            ItemError: ``corrupt`` when it is no JSON object, or no message of a page.
         """
-        value = object_of(stream.read())
-        about = context.metadata
-        try:
-            said = (social_x if about.get("platform") == "x" else social_meta).said(value, about)
-        except RecursionError:
-            raise ItemError(Reason.CORRUPT, "json_depth") from None
+        data, about = stream.read(), context.metadata
+        said = social_page.said(data, about) if context.media_type == PAGE_TYPE else _said(data, about)
         warnings = {
             *said.warnings,
             *((WarningCode.DELETED,) if about.get("deleted_record") == "true" else ()),
@@ -72,6 +72,14 @@ class SocialReader:
             metadata=_facts(said),
             warnings=tuple(sorted(warnings)),
         )
+
+
+def _said(data: bytes, about: Mapping[str, str]) -> Said:
+    value = object_of(data)
+    try:
+        return (social_x if about.get("platform") == "x" else social_meta).said(value, about)
+    except RecursionError:
+        raise ItemError(Reason.CORRUPT, "json_depth") from None
 
 
 def _facts(said: Said) -> dict[str, str]:

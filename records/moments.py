@@ -177,33 +177,22 @@ def apple_moment(value: float, text: str) -> Moment:
 
 
 _LONG_DATE = re.compile(
-    r"(?:[A-Za-z]+,\s+)?([A-Z][a-z]+)\s+(\d{1,2}),\s+(\d{4})(?:,|\s+at)?\s+(\d{1,2}):(\d\d)(?::(\d\d))?"
-    r"(?:\s*([AaPp])\.?[Mm]\.?)?(?:\s+(UTC|GMT|Z))?"
+    r"(?:[A-Za-z]+,\s+)?(?:(?P<month>[A-Z][a-z]+)\s+(?P<day>\d{1,2}),|(?P<first>\d{1,2})\s+(?P<then>[A-Z][a-z]+))"
+    r"\s+(?P<year>\d{4})(?:,|\s+at)?\s+(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?"
+    r"(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?(?P<zone>\s+(?:UTC|GMT|Z))?"
 )
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        [
-            "January",
-            "February",
-            "March",
-            "April",
-            "May",
-            "June",
-            "July",
-            "August",
-            "September",
-            "October",
-            "November",
-            "December",
-        ],
-        1,
-    )
-}
+_LONG_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
+)  # fmt: skip
+_MONTHS = {form: n for n, name in enumerate(_LONG_MONTHS, 1) for form in (name, name[:3])}
 
 
 def long_date_moment(text: str | None, zone: ZoneInfo) -> Moment:
     """Read an English long date such as ``Tuesday, March 4, 2025 at 6:20:34 PM UTC`` (Google Takeout).
+
+    Meta's pages write ``Sep 13, 2020, 12:26 PM`` or ``13 Sep 2020, 12:26``, imessage-exporter ``Mar 04, 2025
+    10:20:34 AM``.
 
     Args:
         text: As stated, or None; the space before AM or PM may be U+202F. Without either, 24-hour clock.
@@ -212,18 +201,20 @@ def long_date_moment(text: str | None, zone: ZoneInfo) -> Moment:
     if text is None or not text.strip():
         return NO_MOMENT
     found = _LONG_DATE.fullmatch(text.strip())
-    if found is None or found[1] not in _MONTHS:
+    month = _MONTHS.get(found["month"] or found["then"]) if found is not None else None
+    if found is None or month is None:
         return Moment(None, text, Basis.NONE)
-    hour = int(found[4])
-    if found[7]:
-        hour = (hour % 12 if 1 <= hour <= 12 else 99) + (12 if found[7] in "Pp" else 0)
+    hour = int(found["hour"])
+    if found["half"]:
+        hour = (hour % 12 if 1 <= hour <= 12 else 99) + (12 if found["half"] in "Pp" else 0)
+    day, second = int(found["day"] or found["first"]), int(found["second"] or 0)
     try:
         local = datetime(  # noqa: DTZ001 - the zone is applied on the next lines
-            int(found[3]), _MONTHS[found[1]], int(found[2]), hour, int(found[5]), int(found[6] or 0)
+            int(found["year"]), month, day, hour, int(found["minute"]), second
         )
     except ValueError:
         return Moment(None, text, Basis.NONE)
-    if found[8]:
+    if found["zone"]:
         return _trusted(local.replace(tzinfo=UTC), text, Basis.STATED)
     return local_moment(local, text, zone)
 

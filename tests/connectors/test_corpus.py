@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from connectors.registry import CONNECTORS, guess
-from records.errors import SettingsError
 from records.models import FailedItem, FoundItem
 from tests.connectors.builders import context, everything
 
@@ -151,8 +150,12 @@ def test_facebook_messenger(corpus: Path) -> None:
     assert [v.native_key for v in media["."]] == [f"{inbox}/bob_XYZ789/photos/tiny.png"]
     pages = root / "html_simple"
     assert guess(str(pages)) == "social_media"
-    with pytest.raises(SettingsError, match="web pages"):
-        CONNECTORS["social_media"](context(str(pages))).check()
+    alice = read("social_media", pages)[f"{inbox}/alice_ABC123"]
+    assert [v.moment.text for v in alice] == [
+        "Sep 13, 2020, 12:26 PM", "Sep 13, 2020, 12:27 PM", "Sep 13, 2020, 12:28 PM",
+    ]  # fmt: skip
+    assert {v.metadata["members"] for v in alice} == {"Test User; Alice Example"}
+    assert {code.value for v in alice for code in v.warnings} == {"assumed_zone"}
 
 
 def test_instagram(corpus: Path) -> None:
@@ -268,3 +271,27 @@ def test_telemessage(corpus: Path) -> None:
     (found,) = read("telemessage", folder).values()
     assert [one.kind.value for one in found] == ["message", "message", "file"]
     assert {one.metadata["group"] for one in found if isinstance(one, FoundItem)} == {"th-1"}
+
+
+def test_imessage_exporter(corpus: Path) -> None:
+    folder = corpus / "formats" / "synthetic" / "imessage-exporter"
+    assert guess(str(folder)) == "imessage_exporter"
+    (found,) = read("imessage_exporter", folder).values()
+    messages = [one for one in found if isinstance(one, FoundItem)]
+    assert [one.metadata.get("system", "") for one in messages] == ["", "", "", "true"]
+    assert times(messages) == [
+        "2025-03-04T18:20:34+00:00", "2025-03-04T18:21:10+00:00", "2025-03-04T18:23:00+00:00",
+        "2025-03-04T18:25:00+00:00",
+    ]  # fmt: skip
+    warned = Counter(code.value for one in messages for code in one.warnings)
+    assert warned == {"assumed_zone": 4, "edited": 1, "missing_part": 1, "deleted": 1}
+    assert [one.name for one in found if isinstance(one, FailedItem)] == ["IMG_0001.HEIC"]
+
+
+def test_linkedin(corpus: Path) -> None:
+    folder = corpus / "formats" / "synthetic" / "linkedin"
+    assert guess(str(folder)) == "linkedin"
+    (found,) = read("linkedin", folder).values()
+    assert times(found) == ["2025-03-04T18:20:34+00:00", "2025-03-04T18:22:00+00:00"]
+    assert [one.warnings for one in found] == [(), ()]
+    assert [one.metadata.get("html") for one in found] == [None, "true"]

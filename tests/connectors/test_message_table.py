@@ -222,7 +222,7 @@ def test_records_are_cut_as_the_csv_reader_cuts_them(cells: list[list[str]]) -> 
     out = io.StringIO(newline="")
     csv.writer(out).writerows(cells)
     data = out.getvalue().encode("utf-8", "surrogatepass")
-    found = list(message_table._records(io.BytesIO(data)))
+    found = list(message_table.records_of(io.BytesIO(data)))
     assert b"".join(found) == data
     if not any("\r" in cell or "\n" in cell for row in cells for cell in row):
         assert len(found) == len(cells)

@@ -86,6 +86,9 @@ SAMPLES: dict[str, list[Sample]] = {
             b'"Zyzzyva"}, "handles": {"handle_id": {"id": "+14255550101"}}, "chats": [{"guid": "c"}]}',
         )
     ],
+    "imessage_exporter": [
+        (None, "application/x-imessage-exporter-message", b"Mar 04, 2025 10:20:34 AM\nAna\nZyzzyva\n\n"),
+    ],
     "imessage_database": [("chat.db", "application/x-imessage-database", b"SQLite format 3\0" + MARKER * 50)],
     "zoom_chat": [
         (None, "application/x-zoom-message", b"10:20:34\t From Ana to Everyone : Zyzzyva\n"),
@@ -100,7 +103,12 @@ SAMPLES: dict[str, list[Sample]] = {
             None,
             "application/x-social-record+json",
             b'{"timestamp_ms": 1741112434000, "sender_name": "Ana", "content": "Zyzzyva caf\\u00c3\\u00a9"}',
-        )
+        ),
+        (
+            None,
+            "application/x-social-record+html",
+            b"<div><div>Ana</div><div><p>Zyzzyva</p></div><div>Sep 13, 2020, 12:26 PM</div></div>",
+        ),
     ],
     "teams": [
         (

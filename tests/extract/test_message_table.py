@@ -76,3 +76,28 @@ def test_facts_that_do_not_fit_are_no_fault_of_the_row() -> None:
 
 def test_is_chosen_by_its_label() -> None:
     assert choose(MESSAGE_TYPE, None, b"a,b").name == "message_table"
+
+
+def test_what_a_connector_of_known_columns_says_goes_before_the_row() -> None:
+    about = {
+        "header": '["Subject", "Content", "File", "Else"]', "delimiter": ",", "kind": "message",
+        "columns": '{"title": "Subject", "body": "Content", "media": "File"}', "group_name": "Trip",
+        "sender": "Me", "recipients": "Ana <https://example.org/ana>; Lee", "html": "true",
+    }  # fmt: skip
+    zone = ZoneInfo("America/Los_Angeles")
+
+    def read(row: bytes, **more: str) -> Extraction:
+        handles = ("lee@example.org", "+14255550100")
+        made = ExtractContext(None, MESSAGE_TYPE, zone, handles, metadata=about | more)
+        return MessageTableReader().extract(io.BytesIO(row), made)
+
+    made = read(b"Buses,<p>at</p><p>9 &amp; 10</p>,,x\n")
+    assert made.text == "Buses\nat\n\n9 & 10"
+    assert made.fields is not None
+    assert (made.fields.sender, made.fields.subject) == (Address("", "+14255550100"), "Trip")
+    assert made.fields.to == (Address("Ana", "https://example.org/ana"), Address("Lee", ""))
+    assert (made.kind, made.metadata) == (Kind.MESSAGE, {"Else": "x"})
+    alone = read(b",,plan.pdf,\n", system="true")
+    assert (alone.text, alone.metadata) == ("[plan.pdf]", {"media": "plan.pdf"})
+    assert alone.fields is not None
+    assert alone.fields.sender is None

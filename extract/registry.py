@@ -20,6 +20,7 @@ from extract.social import SocialReader
 from extract.teams import TeamsReader
 from extract.tika import TikaReader
 from extract.transcripts import PrintoutReader
+from extract.twilio import TwilioReader
 from extract.whatsapp import WhatsAppReader
 from extract.worker_main import choose as _choose
 from extract.zoom import TranscriptReader, ZoomChatReader
@@ -41,6 +42,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     TranscriptReader(),
     SocialReader(),
     TeamsReader(),
+    TwilioReader(),
     CalendarReader(),
     ZipReader(),
     GzipReader(),

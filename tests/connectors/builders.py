@@ -340,6 +340,7 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "iphone backup in a zip": ("imessage", elsewhere("built_imessage", "packed_backup")),
     "imazing": ("imazing", elsewhere("built_known_tables", "imazing")),
     "linkedin": ("linkedin", elsewhere("built_known_tables", "linkedin")),
+    "twilio": ("twilio", elsewhere("built_twilio", "account")),
     "twilio log": ("twilio_log", elsewhere("built_known_tables", "twilio")),
     "imessage-exporter": ("imessage_exporter", elsewhere("built_imessage_exporter", "conversations")),
     "microsoft graph": ("microsoft_graph", elsewhere("built_graph", "graph_account")),

@@ -122,6 +122,9 @@ SAMPLES: dict[str, list[Sample]] = {
             b'"iVBORw0KGgo=", "contentType": "image/png"}]}',
         )
     ],
+    "twilio": [
+        (None, "application/x-twilio-message+json", b'{"sid": "SM1", "from": "+1425", "body": "Zyzzyva"}')
+    ],
     "zip": [
         ("a.zip", "application/zip", samples.zip_of([("Zyzzyva.txt", MARKER * 50), ("b.pdf", b"%PDF")])),
         (None, None, samples.locked_zip([("a.txt", MARKER)])),

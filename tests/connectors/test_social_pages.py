@@ -100,7 +100,7 @@ def test_messages_of_a_page(tmp_path: Path) -> None:
     }
     assert PHOTO in found[1].metadata["attachments"]
     assert [said(one) for one in found] == [
-        (f"{SECRET} & caf\u00e9?\n\nat 8", Address("Lee Okafor", ""), {}),
+        (f"{SECRET} & caf\u00e9?\nat 8", Address("Lee Okafor", ""), {}),
         (
             "[x 1.jpg]", Address("Ana Ruiz", ""),
             {"media": "x 1.jpg", "reactions": "\N{THUMBS UP SIGN}Lee Okafor"},

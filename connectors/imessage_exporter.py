@@ -201,7 +201,7 @@ class _Block:
 
 def looks_exported(head: bytes) -> bool:
     """Say whether a file begins as imessage-exporter writes one."""
-    if _STAMP.search(head) is not None and _DIV.search(head) is not None:
+    if _PARAGRAPH in head and _DIV.search(head) is not None:
         return True
     lines = [line for line in head[:4096].split(b"\n") if line.strip()][:2]
     found = _START.match(lines[0]) if lines else None

@@ -280,7 +280,9 @@ def _records_of(
 ) -> Iterator[Record]:
     if one.layout.platform == X:
         return social_x.records_of(part.file, one, names, opened)
-    return (social_pages if one.layout.page else social_meta).records_of(part, one, opened)
+    if one.layout.page:
+        return social_pages.records_of(part, one, opened)
+    return social_meta.records_of(part, one, opened)
 
 
 def _tell(

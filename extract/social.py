@@ -77,7 +77,9 @@ class SocialReader:
 def _said(data: bytes, about: Mapping[str, str]) -> Said:
     value = object_of(data)
     try:
-        return (social_x if about.get("platform") == "x" else social_meta).said(value, about)
+        if about.get("platform") == "x":
+            return social_x.said(value, about)
+        return social_meta.said(value, about)
     except RecursionError:
         raise ItemError(Reason.CORRUPT, "json_depth") from None
 

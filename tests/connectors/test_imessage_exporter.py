@@ -103,7 +103,7 @@ def test_media_is_joined_or_counted_as_lost(tmp_path: Path) -> None:
     ("line", "name"),
     [
         ("attachments/3/7.jpg", "7.jpg"),
-        ("/Users/lee/Library/Messages/Attachments/ab/11/IMG 1.HEIC", "IMG 1.HEIC"),
+        ("/Volumes/Data/Library/Messages/Attachments/ab/11/IMG 1.HEIC", "IMG 1.HEIC"),
         ("~/Library/Messages/Attachments/ab/11/a.mov", "a.mov"),
         (r"C:\out\attachments\3\8.png", "8.png"),
         ("/backup/3d/3d0d7e5fb2ce288813306e4d4636395e047a3d28", "3d0d7e5fb2ce288813306e4d4636395e047a3d28"),

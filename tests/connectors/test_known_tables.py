@@ -14,10 +14,11 @@ from connectors.linkedin import LinkedIn
 from connectors.registry import guess
 from connectors.twilio_log import TwilioLog, moment_of
 from records import canonical
+from records.errors import ItemError
 from records.models import ExcludedItem, FailedItem, FoundItem, Window
 from records.vocabulary import Basis, Kind, Reason
 from tests.connectors import built_known_tables as built
-from tests.connectors.builders import SECRET, ZONE, context, everything
+from tests.connectors.builders import ALWAYS, SECRET, ZONE, context, everything
 from tests.connectors.collecting import Killed, collected
 
 MESSAGES = built.MESSAGES.encode()
@@ -262,3 +263,54 @@ def test_nothing_said_is_in_a_failure(tmp_path: Path) -> None:
     for kind, build in ((Imazing, built.imazing), (LinkedIn, built.linkedin), (TwilioLog, built.twilio)):
         values = values_of(kind(context(build(tmp_path / kind.name).path)))
         assert all(SECRET not in str(one) for one in values if isinstance(one, FailedItem))
+
+
+def linked(text: str = "x", at: str = "2025-03-04 18:20:34 UTC", file: str = "") -> str:
+    return f"c1,,Ana,,Lee,,{at},,{text},INBOX,{file},No,No\n"
+
+
+def logged(text: str = "x", at: str = "2025-03-04T18:20:34Z", media: str = "") -> str:
+    return f"+14255550100,+14255550102,{text},delivered,{at},2010-04-01,1,,AC1,SM1,inbound,,,{media}\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "expected"),
+    [
+        (LinkedIn, linked("caf\xe9"), [set()]),
+        (LinkedIn, linked() * 2, [set(), set()]),
+        (LinkedIn, linked(at="4 March") + linked(at=""), [{"bad_date"}, {"no_date"}]),
+        (LinkedIn, linked(at="2025-11-02 01:30:00"), [{"ambiguous_hour"}]),
+        (LinkedIn, linked(file="https://[::1/../../etc/passwd"), [{"missing_part"}]),
+        (LinkedIn, "c1,,Ana\n" + linked("y,z"), [{"header_defect", "no_date"}, {"header_defect"}]),
+        (LinkedIn, linked("x" * 3_000_000), [set()]),
+        (TwilioLog, logged("caf\xe9"), [set()]),
+        (TwilioLog, logged() * 2, [set(), {"duplicate_entry"}]),
+        (TwilioLog, logged(at="4 March") + logged(at=""), [{"bad_date"}, {"no_date", "duplicate_entry"}]),
+        (TwilioLog, logged(media="99"), [{"missing_part"}]),
+        (TwilioLog, logged(media="many"), [set()]),
+        (TwilioLog, "+1,+2\n" + logged("y,z"), [{"header_defect", "no_date"}, {"header_defect", "bad_date"}]),
+        (TwilioLog, logged("x" * 3_000_000), [set()]),
+    ],
+)
+def test_rows_of_linkedin_and_twilio_that_are_strange(
+    kind: type[KnownTables], rows: str, expected: list[set[str]], tmp_path: Path
+) -> None:
+    head = built.LINKED if kind is LinkedIn else built.LOG
+    # a byte that is no UTF-8 is read as windows-1252, and said so by the reader
+    found = found_in(source(kind, tmp_path, (head + rows).encode("cp1252")))
+    assert [codes(one) for one in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"), [(LinkedIn, built.LINKED + linked()), (TwilioLog, built.LOG + logged())]
+)
+def test_a_table_that_breaks_off_keeps_what_is_whole(
+    kind: type[KnownTables], data: str, tmp_path: Path
+) -> None:
+    made = source(kind, tmp_path, data + 'c,"cut')
+    (scope,) = made.scopes()
+    (part,) = made.parts(scope, 1, 1)
+    reading = made.items(part, ALWAYS)
+    assert next(reading).size_bytes > 0  # type: ignore[union-attr]
+    with pytest.raises(ItemError, match="truncated: quote"):
+        next(reading)

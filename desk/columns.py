@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TypedDict
 
 from connectors.column_maps import NEEDED, proposed
+from connectors.folders import open_head
 from connectors.message_table import table_head
+from connectors.transcript_pages import is_printout
 from records.errors import AccessError, ItemError, SettingsError, UsageError
 
 
@@ -37,12 +39,14 @@ def propose(table: Path, app: str, out: Path, zone: str) -> Proposal:
 
     Raises:
         AccessError: The table cannot be read.
-        SettingsError: It is no table.
+        SettingsError: It is no table, or a printout.
         UsageError: The map is there already.
     """
     if out.exists():
         raise UsageError(f"{out} is there already; nothing is overwritten")
     try:
+        if is_printout(open_head(str(table), 4 << 10).head):
+            raise SettingsError(f"{table} is a printout, no table: `daylight layout` proposes how it is read")
         header, rows = table_head(str(table), _ROWS)
     except ItemError as error:
         if error.reason.value == "unreadable":

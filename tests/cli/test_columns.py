@@ -34,6 +34,9 @@ def test_what_is_no_table_is_told(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"")
     with pytest.raises(SettingsError, match="is no CSV table with a header; save a copy as CSV in UTF-8"):
         columns.propose(tmp_path / "t.csv", "talk", tmp_path / "map.toml", ZONE)
+    (tmp_path / "t.csv").write_bytes(b"%PDF-1.7")
+    with pytest.raises(SettingsError, match="is a printout, no table: `daylight layout` proposes"):
+        columns.propose(tmp_path / "t.csv", "talk", tmp_path / "map.toml", ZONE)
     assert not (tmp_path / "map.toml").exists()
 
 

@@ -685,3 +685,17 @@ def test_a_conversation_that_a_browser_printed(tmp_path: Path) -> None:
     assert len(pages.pages) == 4
     assert (made.unplaced, made.furniture) == ((), 10)
     assert count_of(read_pages(data, "count"), layout, lambda _: True) == Expected(31, "time stamps")
+
+
+def test_a_printed_table_and_messages_that_begin_on_the_line_of_their_head() -> None:
+    layout = PARENTSQUARE_LAYOUT.replace("{sender} {sent_at}", "{sent_at}\\t{sender}\\t{body}")
+    made = printed(
+        "ParentSquare - Messages\n03/04/2026, 9:05 AM\tRosa Delgado\tIs the bus late: yes?\nor no?\n"
+        f"03/04/2026, 9:06 AM\tLee\t{'x' * 500}\n03/04/2026, 9:07 AM Lee\tno row", layout=layout,
+    )  # fmt: skip
+    first, second = made.messages
+    assert (first.fields["sender"], first.fields["body"]) == ("Rosa Delgado", "Is the bus late: yes?\nor no?")
+    assert second.fields["body"] == f"{'x' * 500}\n03/04/2026, 9:07 AM Lee\tno row"
+    chat = PARENTSQUARE_LAYOUT.replace("{sender} {sent_at}", "[{sent_at}] {sender}: {body}")
+    made = printed("ParentSquare - Messages\n[03/04/2026, 9:05 AM] Rosa: at 9: see you", layout=chat)
+    assert [one.fields["body"] for one in made.messages] == ["at 9: see you"]

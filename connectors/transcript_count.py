@@ -60,10 +60,11 @@ def counted(pages: Pages, layout: Layout, beside: Callable[[str], bool]) -> Expe
 
 def _pattern(template: str, layout: Layout) -> re.Pattern[str]:
     """Return what a printed line of the layout looks like, however wide its gaps are."""
-    forms = layout.time_formats
-    if layout.day:
-        forms = tuple(form[re.search("%[HI]", form).start() :] for form in forms)  # type: ignore[union-attr]
-    stamp = "|".join(_of_time(form) for form in forms)
+    found = [re.search("%[HI].*", form) for form in layout.time_formats]
+    clock = f"(?:{'|'.join(_of_time(one[0]) for one in found if one)})"
+    whole = "|".join(map(_of_time, layout.time_formats))
+    relative = rf"|(?:[A-Z][a-z]+day),?\s+(?:at\s+)?{clock}" if any(found) else ""
+    stamp = clock if layout.day else whole + relative
     runs = [""]  # each begins with something of any length, and is not looked at again once it fits
     for piece in re.findall(r"\{[a-z_]+\}|[^{]+|\{", template):
         if piece == "{sent_at}":

@@ -88,6 +88,9 @@ _ANY = r"\S(?:.*?\S)?"
 _BRACES = re.compile(r"\{([a-z_]+)\}")
 _CLOCKS = re.compile(r"%[HI]")
 
+_RELATIVE = "(?i:today|yesterday|(?:sun|mon|tues|wednes|thurs|fri|satur)day)"
+"""Days that say nothing once they are printed; a message that has one begins there nevertheless."""
+
 _DIRECTIVES: Mapping[str, str] = {
     "Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{1,2}", "d": r"\d{1,2}", "H": r"\d{1,2}", "I": r"\d{1,2}",
     "M": r"\d{2}", "S": r"\d{2}", "p": r"[AaPp]\.?[Mm]\.?", "b": r"[A-Za-z]{3,4}\.?", "B": r"[A-Za-z]{3,9}",
@@ -235,8 +238,10 @@ class Templates:
     def __init__(self, layout: Layout) -> None:
         """Compile every line."""
         self._layout = layout
-        forms = map(_clock_form if layout.day else str, layout.time_formats)
-        self._stamp = f"(?:{'|'.join(map(_printed, forms))})"
+        clocks = "|".join(map(_printed, filter(None, map(_clock_form, layout.time_formats))))
+        whole = "|".join(map(_printed, layout.time_formats))
+        relative = rf"|{_RELATIVE},?[ \t]+(?:at[ \t]+)?(?:{clocks})" if clocks else ""
+        self._stamp = f"(?:{clocks})" if layout.day else f"(?:{whole}{relative})"
         self.parts = {part: tuple(map(self._compiled, layout.of(part))) for part in PARTS}
 
     def match(self, part: str, text: str) -> dict[str, str] | None:
@@ -266,8 +271,8 @@ class Templates:
             elif piece == "sent_at":
                 stretches[-1] += f"(?P<sent_at>{self._stamp})"
             elif piece == "sent_on":
-                days = map(_day_form, self._layout.time_formats)
-                stretches[-1] += f"(?P<sent_on>{'|'.join(map(_printed, days))})"
+                days = "|".join(map(_printed, map(_day_form, self._layout.time_formats)))
+                stretches[-1] += f"(?P<sent_on>{days}|{_RELATIVE})"
             elif piece in {"number", "total"}:
                 stretches[-1] += _NUMBER if piece == "number" else f"(?P<total>{_NUMBER})"
             elif piece == "body":

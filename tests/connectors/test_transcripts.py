@@ -356,6 +356,27 @@ def test_a_zone_beside_each_time_settles_it(tmp_path: Path) -> None:
     ]
 
 
+def test_a_day_that_says_nothing_once_it_is_printed_is_no_time(tmp_path: Path) -> None:
+    heads = (
+        "Rosa Yesterday, 9:05 AM",
+        "Rosa Wednesday at 9:06 AM",
+        "Rosa 03/04/2026, 9:07 AM",
+        "Rosa Someday, 9 AM",
+    )
+    page = saved("ParentSquare - Messages", *(line for one in heads for line in (one, "hi")))
+    values = read(tmp_path, {"a.html": page}, PARENTSQUARE_LAYOUT)
+    assert [(one.moment.text, one.moment.at is None) for one in found(values)] == [
+        ("Yesterday, 9:05 AM", True), ("Wednesday at 9:06 AM", True), ("03/04/2026, 9:07 AM", False),
+    ]  # fmt: skip
+    assert found(values)[0].warnings == (WarningCode.BAD_DATE,)
+    assert bodies(values)[2] == "hi\nRosa Someday, 9 AM\nhi"
+    assert counted(tmp_path, "a.html", PARENTSQUARE_LAYOUT) == Expected(4, "time stamps")
+    (one,) = printed(
+        "TalkingPoints conversation history\nToday\n9:05 AM Rosa\nhi", layout=TALKINGPOINTS_LAYOUT
+    ).messages
+    assert one.stated == "Today 9:05 AM"
+
+
 @pytest.mark.parametrize(
     ("stated", "form"),
     [

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -13,12 +14,15 @@ import sqlalchemy as sa
 from desk import estimating, rates, topping_up
 from desk.clock import after, between
 from desk.estimating import Part
+from desk.home import Home
+from desk.request import parse_request
 from desk.status import status
 from records import audit, canonical
 from records import tables as t
 from records.decisions import Decision, Exemption, Hold, Treatment
 from records.errors import AccessError, ItemError, Retryable, UsageError
 from records.models import Unreached
+from records.settings import Settings
 from records.vocabulary import Reach, Reason
 from tests.desk import fake_mailbox as fake
 
@@ -326,3 +330,24 @@ def test_every_default_is_on_the_page():
         f"{estimating.NOTICE_DAYS} calendar days", f"{estimating.FIRST_INSTALMENT} items",
     ):  # fmt: skip
         assert figure in table, figure
+
+
+def test_an_export_that_is_fetched_is_counted_as_files(tmp_path):
+    sources = [
+        {"id": key, "connector": name, "custodian": "lee", "connection": "c", "options": options}
+        for key, name, options in (("v", "vault_export", {"matter": "m"}), ("g", "google_workspace", {}))
+    ]
+    body = {
+        "text": "x", "received_on": date(2026, 9, 8), "terms": "", "sources": sources,
+        "custodians": [{"id": "lee", "name": "Lee", "emails": ["lee@falls.example"]}],
+    }  # fmt: skip
+    found = SimpleNamespace(body=parse_request(body, "test"))
+    counted = [
+        estimating.Counted(one["id"], "lee", one["connector"], answered=True, inside=1_000) for one in sources
+    ]
+    home = Home.open(settings=Settings(home=tmp_path / "home", workers=1))
+    with home.catalogue.read() as connection:
+        part = estimating._collection(connection, found, counted, 1)
+    home.close()
+    assert "0.005 s an item for vault_export" in part.basis
+    assert "0.2 s an item for google_workspace" in part.basis

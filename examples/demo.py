@@ -15,6 +15,8 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
+from collections import Counter
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +26,10 @@ from rich.console import Console
 from rich.table import Table
 
 from desk.home import Home
+from desk.searching import search
 from desk.standalone import DAG_ID, AirflowApi, Question, RunView, Standalone
 from desk.status import status
+from examples.planted import planted
 from records.errors import DaylightError
 from release.keys import home_key
 
@@ -55,6 +59,23 @@ STAGES = {
     "finish": "Ending the run",
 }
 DONE = frozenset({"success", "skipped"})
+PLACES = {
+    "mail": "mailboxes (Maildir)",
+    "mbox": "old mailboxes (mbox)",
+    "mailzip": "a zip of mail",
+    "loose": "shared folders",
+    "takeout": "Google Takeout: mail, chat, Drive",
+    "voice": "Google Takeout: Voice",
+    "phone": "Android backups: texts, calls",
+    "iphone": "an iPhone's messages",
+    "whatsapp": "WhatsApp chats",
+    "talkingpoints": "TalkingPoints, a table",
+    "remind": "a Remind history as PDF",
+    "parentsquare": "ParentSquare messages as PDF",
+    "facebook": "a Facebook page",
+    "screenshots": "screenshots",
+}
+"""Kinds of places, by what the ids of their sources begin with."""
 
 SAMPLE_SIZE, SAMPLE_SEED = 100, 42_56
 ANSWERS_TO_LEADS = {
@@ -164,8 +185,87 @@ def example(module: str, *arguments: str | Path) -> dict[str, Any]:
 def make_district(folders: Folders, items: int, seed: int) -> None:
     """Make the district's sources, request files and truth table."""
     made = example("district", "--items", str(items), "--seed", str(seed), "--out", folders.district)
-    tell(f"{made['items']:,} records in {len(made['by_source'])} places: mailboxes, an old mbox, texts,")
-    tell("two personal accounts as their owners handed them over, shared folders")
+    tell(f"{made['items']:,} records in {len(made['by_source'])} places: mailboxes, an old mbox,")
+    tell("shared folders, personal accounts as their owners handed them over, Android backups,")
+    tell("an iPhone's, WhatsApp chats, Google Voice, a Facebook page, a table of TalkingPoints,")
+    tell("histories of Remind and ParentSquare as PDF, screenshots")
+
+
+def confirm_columns(desk: Desk) -> None:
+    """Have a column map proposed for the table of an app, compare it with the table, and sign it.
+
+    Raises:
+        DemoError: The proposal is not what the person of the demonstration finds in the table.
+    """
+    tell("No vendor says what the columns of its tables are: a person does, once for each layout.")
+    map_file = desk.folders.district / "maps" / "talkingpoints-1.toml"
+    compared = tomllib.loads(map_file.read_text("utf-8"))
+    map_file.unlink()  # what the district brings is how the person reads the table
+    (table,) = (desk.folders.district / "sources" / "talkingpoints-01").glob("*.csv")
+    (made,) = desk.daylight("columns", table, "--app", "talkingpoints", "--out", map_file)
+    proposal = map_file.read_text("utf-8")
+    stated = tomllib.loads(proposal)
+    same = all(stated[name] == compared[name] for name in ("columns", "header", "time_formats"))
+    if made["missing"] or not same:
+        raise DemoError(f"the proposal {map_file} is not what the table says")
+    for name, column in stated["columns"].items():
+        tell(f"  {name:<16} {column}")
+    unread = [column for column in stated["header"] if column not in stated["columns"].values()]
+    tell(f"  kept as a fact   {', '.join(unread)}")
+    signed = proposal.replace('confirmed_by = ""', f"confirmed_by = {json.dumps(PRO_NAME)}")
+    map_file.write_text(signed.replace("# confirmed_on = 2026-01-31", "confirmed_on = 2026-09-09"), "utf-8")
+    tell("compared with the table and signed; without that no request would take it")
+
+
+def confirm_layout(desk: Desk) -> None:
+    """Have a layout proposed for a printout of Remind, correct it, look at what it makes of it, and sign it.
+
+    Raises:
+        DemoError: With it, not every message of the printout is read.
+    """
+    tell("The same for a history of Remind, which it gives as PDF only:")
+    layout = desk.folders.district / "layouts" / "remind-1.toml"
+    compared = tomllib.loads(layout.read_text("utf-8"))
+    layout.unlink()  # what the district brings is how the person reads the pages
+    (printout,) = (desk.folders.district / "sources" / "remind-01").glob("*.pdf")
+    desk.daylight("layout", printout, "--app", "remind", "--out", layout)
+    proposal = layout.read_text("utf-8")
+    said = json.dumps(compared["attachment"])
+    corrected = proposal.replace("attachment = []", f"attachment = {said}")
+    tell(f"  corrected by a person: attachment = {said}")
+    layout.write_text(corrected, "utf-8")
+    *_, shape = desk.daylight("layout", printout, "--check", layout)
+    if not shape["fits"] or shape["messages"] != shape["expected"] or shape["no_message"]:
+        raise DemoError(f"the layout {layout} does not read every message of {printout}")
+    tell(f"  {shape['messages']} messages are read, {shape['expected']} by {shape['expected_by']}: signed")
+    signed = corrected.replace('confirmed_by = ""', f"confirmed_by = {json.dumps(PRO_NAME)}")
+    layout.write_text(signed.replace("# confirmed_on = 2026-01-31", "confirmed_on = 2026-09-09"), "utf-8")
+    tell("for ParentSquare the office has one from an earlier request")
+
+
+def declare(desk: Desk, request_id: str) -> None:
+    """Take in what custodians declared of their own devices and accounts, and show it.
+
+    Raises:
+        DemoError: Something that was declared is missing.
+    """
+    answers = desk.folders.district / f"declared-{REQUEST}.toml"
+    desk.daylight("declare", request_id, answers, "--by", PRO_NAME)
+    (listed,) = desk.daylight("declare", request_id)
+    table = Table(title="What people declared", title_justify="left")
+    for name in ("custodian", "own device or account", "handed over"):
+        table.add_column(name, overflow="fold")
+    for name in ("receipts", "kept back"):
+        table.add_column(name, justify="right")
+    for one in listed["declarations"]:
+        for place in one["places"]:
+            words = (one["custodian"], place["which"], place["handed_over"])
+            table.add_row(*words, f"{len(place['receipts']):,}", f"{place['kept_back']:,}")
+    console.print(table)
+    unused = sum(not one["used"] for one in listed["declarations"])
+    tell(f"{unused} answered that they used none; not answered yet: {', '.join(listed['unanswered'])}")
+    if listed["gaps"]:
+        raise DemoError(f"{len(listed['gaps'])} of what was declared is missing")
 
 
 class Progress:
@@ -270,6 +370,47 @@ def show_review(review: dict[str, Any]) -> None:
         tell(f"not yet produced awaits: {waits}")
 
 
+def show_planted(desk: Desk, home: Home, request_id: str) -> None:
+    """Show by kind of place what was found, and that every planted record is hit by its terms.
+
+    Raises:
+        DemoError: One is not.
+    """
+    listed = desk.folders.desk / "items.jsonl"
+    desk.daylight("items", request_id, "--no-text", into=listed)
+    with listed.open(encoding="utf-8") as file, (desk.folders.district / "truth.jsonl").open("rb") as truth:
+        items = [json.loads(line) for line in file]
+        wanted = planted(map(json.loads, truth), items, REQUEST)
+    hits = {
+        term: {hit["item_id"] for hit in search(home, request_id, term, by=PRO_NAME, snippets=False)}
+        for term in wanted
+    }
+    tops = [item for item in items if item["parent_id"] is None]
+    table = Table(title="By kind of place", title_justify="left")
+    for name in ("place", "stored", "failed", "outside the days", "planted", "found by its terms"):
+        table.add_column(name, justify="left" if name == "place" else "right")
+    for kind, words in PLACES.items():
+        here = Counter(item["state"] for item in tops if kind_of(item["source"]) == kind)
+        pairs = [
+            item_id in hits[term]
+            for term, ids in wanted.items()
+            for item_id, source in ids.items()
+            if kind_of(source) == kind
+        ]
+        states = (here["stored"], here["failed"], here["excluded"])
+        table.add_row(words, *(f"{number:,}" for number in (*states, len(pairs), sum(pairs))))
+        if not all(pairs):
+            lost = len(pairs) - sum(pairs)
+            raise DemoError(f"{words}: {lost} planted records are not found by their terms")
+    console.print(table)
+    tell("planted: what the district's truth table says a term must find; what is in pictures waits for OCR")
+
+
+def kind_of(source: str) -> str:
+    """Return what kind of place a source of the district is."""
+    return source.rpartition("-")[0]
+
+
 def widen(desk: Desk, request_id: str) -> None:
     """Show other forms of terms and names with what each adds; take those of terms, refuse bare names."""
     desk.daylight("variants", "propose", request_id, "--by", PRO_NAME)
@@ -331,7 +472,6 @@ def decide(desk: Desk, request_id: str) -> None:
     items = folders.desk / "items.jsonl"
     desk.daylight("sheet", request_id, "--out", folders.desk / "coding-sheet.xlsx")
     desk.daylight("sheet", request_id, "--out", sheet)
-    desk.daylight("items", request_id, "--no-text", into=items)
     made = example("decide", sheet, items, folders.district / "truth.jsonl", REQUEST, filled)
     tell(f"{made['planned'] + made['unplanned']:,} records decided in the sheet, by a person the demo plays")
     (taken,) = desk.daylight("decide", request_id, filled, "--by", PRO_NAME)
@@ -428,9 +568,12 @@ def run(folders: Folders, items: int, seed: int, *, leave_open: bool) -> None:
         make_district(folders, items, seed)
 
         heading(2, "A request arrives")
+        confirm_columns(desk)
+        confirm_layout(desk)
         (opened,) = desk.daylight("open", folders.district / f"request-{REQUEST}.toml", "--by", PRO_NAME)
         request_id = opened["request_id"]
         tell(f"request {request_id}; an answer is due on {opened['due_on']} (RCW 42.56.520)")
+        declare(desk, request_id)
         home = Home.open(folders.home)
         stack.callback(home.close)
 
@@ -446,6 +589,7 @@ def run(folders: Folders, items: int, seed: int, *, leave_open: bool) -> None:
         show_ledger(counted)
         (report,) = desk.daylight("terms", request_id, "--out", folders.desk / "hit-report.html")
         show_hits(report)
+        show_planted(desk, home, request_id)
 
         heading(5, "Other ways to write it")
         widen(desk, request_id)
@@ -485,7 +629,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run as a command; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m examples.demo")
     parser.add_argument("--home", type=Path, default=ROOT / "demo-home", help="folder to use; made anew")
-    parser.add_argument("--items", type=int, default=3000, help="records of the district")
+    parser.add_argument("--items", type=int, default=3300, help="records of the district")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same district")
     parser.add_argument("--keep-running", action="store_true", help="leave Airflow and the pages open")
     args = parser.parse_args(arguments)

@@ -13,7 +13,7 @@ from examples.district.build import LARGEST, SMALLEST, build
 def main(arguments: list[str] | None = None) -> int:
     """Make a district and print its counts as one JSON object; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m examples.district", description=__doc__)
-    parser.add_argument("--items", type=int, default=3000, help=f"top items, {SMALLEST} to {LARGEST}")
+    parser.add_argument("--items", type=int, default=3300, help=f"top items, {SMALLEST} to {LARGEST}")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes")
     parser.add_argument("--out", type=Path, required=True, help="a new or empty folder")
     args = parser.parse_args(arguments)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
@@ -234,6 +234,8 @@ class Source:
     Attributes:
         id: Opaque; it may stand in logs.
         path: Relative to the district's folder.
+        options: What the connector is told beside the path.
+        declared: It is somebody's own device or account.
     """
 
     id: str
@@ -241,6 +243,8 @@ class Source:
     custodian: Person
     custodian_id: str
     path: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    declared: bool = False
 
 
 def write_requests(out: Path, asks: tuple[Ask, ...], sources: list[Source]) -> None:
@@ -255,9 +259,9 @@ def write_requests(out: Path, asks: tuple[Ask, ...], sources: list[Source]) -> N
 
 def _toml(ask: Ask, sources: list[Source]) -> str:
     lines = [
-        f"text = {_quoted(ask.text)}",
+        f"text = {quoted(ask.text)}",
         f"received_on = {ask.received_on}",
-        *([f"requester = {_quoted(ask.requester)}"] if ask.requester else []),
+        *([f"requester = {quoted(ask.requester)}"] if ask.requester else []),
         'time_zone = "America/Los_Angeles"',
         f"window = {{ from = {ask.first}, to = {ask.last} }}",
         f'terms = "terms-{ask.name}.csv"',
@@ -265,33 +269,41 @@ def _toml(ask: Ask, sources: list[Source]) -> str:
         f'domains = ["{DOMAIN}"]',
     ]
     for place, why in ask.ruled_out:
-        lines += ["", "[[ruled_out]]", f"place = {_quoted(place)}", f"why = {_quoted(why)}"]
+        lines += ["", "[[ruled_out]]", f"place = {quoted(place)}", f"why = {quoted(why)}"]
     custodians = {s.custodian_id: s.custodian for s in sources}
     for key, person in sorted(custodians.items()):
         lines += [
             "",
             "[[custodians]]",
-            f"id = {_quoted(key)}",
-            f"name = {_quoted(person.name)}",
-            f"role = {_quoted(f'{person.role}, {person.place}')}",
-            f"emails = [{_quoted(person.email)}]",
-            f"numbers = [{_quoted(person.number)}]",
-            f"aliases = [{_quoted(person.name.split()[-1])}]",
+            f"id = {quoted(key)}",
+            f"name = {quoted(person.name)}",
+            f"role = {quoted(f'{person.role}, {person.place}')}",
+            f"emails = [{quoted(person.email)}]",
+            f"numbers = [{quoted(person.number)}]",
+            f"aliases = [{quoted(person.name.split()[-1])}]",
         ]
     for source in sources:
         lines += [
             "",
             "[[sources]]",
-            f"id = {_quoted(source.id)}",
-            f"connector = {_quoted(source.connector)}",
-            f"custodian = {_quoted(source.custodian_id)}",
-            f"path = {_quoted(source.path)}",
+            f"id = {quoted(source.id)}",
+            f"connector = {quoted(source.connector)}",
+            f"custodian = {quoted(source.custodian_id)}",
+            f"path = {quoted(source.path)}",
+            *_options(source),
+            *(["declared = true"] if source.declared else []),
             'readers = ["records officer"]',
         ]
     return "\n".join(lines) + "\n"
 
 
-def _quoted(text: str) -> str:
+def _options(source: Source) -> list[str]:
+    stated = ", ".join(f"{name} = {quoted(value)}" for name, value in source.options.items())
+    return [f"options = {{ {stated} }}"] if stated else []
+
+
+def quoted(text: str) -> str:
+    """Return a TOML string."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

@@ -20,21 +20,32 @@ from examples.district import documents, phones, takeout
 from examples.district.asks import Source, make_asks, write_requests
 from examples.district.bulk import Bulk, Chatter, Threads
 from examples.district.clock import QUIET, mail_date, pacific
+from examples.district.declared import DECLARED, SILENT, write_declared
+from examples.district.handed import MOST, Maker, make_cast, write
+from examples.district.handed_facebook import facebook
+from examples.district.handed_iphone import iphone
+from examples.district.handed_pictures import OPTIONS, screenshots
+from examples.district.handed_printouts import LAYOUTS, parentsquare, remind, write_layouts
+from examples.district.handed_tables import MAP, talkingpoints, write_map
+from examples.district.handed_voice import takeout_voice
+from examples.district.handed_whatsapp import whatsapp
 from examples.district.people import People, Person, make_people
 from examples.district.plant_leads import LEADS_FROM, Leads, in_gap, lead_mail, write_truth
 from examples.district.plant_variants import forms
 from examples.district.planter import BOXES, OTHER_BOXES, FileStep, MailStep, Planter, TextStep
-from examples.district.planting import plant
+from examples.district.planting import OVERLAP_AT, plant
 from examples.district.roster import write_roster
 from examples.district.stores import Maildir, MailZip, Mbox, Placed, Store, open_mbox
 from examples.district.texts import Words, make_words
 from examples.district.truth import Piece, Top, TruthTable
 from examples.district.truth_variants import FormTable
 
-SMALLEST, LARGEST = 200, 1_000_000
+SMALLEST, LARGEST = 300, 1_000_000
 CROWDED = 500
 """Below this size a planted message lies in one mailbox only, to leave room for ordinary ones."""
 LOCKED_MEMBERS = 1
+OLDER = {"phone-04": f"{OVERLAP_AT:%Y%m%d%H%M%S}"}
+"""When an older backup was made, by phone."""
 QUIET_AT = pacific(QUIET.year, QUIET.month, QUIET.day, 9)
 
 
@@ -42,11 +53,11 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
     """Write a district of exactly ``items`` top items; returns counts by source, state and request.
 
     Args:
-        items: Top items over all sources, 200 to 1,000,000.
+        items: Top items over all sources, 300 to 1,000,000.
         seed: The same seed and size give the same bytes.
-        out: A new or empty folder; gets ``sources/``, ``request-*.toml``, ``terms-*.csv``, ``truth.jsonl``,
-            ``truth-variants.jsonl``, ``truth-leads.jsonl``, ``staff.csv``, ``students.csv`` and
-            ``roster.csv``.
+        out: A new or empty folder; gets ``sources/``, ``maps/``, ``layouts/``, ``request-*.toml``,
+            ``declared-*.toml``, ``terms-*.csv``, ``truth.jsonl``, ``truth-variants.jsonl``,
+            ``truth-leads.jsonl``, ``staff.csv``, ``students.csv`` and ``roster.csv``.
 
     Raises:
         ValueError: The size is out of range, or the folder is not empty.
@@ -73,8 +84,11 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
         }
     planted_forms.write(out / "truth-variants.jsonl")
     write_requests(out, asks, list(places.values()))
+    write_declared(out, asks, list(places.values()), places[SILENT].custodian_id)
     _write_people(out, people)
     write_roster(out, people)
+    write_map(out)
+    write_layouts(out)
     write_truth(
         out,
         builder.leads,
@@ -95,8 +109,29 @@ CONTRACT_PLACES = [
     "phone-03",
     "takeout-02",
     "loose-02",
+    "facebook-01",
+    "screenshots-01",
 ]
-STAFFING_PLACES = ["hr", "principal_hs", "athletics", "superintendent", "phone-02", "takeout-02"]
+STAFFING_PLACES = [
+    "hr",
+    "principal_hs",
+    "athletics",
+    "superintendent",
+    "phone-02",
+    "takeout-02",
+    "whatsapp-01",
+]
+HANDED: dict[str, tuple[str, str, Maker]] = {
+    "iphone-01": ("imessage", "assistant_cf", iphone),
+    "whatsapp-01": ("whatsapp", "athletics", whatsapp),
+    "voice-01": ("google_takeout", "counselor", takeout_voice),
+    "facebook-01": ("social_media", "communications", facebook),
+    "talkingpoints-01": ("message_table", "teacher_a", talkingpoints),
+    "remind-01": ("transcripts", "dispatch", remind),
+    "parentsquare-01": ("transcripts", "principal_cf", parentsquare),
+    "screenshots-01": ("screenshots", "principal_mh", screenshots),
+}
+"""What is handed over from phones and apps: connector, whose it is, and what makes it."""
 
 
 def _sources(people: People) -> dict[str, Source]:
@@ -112,14 +147,26 @@ def _sources(people: People) -> dict[str, Source]:
         ("retired", "mbox-02", "mail_files", "retired", "sources/mbox/former-principal.mbox.gz"),
         ("maintenance", "mailzip-01", "mail_files", "maintenance", "sources/mailzip-01"),
     ]
-    for n, key in enumerate(("transport", "athletics", "facilities"), 1):
+    for n, key in enumerate(("transport", "athletics", "facilities", "transport"), 1):
         rows.append((f"phone-{n:02}", f"phone-{n:02}", "sms_backup_restore", key, f"sources/phone-{n:02}"))
     for n, key in enumerate(("principal_cf", "board"), 1):
         rows.append((f"takeout-{n:02}", f"takeout-{n:02}", "google_takeout", key, f"sources/takeout-{n:02}"))
     for n, key in enumerate(("transport", "facilities"), 1):
         rows.append((f"loose-{n:02}", f"loose-{n:02}", "loose_files", key, f"sources/loose-{n:02}"))
+    for place, (connector, key, _) in HANDED.items():
+        rows.append((place, place, connector, key, f"sources/{place}"))
+    options = {"talkingpoints-01": {"map": MAP}, "screenshots-01": OPTIONS}
+    options |= {place: {"layout": layout} for place, layout in LAYOUTS.items()}
     return {
-        place: Source(sid, connector, holder[key], custodians[key], path)
+        place: Source(
+            sid,
+            connector,
+            holder[key],
+            custodians[key],
+            path,
+            options.get(place, {}),
+            declared=sid in DECLARED,
+        )
         for place, sid, connector, key, path in rows
     }
 
@@ -130,13 +177,18 @@ def _ids(places: dict[str, Source], keys: Iterable[str]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How many bulk items go where; with what is planted they make exactly the size asked for."""
+    """How many bulk items go where; with what is planted they make exactly the size asked for.
+
+    Attributes:
+        handed: Of each export of a phone or an app.
+    """
 
     mail: int
     texts: dict[str, int]
     calls: dict[str, int]
     account: dict[str, int]
     files: dict[str, int]
+    handed: int
 
 
 class _Builder:
@@ -165,6 +217,7 @@ class _Builder:
         if items < CROWDED:
             self._planter.thin_out()
         self._pool = documents.make_pool(seed, words)
+        self._cast = make_cast(seed, people, words)
         self._plan = self._make_plan(items)
         self._stores: dict[str, Store] = {}
         self._exports: dict[str, takeout.Export] = {}
@@ -185,6 +238,7 @@ class _Builder:
         self._texts()
         self._files()
         self._chats()
+        self._handed()
         for export in self._exports.values():
             export.close()
 
@@ -194,15 +248,21 @@ class _Builder:
         fixed += len(planted.last_mails) + len(_export_files(self._people)) + LOCKED_MEMBERS
         fixed += sum(1 + len(m.files) for talk in _talks(self._people) for m in talk.messages)
         fixed -= sum(len(talk.attached) for talk in _talks(self._people))
+        handed_at_least = self._handed_items(0)
+        fixed += handed_at_least
         bulk = items - fixed
         if bulk < 0:
             raise AssertionError(f"{fixed} planted items leave no room in {items}")
-        texts = {f"phone-{n:02}": int(bulk * share) for n, share in ((1, 0.03), (2, 0.02), (3, 0.02))}
+        handed = min(bulk // 100, MOST)
+        bulk -= self._handed_items(handed) - handed_at_least
+        shares = ((1, 0.03), (2, 0.02), (3, 0.02), (4, 0.0))
+        texts = {f"phone-{n:02}": int(bulk * share) for n, share in shares}
         calls = {key: count // 8 for key, count in texts.items()}
         account = {"takeout-01": int(bulk * 0.02), "takeout-02": int(bulk * 0.01)}
         files = {key: min(int(bulk * 0.004), 1500) for key in ("loose-01", "loose-02")}
         used = sum(texts.values()) + sum(account.values()) + sum(files.values())
-        return _Plan(bulk - used, {k: v - calls[k] for k, v in texts.items()}, calls, account, files)
+        texts_alone = {k: v - calls[k] for k, v in texts.items()}
+        return _Plan(bulk - used, texts_alone, calls, account, files, handed)
 
     def _open(self, stack: ExitStack) -> None:
         for key in BOXES:
@@ -340,7 +400,8 @@ class _Builder:
 
     def _backup(self, phone: str, tag: str, steps: list[TextStep], count: int) -> None:
         source = self._places[phone]
-        name = f"{'sms' if tag == 'smses' else 'calls'}-20260701093000.xml"
+        made = OLDER.get(phone, "20260701093000")
+        name = f"{'sms' if tag == 'smses' else 'calls'}-{made}.xml"
         backup = phones.Backup(self._out, source, name, tag, len(steps) + count)
         waiting = sorted(steps, key=lambda s: s.element.at, reverse=True)
         chatter = Chatter(self._rng, self._people, self._words, self._pool, count)
@@ -423,6 +484,20 @@ class _Builder:
                     if exported not in there:
                         lost = f"{talk.folder}/{original}#{key}"
                         self._failed(export.source, "Google Chat", lost, "file", original, "not_in_export")
+
+    def _handed_items(self, ordinary: int) -> int:
+        """Return how many items the exports have with so many ordinary messages each."""
+        made = (make(self._places[place], self._cast, ordinary) for place, (_, _, make) in HANDED.items())
+        return sum(len(one.tops) for one in made)
+
+    def _handed(self) -> None:
+        """Write what was handed over from phones and apps."""
+        for place, (_, _, make) in HANDED.items():
+            source = self._places[place]
+            made = make(source, self._cast, self._plan.handed)
+            write(self._out, source, made)
+            for top in made.tops:
+                self._truth.add(top)
 
     def _locked_member(self) -> None:
         store = self._stores["maintenance"]

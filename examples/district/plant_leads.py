@@ -25,7 +25,7 @@ from examples.district.roster import AIDE
 LEADS_FROM = 1_000
 """Items from which on leads are planted; a smaller district has no room for them."""
 
-GAP_FROM = 2_500
+GAP_FROM = 2_800
 """Items from which on a mailbox has so much mail that four weeks without any stand out."""
 
 GAP_BOX = "superintendent"

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from desk import bundle
+from desk.declaring import take_in
 from desk.home import Home
 from desk.items import items
 from desk.register import open_request
@@ -64,9 +65,16 @@ def settings(home: Path) -> Settings:
     return Settings(home=home, workers=2, batch_items=500)
 
 
+def entered(home: Home, folder: Path, name: str, *, by: str = "pro") -> str:
+    """Enter a request of a district, and what its custodians declared; return its id."""
+    request_id, _ = open_request(home, folder / f"request-{name}.toml", by=by)
+    take_in(home, request_id, folder / f"declared-{name}.toml", by=by)
+    return request_id
+
+
 def enter(home: Path, request: Path) -> str:
     opened = Home.open(settings=settings(home))
-    request_id, _ = open_request(opened, request, by="pro")
+    request_id = entered(opened, request.parent, request.stem.removeprefix("request-"))
     opened.close()
     return request_id
 

@@ -243,7 +243,7 @@ def _spellings(name: str, number: int) -> str:
 @pytest.mark.slow
 def test_no_student_guardian_or_personal_address_of_the_district_is_left(tmp_path):
     district = tmp_path / "district"
-    build.build(items=200, seed=1, out=district)
+    build.build(items=300, seed=1, out=district)
     home = Home.open(settings=Settings(home=tmp_path / "home", workers=1))
     request_id, _ = open_request(home, district / "request-bus.toml", by="pat")
     home.engine(request_id).create()

@@ -12,21 +12,27 @@ from typing import Any
 
 import pytest
 
-from desk import bundle, reviewing, searching, variants, variants_sheet
+from desk import bundle, declaring, reviewing, searching, variants, variants_sheet
 from desk.home import Home
 from desk.items import items
-from desk.register import open_request
 from desk.run import run_local
 from examples import decide
+from examples.planted import planted
 from records.decisions import standings
 from records.ledger import ledger
 from records.settings import Settings
 from search.terms import load_report
-from tests.chaos.harness import district
+from tests.chaos.harness import district, entered
 from tests.end_to_end.truth import differences, load
 
 SEEDS = (11, 12, 13)
 REQUESTS = ("bus", "contract", "staffing")
+PERSONAL = {
+    "bus": {"takeout-01", "takeout-02", "voice-01", "iphone-01", "whatsapp-01", "screenshots-01"},
+    "contract": {"takeout-02", "screenshots-01"},
+    "staffing": {"takeout-02", "whatsapp-01"},
+}
+HANDED_OVER = {"imessage", "whatsapp", "message_table", "screenshots", "social_media", "transcripts"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ def done(request, tmp_path_factory) -> Iterator[Done]:
     if not base.exists():
         district(base, 300, seed)
     home = Home.open(settings=Settings(home=tmp_path_factory.mktemp("home"), workers=2))
-    request_id, _ = open_request(home, base / f"request-{name}.toml", by="pro")
+    request_id = entered(home, base, name)
     run_local(home, request_id)
     yield Done(home, request_id, name, base, load(base / "truth.jsonl"), list(items(home, request_id)))
     home.close()
@@ -57,6 +63,15 @@ def done(request, tmp_path_factory) -> Iterator[Done]:
 @pytest.mark.slow
 def test_every_item_ends_where_the_truth_says(done):
     assert differences(done.truth, done.items, done.name) == []
+
+
+@pytest.mark.slow
+def test_every_custodian_but_one_declared_and_nothing_handed_over_is_without_it(done):
+    stands = declaring.standing(done.home, done.request_id)
+    assert stands.gaps == ()
+    assert stands.unanswered == (("cust-05",) if done.name != "staffing" else ())
+    declared = {place.source for one in stands.declarations for place in one.places}
+    assert declared == PERSONAL[done.name]
 
 
 @pytest.mark.slow
@@ -81,37 +96,53 @@ def test_the_ledger_balances_in_its_three_states(done):
     assert review["stored"] == review["not_in_review"] + review["in_review"] == stored
 
 
-def planted(truth: list[dict[str, Any]], found: list[dict[str, Any]], name: str) -> dict[str, set[str]]:
-    """Return, by term, the ids of the items that the generator planted for it."""
-    families: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for item in found:
-        families.setdefault((item["source"], item["native_id"]), []).append(item)
-    out: dict[str, set[str]] = {}
-
-    def visit(row: dict[str, Any], item: dict[str, Any], members: list[dict[str, Any]]) -> None:
-        for term in row.get("planted", {}).get(name, ()):
-            if "found_only_after_ocr" not in row.get("tags", ()):
-                out.setdefault(term, set()).add(item["item_id"])
-        children = [m for m in members if m["parent_id"] == item["item_id"]]
-        for child_row, child in zip(row["children"], children, strict=True):
-            visit(child_row, child, members)
-
-    for row in truth:
-        members = families.get((row["source_id"], row["native_key"]))
-        if members and members[0]["state"] == "stored":
-            visit(row, members[0], members)
-    return out
-
-
 @pytest.mark.slow
 def test_every_planted_item_is_found_by_its_term(done):
     expected = planted(done.truth, done.items, done.name)
     assert expected
     searchable = {item["item_id"] for item in done.items if item["text_state"] == "searchable"}
-    for term, ids in expected.items():
+    for term, planted_items in expected.items():
+        ids = planted_items.keys()
         hits = searching.search(done.home, done.request_id, term, by="test", snippets=False)
         found = {hit["item_id"] for hit in hits}
         assert ids & searchable - found == set(), f"{term}: planted and not found"
+
+
+MARKS = {
+    "edited": "edited", "unsent": "deleted", "recently_deleted": "deleted", "deleted": "deleted",
+    "missing_media": "missing_part", "autumn_hour": "ambiguous_hour", "out_of_order": "out_of_order",
+    "gap": "partial",
+}  # fmt: skip
+"""Warnings that items of phones and apps must have, by what the truth says of them."""
+
+STORED_MARKS = {
+    "bus": {"edited", "unsent", "recently_deleted", "deleted", "missing_media", "gap"},
+    "contract": {"edited", "unsent", "missing_media", "gap"},
+    "staffing": {"edited", "deleted", "missing_media", "autumn_hour", "out_of_order"},
+}
+
+
+@pytest.mark.slow
+def test_what_phones_and_apps_hand_over_keeps_its_edits_deletions_and_doubts(done):
+    rows = {
+        (row["source_id"], row["native_key"]): row for row in done.truth if row["connector"] in HANDED_OVER
+    }
+    seen = set()
+    for item in done.items:
+        row = rows.get((item["source"], item["native_id"]))
+        if row is None or item["state"] != "stored" or item["parent_id"] is not None:
+            continue
+        assert item["sent_at"] == row["sent_at"] or item["kind"] == "file", row
+        for tag in row["tags"]:
+            if tag in MARKS:
+                assert MARKS[tag] in item["warnings"], row
+                seen.add(tag)
+        if "tapback" in row["tags"]:
+            assert item["metadata"]["tapback"] == "like"
+        if row["connector"] == "imessage" and "edited" in row["tags"]:
+            assert item["metadata"]["reactions"].startswith("like by +1")
+            assert item["text"].endswith("\n[before]\nTuesday. It is in the letter.")
+    assert seen == STORED_MARKS[done.name]
 
 
 @pytest.mark.slow

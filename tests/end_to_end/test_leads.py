@@ -14,16 +14,15 @@ import sqlalchemy as sa
 from desk import leads
 from desk.home import Home
 from desk.items import items
-from desk.register import open_request
 from desk.run import run_local
 from records import tables as t
 from records.settings import Settings
-from tests.chaos.harness import district
+from tests.chaos.harness import district, entered
 from tests.end_to_end.truth import differences, load
 
 pytestmark = pytest.mark.slow
 
-SIZE = 3_000
+SIZE = 3_300
 SEEDS = (1, 2, 3)
 KINDS = {
     "own_account": 3,
@@ -59,7 +58,7 @@ def done(request, tmp_path_factory) -> Iterator[Done]:
     folder = tmp_path_factory.mktemp("leads") / "district"
     district(folder, SIZE, request.param)
     home = Home.open(settings=Settings(home=tmp_path_factory.mktemp("home"), workers=2))
-    request_id, _ = open_request(home, folder / "request-bus.toml", by="pro")
+    request_id = entered(home, folder, "bus")
     run_local(home, request_id)
     counts = leads.find_signals(home, request_id, by="pro")
     i, k = t.items.c, t.signal_items.c
@@ -119,7 +118,7 @@ def test_no_near_miss_is_a_signal_of_its_kind(done):
 
 
 def test_nothing_else_is_a_signal(done):
-    """A records officer is not flooded: beside what was planted, nothing of 3,000 items is named."""
+    """A records officer is not flooded: beside what was planted, nothing of 3,300 items is named."""
     assert {kind: done.counts.get(kind, 0) for kind in KINDS} == KINDS
     assert done.counts["signals"] == sum(KINDS.values())
 

@@ -12,16 +12,15 @@ import sqlalchemy as sa
 from desk import sampling
 from desk.home import Home
 from desk.items import items
-from desk.register import open_request
 from desk.run import run_local
 from desk.searching import hit_report
+from examples.planted import planted
 from records import tables as t
 from records.decisions import Decision, Treatment
 from records.settings import Settings
 from review import decide
 from review.sampling import families
-from tests.chaos.harness import district
-from tests.end_to_end.test_district import planted
+from tests.chaos.harness import district, entered
 from tests.end_to_end.truth import load
 
 pytestmark = pytest.mark.slow
@@ -38,7 +37,7 @@ def narrow(tmp_path_factory) -> Iterator[tuple[Home, str, Path, set[str]]]:
     base = tmp_path_factory.mktemp("district") / "d"
     district(base, 300, 11)
     home = Home.open(settings=Settings(home=tmp_path_factory.mktemp("home"), workers=2))
-    request_id, _ = open_request(home, base / "request-bus.toml", by="pro")
+    request_id = entered(home, base, "bus")
     run_local(home, request_id)
     lines = (base / "terms-bus.csv").read_text("utf-8").splitlines()
     few = tmp_path_factory.mktemp("terms") / "few.csv"
@@ -111,7 +110,7 @@ def test_a_sample_tells_what_a_narrow_list_leaves_behind(narrow, tmp_path):
     first, second = sampling.series(home, request_id)
     assert {one.hit_now for one in (*first.found, *second.found)} == {True}
     fresh, _ = sampling.draw(home, request_id, by="pro", size=len(left))
-    assert fresh.population == fresh.size < len(left) - len(missed)
+    assert fresh.population == fresh.size == len(left) - len(missed)
     assert code_all(home, request_id, 3, responsive, tmp_path) == 0
     assert sampling.result(home, request_id).figures.found == 0
     assert [one.fresh for one in sampling.series(home, request_id)] == [3, 3, None]

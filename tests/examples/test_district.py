@@ -84,22 +84,22 @@ def test_any_size_is_met_exactly(tmp_path, items):
 @pytest.mark.parametrize("items", [0, SMALLEST - 1, LARGEST + 1])
 def test_a_size_out_of_range_is_refused(tmp_path, items, capsys):
     assert main(["--items", str(items), "--out", str(tmp_path / "d")]) == 2
-    assert "--items must be from 200 to 1000000" in capsys.readouterr().err
+    assert "--items must be from 300 to 1000000" in capsys.readouterr().err
     assert not (tmp_path / "d").exists()
 
 
 def test_a_folder_that_holds_something_is_refused(tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("x")
-    assert main(["--items", "200", "--out", str(tmp_path)]) == 2
+    assert main(["--items", "300", "--out", str(tmp_path)]) == 2
     assert "is not empty" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_the_command_prints_its_counts(tmp_path, capsys):
-    assert main(["--items", "200", "--seed", "9", "--out", str(tmp_path / "d")]) == 0
+    assert main(["--items", "300", "--seed", "9", "--out", str(tmp_path / "d")]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert (shown["items"], shown["seed"]) == (200, 9)
-    assert sum(shown["by_source"].values()) == sum(shown["by_state"].values()) == 200
+    assert (shown["items"], shown["seed"]) == (300, 9)
+    assert sum(shown["by_source"].values()) == sum(shown["by_state"].values()) == 300
 
 
 # -- who and what
@@ -128,6 +128,12 @@ def test_every_connector_and_every_kind_of_attachment_is_there(truth):
         "sms_backup_restore",
         "google_takeout",
         "loose_files",
+        "imessage",
+        "whatsapp",
+        "message_table",
+        "screenshots",
+        "social_media",
+        "transcripts",
     }
     names = {(m["name"] or "").rpartition(".")[2].lower() for row in truth for m in family(row)}
     assert {
@@ -152,9 +158,11 @@ def test_every_connector_and_every_kind_of_attachment_is_there(truth):
         hit_hidden_sheet hit_notes hit_pdf hit_zip_member hit_nested hit_text mms personal_account
         near_miss false_hit student_data attorney personal undated misdated no_zone outside_window edge
         duplicate truncated_tail broken_mime found_only_after_ocr html_only failed_send draft
-        deliberative vendor forward reply quoted latin1 utf8 base64 rfc2231 utf16 nfd_name"""
+        deliberative vendor forward reply quoted latin1 utf8 base64 rfc2231 utf16 nfd_name
+        tapback edited unsent recently_deleted autumn_hour missing_media media_absent system_line
+        translated transcript screenshot overlap"""
     assert set(wanted.split()) <= tags
-    assert {row["kind"] for row in truth} >= {"email", "message", "call", "file"}
+    assert {row["kind"] for row in truth} >= {"email", "message", "call", "chat", "post", "file"}
 
 
 def test_states_and_reasons_are_those_of_the_vocabulary(truth):
@@ -181,6 +189,7 @@ def test_states_and_reasons_are_those_of_the_vocabulary(truth):
         Reason.EXPORT_SCAFFOLDING,
         Reason.LAYOUT_PART,
         Reason.NOT_IN_EXPORT,
+        Reason.OMITTED_BY_USER,
     }
 
 
@@ -234,7 +243,8 @@ def test_requests_parse_and_name_only_what_is_there(district, truth):
         for custodian in raw["custodians"]:
             assert set(custodian) == {"id", "name", "role", "emails", "numbers", "aliases"}
         for source in raw["sources"]:
-            assert set(source) == {"id", "connector", "custodian", "path", "readers"}
+            needed = {"id", "connector", "custodian", "path", "readers"}
+            assert set(source) - {"options", "declared"} == needed
             assert source["custodian"] in custodians
             assert (district / source["path"]).exists()
         terms = table(district / raw["terms"])
@@ -447,7 +457,7 @@ def test_the_zip_of_mail_holds_exactly_the_messages_of_the_table(district, truth
 
 
 def test_backups_hold_exactly_the_elements_of_the_table(district, truth):
-    for n in (1, 2, 3):
+    for n in (1, 2, 3, 4):
         rows = {r["native_key"] for r in truth if r["source_id"] == f"phone-{n:02}"}
         found = set()
         for path in sorted(source_path(district, f"phone-{n:02}").iterdir()):
@@ -460,6 +470,15 @@ def test_backups_hold_exactly_the_elements_of_the_table(district, truth):
                 found.add(f"{digest}:{seen[digest]}")
                 seen[digest] += 1
         assert found == rows
+    older = {r["native_key"]: r for r in truth if r["source_id"] == "phone-04"}
+    newer = {r["native_key"]: r for r in truth if r["source_id"] == "phone-01"}
+    assert len(older) == 8
+    for key, row in older.items():
+        assert {**row, "source_id": 0, "scope": 0, "tags": row["tags"][:-1]} == {
+            **newer[key],
+            "source_id": 0,
+            "scope": 0,
+        }
     assert b"&#55357;&#56832;" in (source_path(district, "phone-01") / "sms-20260701093000.xml").read_bytes()
 
 
@@ -538,7 +557,8 @@ def test_hostile_files_are_as_hostile_as_they_say(district, truth):
 
 def test_nothing_of_the_readers_is_imported():
     rooms = r"^\s*(?:from|import) (records|connectors|extract|search|review|release|retention|desk|cli)\b"
-    for path in [*Path("examples/district").rglob("*.py"), Path("examples/decide.py")]:
+    made = (Path("examples/district"), Path("examples/exports"))
+    for path in [*(path for folder in made for path in folder.rglob("*.py")), Path("examples/decide.py")]:
         assert not re.search(rooms, path.read_text("utf-8"), re.MULTILINE), path
 
 
@@ -546,7 +566,7 @@ def test_nothing_of_the_readers_is_imported():
 
 
 def test_leads_are_planted_where_there_is_room_for_them(tmp_path):
-    for items, kinds, near_misses in ((SMALLEST, 0, 0), (1_000, 8, 12), (2_500, 9, 12)):
+    for items, kinds, near_misses in ((SMALLEST, 0, 0), (1_000, 8, 12), (2_800, 9, 12)):
         out = tmp_path / str(items)
         assert build(items, 4, out)["items"] == items
         lines = [json.loads(line) for line in (out / "truth-leads.jsonl").read_text("utf-8").splitlines()]
@@ -563,7 +583,7 @@ def test_leads_are_planted_where_there_is_room_for_them(tmp_path):
 
 
 def test_nothing_is_left_in_the_mailbox_with_the_gap(tmp_path):
-    build(2_500, 4, tmp_path / "d")
+    build(2_800, 4, tmp_path / "d")
     rows = [json.loads(line) for line in (tmp_path / "d" / "truth.jsonl").read_text("utf-8").splitlines()]
     (gap,) = [
         line

@@ -16,7 +16,6 @@ from desk.books import books
 from desk.describing import REMEDY, describe
 from desk.home import Home
 from desk.items import items
-from desk.register import open_request
 from desk.run import run_local
 from examples import decide
 from examples.district.build import build
@@ -29,6 +28,7 @@ from search.elasticsearch import Cluster
 from search.kibana_fields import FieldsReader
 from search.protocol import index_alias
 from search.terms import load_report
+from tests.chaos.harness import entered
 
 ALIAS = index_alias("2026-0001")
 FIELDS = (
@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.services, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def district(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("district")
-    build(220, 5, folder)
+    build(300, 5, folder)
     return folder
 
 
@@ -58,7 +58,7 @@ def client(elastic_server: Server) -> Iterator[Elasticsearch]:
 def home(elastic_server: Server, district: Path, tmp_path: Path) -> Iterator[Home]:
     """A home in which the request about the bus was run."""
     home = Home.open(settings=Settings(home=tmp_path / "home", elasticsearch=elastic_server.url))
-    request_id = open_request(home, district / "request-bus.toml", by="P. Officer")[0]
+    request_id = entered(home, district, "bus", by="P. Officer")
     assert request_id == "2026-0001"
     run_local(home, request_id)
     yield home

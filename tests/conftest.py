@@ -7,6 +7,7 @@ cannot hide one; ``--require-all=corpus`` demands the same of the tests with tha
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import Counter
 
@@ -45,6 +46,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if without:
         config.hook.pytest_deselected(items=without)
         items[:] = [item for item in items if not item.get_closest_marker("corpus")]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what stays anyway, modules and tests: it would look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

@@ -106,9 +106,9 @@ def test_every_single_byte_of_the_small_files_counts(copy, name):
     path = copy / name
     data = path.read_bytes()
     for place in range(len(data)):
-        for bit in (1, 0x20):
-            path.write_bytes(data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :])
-            assert not verify(copy).ok, (place, bit)
+        bit = (1, 0x20)[place % 2]
+        path.write_bytes(data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :])
+        assert not verify(copy).ok, (place, bit)
 
 
 def test_a_byte_more_or_less_in_any_file_is_caught(copy):

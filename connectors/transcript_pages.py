@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import OrderedDict
@@ -31,8 +32,11 @@ MOST_BYTES = 256 << 20
 """A larger PDF is none that an app printed."""
 
 _MOST_OF_HTML = 64 << 20
-_SECONDS = 60.0
-_BYTES_A_SECOND = 20_000
+_SECONDS = 30
+_BYTES_A_SECOND = 10_000
+_WAITING = 6
+"""Seconds that go by for each second of a processor on a machine that has much else to do, at most."""
+
 _KEPT_LINES = 50_000
 _TAIL = 2048
 
@@ -183,16 +187,19 @@ def _pdf(data: bytes, way: Way) -> Pages:
     if len(data) > MOST_BYTES:
         return Pages((), ItemError(Reason.TOO_LARGE, "pdf"))
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    seconds = _SECONDS + len(data) // _BYTES_A_SECOND
     begin = "from connectors.transcript_worker import main"
-    code = f"import sys; sys.path.insert(0, {root!r}); {begin}; main({way!r})"
-    seconds = _SECONDS + len(data) / _BYTES_A_SECOND
+    code = f"import sys; sys.path.insert(0, {root!r}); {begin}; main({way!r}, {seconds})"
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-c", code],
-            input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds, check=False,
+            input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            timeout=_WAITING * seconds, check=False,
             env={"PATH": "/nonexistent", "LANG": "C.UTF-8", "TZ": "UTC"},  # no secrets of this process
         )  # fmt: skip
     except subprocess.TimeoutExpired:
+        return Pages((), ItemError(Reason.TIMED_OUT, "pdf"))
+    if done.returncode == -signal.SIGXCPU:
         return Pages((), ItemError(Reason.TIMED_OUT, "pdf"))
     try:
         answer = json.loads(done.stdout)

@@ -39,13 +39,18 @@ class _Spent(Exception):  # noqa: N818 - not an error of the file
     """A limit was reached."""
 
 
-def main(mode: str) -> None:
+def main(mode: str, seconds: int) -> None:
     """Read under limits and print ``{"pages": […], "error": code or null}``.
 
     A page is ``{"state", "lines"}``; a state is ``text``, ``picture``, ``blank``, ``unmapped`` (letters
     without meaning), ``damaged`` or ``too_large``; a line is ``[left, top, text]`` in points from the page's
     upper left corner. Pages before an error are given.
+
+    Args:
+        mode: ``lines`` or ``count``.
+        seconds: Of a processor; when they are spent, the system ends this process by SIGXCPU.
     """
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     data = sys.stdin.buffer.read()

@@ -528,9 +528,15 @@ def test_a_file_too_large_and_a_process_that_dies_cost_only_the_messages(
         assert failures(values) == [("a.pdf#messages", "crashed", "pdf")]
         assert expected == Expected(None, "unknown")
     with monkeypatch.context() as patched:
-        patched.setattr(transcript_pages, "_SECONDS", 0.0)
-        patched.setattr(transcript_pages, "_BYTES_A_SECOND", 1e12)
+        patched.setattr(transcript_pages, "_WAITING", 0)
         assert failures(read(tmp_path, files)) == [("a.pdf#messages", "timed_out", "pdf")]
+    with monkeypatch.context() as patched:
+        # seconds of a processor, not of a clock
+        patched.setattr(transcript_pages, "_SECONDS", 1)
+        patched.setattr(transcript_pages, "_BYTES_A_SECOND", 1 << 30)
+        fault = read_pages(slow(), "count").fault
+        assert fault is not None
+        assert (fault.reason, fault.detail) == (Reason.TIMED_OUT, "pdf")
     with monkeypatch.context() as patched:
         patched.setattr("connectors.transcripts.MOST_BYTES", 100)
         values = read(tmp_path, files)
@@ -538,6 +544,20 @@ def test_a_file_too_large_and_a_process_that_dies_cost_only_the_messages(
         assert failures(values) == [("a.pdf#messages", "too_large", "pdf")]
         assert expected == Expected(None, "unknown")
     assert bodies(read(tmp_path, files)) == [ONE.text]  # nothing of that is remembered
+
+
+def slow() -> bytes:
+    """Return 6 KB of PDF that say the same 200,000 times."""
+    out = io.BytesIO()
+    with pikepdf.new() as pdf:
+        pdf.add_blank_page()
+        font = pikepdf.Dictionary(
+            Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica
+        )
+        pdf.pages[0].Resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(F=pdf.make_indirect(font)))
+        pdf.pages[0].Contents = pdf.make_stream(b"BT /F 9 Tf 9 9 Td " + b"(aaaaaaaa) Tj " * 200_000 + b"ET")
+        pdf.save(out)
+    return out.getvalue()
 
 
 def test_hostile_names(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""Chats that lie as text files in a folder or in zips at its top, with what they carry beside them.
+"""Chats that lie as files in a folder or in zips at its top, with what they carry beside them.
 
-What Zoom and WhatsApp leave has this in common: a file is one conversation, its messages are cut out of it by
-their exact bytes, and everything that is no chat is an item as a file. What a chat looks like, and what is
-cut out of it, each connector says.
+What messaging apps leave has this in common: a file holds one conversation or several, its messages are cut
+out of it by their exact bytes, and everything that holds no chat is an item as a file. What such a file looks
+like, and what is cut out of it, each connector says.
 """
 
 from __future__ import annotations
@@ -31,22 +31,19 @@ from records.vocabulary import Reason
 
 FILES = "."
 HEAD = 4 << 10
+CHAT_BYTES = 64 << 20
+"""A text larger than this is no chat that a program wrote: it is taken as a file."""
 
 
-class ChatFiles(FileConnector):
+class RecordFiles(FileConnector):
     """Base of connectors of such folders; ``name`` and what else describes one is the connector's.
 
     Attributes:
-        count_method: By what a chat is counted, where all of them are counted in one way.
-        suffixes: Ends of the names of chats; one of them may be empty.
-        head_bytes: How much of a file tells whether it is a chat.
-        most_bytes: A file larger than this is no chat that a program wrote: it is taken as a file.
+        deep_zips: Whether zips below the top are opened too; where media lie in folders, one is a file that
+            somebody sent.
     """
 
-    count_method: ClassVar[str]
-    suffixes: ClassVar[tuple[str, ...]] = (".txt",)
-    head_bytes: ClassVar[int] = HEAD
-    most_bytes: ClassVar[int] = 64 << 20
+    deep_zips: ClassVar[bool] = False
 
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""
@@ -67,25 +64,20 @@ class ChatFiles(FileConnector):
             raise not_one(self._context.source_id, "files", self._path, self.name)
 
     @abstractmethod
-    def _is_chat(self, head: bytes) -> bool:
-        """Say whether a file that begins so is a chat."""
+    def _holds_chat(self, file: PackageFile, opened: OpenZips) -> bool:
+        """Say whether a file holds a chat; raises ItemError for one that cannot be read."""
 
     @abstractmethod
     def _label(self, key: str) -> str:
-        """Return what people know a chat by."""
+        """Return what people know a file with a chat by."""
 
     @abstractmethod
-    def _counted(self, file: PackageFile, data: bytes) -> int | Expected:
-        """Count what a chat holds, by another route than ``_messages``; with the route where it differs."""
+    def _expected(self, file: PackageFile) -> Expected:
+        """Count what a file with a chat holds, by another route than ``_read_chat``."""
 
     @abstractmethod
-    def _messages(self, file: PackageFile, data: bytes, window: Window) -> Iterator[Yielded]:
-        """Yield what a chat holds, in its order; cursors are set by the caller."""
-
-    def _data(self, file: PackageFile) -> bytes:
-        """Return the bytes that a chat is read from; raises ItemError when they cannot be had."""
-        with file.stream() as stream:
-            return stream.read()
+    def _read_chat(self, file: PackageFile, window: Window, opened: OpenZips) -> Iterator[Yielded]:
+        """Yield what a file with a chat holds, in its order; cursors are set by the caller."""
 
     def _about(self, file: PackageFile) -> dict[str, str]:
         """Return facts of a file that is no chat."""
@@ -103,7 +95,7 @@ class ChatFiles(FileConnector):
             yield Scope(FILES, FILES, "folder")
 
     def count(self, scope: Scope) -> Expected:
-        """Count a chat by reading it whole in another way, and files by their list.
+        """Count a chat in another way than it is read, and files by their list.
 
         Raises:
             ItemError: The scope cannot be opened at all.
@@ -111,11 +103,10 @@ class ChatFiles(FileConnector):
         file = self._chat(scope.key)
         if file is None:
             return Expected(len(self._files()) - len(self._chats), "file list")
-        counted = self._counted(file, self._data(file))
-        return counted if isinstance(counted, Expected) else Expected(counted, self.count_method)
+        return self._expected(file)
 
     def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
-        """Return one part: a chat is small.
+        """Return one part: equal messages are told apart by their order in the file.
 
         Raises:
             ItemError: The scope cannot be opened at all.
@@ -133,11 +124,7 @@ class ChatFiles(FileConnector):
         file = self._chat(part.scope.key)
         done = read_number(cursor)
         with OpenZips() as opened:
-            made = (
-                self._others(window, opened)
-                if file is None
-                else self._messages(file, self._data(file), window)
-            )
+            made = self._others(window, opened) if file is None else self._read_chat(file, window, opened)
             for number, value in enumerate(made, 1):
                 if number > done:
                     yield replace(value, cursor=number_cursor(number))
@@ -155,17 +142,17 @@ class ChatFiles(FileConnector):
 
     def _beside(self, chat: PackageFile) -> dict[str, PackageFile]:
         """Return the files in the same folder or zip as a chat, by name."""
-        place = _place(chat.key)
+        place = place_of(chat.key)
         return {
             file.name: file
             for key, file in self._files().items()
-            if key not in self._chats and _place(key) == place
+            if key not in self._chats and place_of(key) == place
         }
 
     def _files(self) -> dict[str, PackageFile]:
         still_there(self._path)
         if self._listed is None:
-            package = list_package(self._path, lambda name: name.lower().endswith(".zip"))
+            package = list_package(self._path, lambda name: self.deep_zips and name.lower().endswith(".zip"))
             found = dict(package.loose)
             for archive in package.archives.values():
                 try:
@@ -178,11 +165,8 @@ class ChatFiles(FileConnector):
         return self._listed
 
     def _reads(self, file: PackageFile, opened: OpenZips) -> bool:
-        if not file.name.lower().endswith(self.suffixes):
-            return False
         try:
-            head = file.head(self.head_bytes, opened.of(file)) if file.size() <= self.most_bytes else b""
-            return bool(head) and not is_apple_double(file.name, head) and self._is_chat(head)
+            return self._holds_chat(file, opened)
         except ItemError:
             return False
 
@@ -195,6 +179,68 @@ class ChatFiles(FileConnector):
         return plain_item(file, window, opened, about=lambda _: self._about(file) or EMPTY)
 
 
-def _place(key: str) -> str:
+class ChatFiles(RecordFiles):
+    """Base of connectors of chats that are a file each, small enough to be read whole.
+
+    Attributes:
+        count_method: By what a chat is counted, where all of them are counted in one way.
+        suffixes: Ends of the names of chats; one of them may be empty.
+        head_bytes: How much of a file tells whether it is a chat.
+        most_bytes: A file larger than this is no chat that a program wrote: it is taken as a file.
+    """
+
+    deep_zips: ClassVar[bool] = True
+    count_method: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]] = (".txt",)
+    head_bytes: ClassVar[int] = HEAD
+    most_bytes: ClassVar[int] = CHAT_BYTES
+
+    @abstractmethod
+    def _is_chat(self, head: bytes) -> bool:
+        """Say whether a file that begins so is a chat."""
+
+    @abstractmethod
+    def _counted(self, file: PackageFile, data: bytes) -> int | Expected:
+        """Count what a chat holds, by another route than ``_messages``; with the route where it differs."""
+
+    @abstractmethod
+    def _messages(self, file: PackageFile, data: bytes, window: Window) -> Iterator[Yielded]:
+        """Yield what a chat holds, in its order."""
+
+    def _data(self, file: PackageFile) -> bytes:
+        """Return the bytes that a chat is read from; raises ItemError when they cannot be had."""
+        return whole_of(file)
+
+    def _holds_chat(self, file: PackageFile, opened: OpenZips) -> bool:
+        if not file.name.lower().endswith(self.suffixes):
+            return False
+        head = file.head(self.head_bytes, opened.of(file)) if file.size() <= self.most_bytes else b""
+        return bool(head) and not is_apple_double(file.name, head) and self._is_chat(head)
+
+    def _expected(self, file: PackageFile) -> Expected:
+        counted = self._counted(file, self._data(file))
+        return counted if isinstance(counted, Expected) else Expected(counted, self.count_method)
+
+    def _read_chat(self, file: PackageFile, window: Window, opened: OpenZips) -> Iterator[Yielded]:
+        del opened
+        return self._messages(file, self._data(file), window)
+
+
+def whole_of(file: PackageFile, opened: OpenZips | None = None) -> bytes:
+    """Return the bytes of a file that is known to be small; raises ItemError when it cannot be read."""
+    with file.stream(opened.of(file) if opened is not None else None) as stream:
+        return stream.read()
+
+
+def charset_of(data: bytes) -> str:
+    """Return ``utf-8``, or ``cp1252`` for what is not; the last letter of a chat that was cut may be half."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return "utf-8" if error.start >= len(data) - 3 else "cp1252"
+    return "utf-8"
+
+
+def place_of(key: str) -> str:
     """Return the folder or zip that a file is in."""
     return key[: max(key.rfind("/"), key.rfind(INSIDE)) + 1]

@@ -10,7 +10,9 @@ from connectors import (
     imessage_files,
     purview_export,
     rsmf,
+    signal,
     slack_export,
+    telegram,
     telemessage,
     vault_export,
     zips,
@@ -29,9 +31,11 @@ from connectors.mailhead import looks_like_mail
 from connectors.mbox import starts_like_mbox
 from connectors.purview_export import PurviewExport
 from connectors.rsmf import Rsmf
+from connectors.signal import Signal
 from connectors.slack_export import SlackExport
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
 from connectors.social_media import SocialMedia, is_download
+from connectors.telegram import Telegram
 from connectors.telemessage import TeleMessage
 from connectors.twilio_log import TwilioLog
 from connectors.vault_export import VaultExport
@@ -49,9 +53,11 @@ _TELLING = (
     ImessageExporter.name,
     LinkedIn.name,
     Rsmf.name,
+    Signal.name,
     SlackExport.name,
     SmsBackupRestore.name,
     SocialMedia.name,
+    Telegram.name,
     TeleMessage.name,
     TwilioLog.name,
     WhatsApp.name,
@@ -89,14 +95,8 @@ def _guess_file(path: str, key: str = "") -> str:
         return Rsmf.name
     if layout_of(head) is not None:
         return ZoomFiles.name
-    if looks_like_chat(head):
-        return WhatsApp.name
-    if looks_exported(head):
-        return ImessageExporter.name
-    if (table := _table(head, path)) is not None:
-        return table
-    if is_download(head, key or os.path.basename(path)):
-        return SocialMedia.name
+    if (found := _app_of(head, key or os.path.basename(path))) is not None:
+        return found
     named = path.lower().endswith((".mbox", ".mbx"))
     return MailFiles.name if named or starts_like_mbox(head) or looks_like_mail(head) else LooseFiles.name
 
@@ -106,6 +106,22 @@ def _table(head: bytes, key: str) -> str | None:
     if not key.lower().endswith(KnownTables.suffixes):
         return None
     return next((kind.name for kind in _TABLES if kind.is_table(head)), None)
+
+
+def _app_of(head: bytes, key: str) -> str | None:
+    """Return which app's export a file is of, by how it begins; None for none."""
+    name = key.rpartition("/")[2].lower()
+    if telegram.is_export(head) or (name.endswith((".html", ".htm")) and telegram.is_page(head)):
+        return Telegram.name
+    if signal.is_native(head) or signal.is_text(head, name):
+        return Signal.name
+    if looks_like_chat(head):
+        return WhatsApp.name
+    if looks_exported(head):
+        return ImessageExporter.name
+    if (table := _table(head, key)) is not None:
+        return table
+    return SocialMedia.name if is_download(head, key) else None
 
 
 def _guess_zip(path: str) -> str:
@@ -133,14 +149,8 @@ def _guess_zip(path: str) -> str:
                 return SmsBackupRestore.name
             if layout_of(head) is not None:
                 return ZoomFiles.name
-            if looks_like_chat(head):
-                return WhatsApp.name
-            if looks_exported(head):
-                return ImessageExporter.name
-            if (table := _table(head, member.key)) is not None:
-                return table
-            if is_download(head, member.key):
-                return SocialMedia.name
+            if (found := _app_of(head, member.key)) is not None:
+                return found
             if starts_like_mbox(head) or looks_like_mail(head) or member.name.lower().endswith(".eml"):
                 return MailFiles.name
     return LooseFiles.name

@@ -1,9 +1,9 @@
-"""Cuts the objects out of an array in a JSON file by place, so that each is kept by its exact bytes."""
+"""Cuts values out of a JSON file by place, so that each is kept by its exact bytes and none else is held."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from connectors.bytesource import CHUNK, ByteSource
@@ -65,6 +65,77 @@ def _array(walker: _Walker) -> Iterator[Cut | bool]:
     rest = walker.rest()
     if rest:
         yield Cut(rest, whole=False)
+    yield False
+
+
+Path = tuple[str, ...]
+"""Names of the members that lead to a value, outermost first; an empty one for an element of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """An object or a list within others.
+
+    Attributes:
+        path: Where it is.
+        data: Its exact bytes; of a head, those up to and with the first bracket within.
+        whole: False when the file ends inside it.
+        head: Only what stands before the first object or list within was taken.
+    """
+
+    path: Path
+    data: bytes
+    whole: bool = True
+    head: bool = False
+
+
+def pieces_of(
+    source: ByteSource, taken: Callable[[Path], bool], headed: Callable[[Path], bool]
+) -> Iterator[Piece | bool]:
+    """Yield the objects and lists at some places of a file, in their order.
+
+    The last value is a bool: whether the outermost value was closed.
+
+    Args:
+        source: The file.
+        taken: Says whether what is at a place is wanted; what lies within is then not looked at.
+        headed: Says whether what stands at the beginning of it is wanted, before what lies within.
+    """
+    walker = _Walker(source)
+    opened: list[tuple[Path, bool]] = []  # what is being walked through, and whether it is a list
+    name, inside, heading = b"", 0, False
+    while (mark := walker.next()) is not None:
+        if mark.startswith(b'"'):
+            name = mark[1:-1]
+        elif mark in {b"{", b"["}:
+            if inside:
+                inside += 1
+                continue
+            if heading:
+                yield Piece(opened[-1][0], walker.taken(), head=True)
+                heading = False
+            around, in_list = opened[-1] if opened else ((), False)
+            path = (*around, "" if in_list else name.decode("utf-8", "replace")) if opened else ()
+            opened.append((path, mark == b"["))
+            if taken(path):
+                walker.begin()
+                inside = 1
+            elif headed(path):
+                walker.begin()
+                heading = True
+        elif inside > 1:
+            inside -= 1
+        elif opened:
+            path, _ = opened.pop()
+            if inside or heading:
+                yield Piece(path, walker.taken(), head=heading)
+                inside, heading = 0, False
+            if not opened:
+                yield True
+                return
+    rest = walker.rest()
+    if rest and inside:
+        yield Piece(opened[-1][0], rest, whole=False)
     yield False
 
 

@@ -20,6 +20,7 @@ from connectors.cursors import number_cursor, read_number
 from connectors.export_files import OpenZips, PackageFile, list_package, plain_item
 from connectors.folders import storable
 from connectors.json_lists import listed_objects
+from connectors.json_values import one_line
 from connectors.mailhead import placed
 from records import canonical
 from records.errors import ItemError, SettingsError
@@ -311,14 +312,14 @@ def _workspace(folder: str, held: Mapping[str, PackageFile]) -> _Workspace:
     names: dict[str, str] = {}
     for name in sorted(_PEOPLE):
         for person in _listed(held.get(name)):
-            key, shown, address = _text(person.get("id")), _person_name(person), _address(person)
+            key, shown, address = one_line(person.get("id")), _person_name(person), _address(person)
             if key:
                 people[key] = f"{shown} <{address}>" if shown and address else shown or address or key
                 names[key] = shown or address or key
     listed = []
     for list_name, kind in _LISTS.items():
         for one in _listed(held.get(list_name)):
-            key, name = _text(one.get("id")), _text(one.get("name"))
+            key, name = one_line(one.get("id")), one_line(one.get("name"))
             members = one.get("members")
             ids = (
                 [member for member in members if isinstance(member, str)] if isinstance(members, list) else []
@@ -353,19 +354,12 @@ def _person_name(person: Mapping[str, Any]) -> str:
     profile = person.get("profile")
     about = profile if isinstance(profile, dict) else {}
     stated = (about.get("real_name"), person.get("real_name"), about.get("display_name"), person.get("name"))
-    return next((text for text in map(_text, stated) if text), "")
+    return next((text for text in map(one_line, stated) if text), "")
 
 
 def _address(person: Mapping[str, Any]) -> str:
     profile = person.get("profile")
-    return _text(profile.get("email")) if isinstance(profile, dict) else ""
-
-
-def _text(value: object) -> str:
-    """Return a text on one line that any store takes: no NUL, no half of a surrogate pair; else empty."""
-    if not isinstance(value, str):
-        return ""
-    return " ".join(value.replace("\x00", "").encode("utf-8", "replace").decode().split())
+    return one_line(profile.get("email")) if isinstance(profile, dict) else ""
 
 
 def _listed(file: PackageFile | None) -> list[dict[str, Any]]:
@@ -419,7 +413,7 @@ def _message(
     data: bytes, conversation: _Conversation, export: _Export, window: Window, seen: dict[str, int]
 ) -> Iterator[Yielded]:
     message = _parsed(data)
-    stated = _text(message.get("ts")) if message is not None else ""
+    stated = one_line(message.get("ts")) if message is not None else ""
     key = f"{conversation.id}/{stated}" if _TS.fullmatch(stated) else hashlib.sha256(data).hexdigest()
     again = seen[key] = seen.get(key, -1) + 1
     key = f"{key}:{again}" if again else key
@@ -474,9 +468,9 @@ def _carried(message: Mapping[str, Any], export: _Export) -> Iterator[tuple[str,
     for file in files:
         if not isinstance(file, dict) or file.get("mode") == "external" or file.get("is_external") is True:
             continue
-        key = _text(file.get("id"))
-        name = _text(file.get("name")) or _text(file.get("title")) or key
-        yield name, _NOT_HELD.get(_text(file.get("mode")), "slack_file"), export.held.get(key)
+        key = one_line(file.get("id"))
+        name = one_line(file.get("name")) or one_line(file.get("title")) or key
+        yield name, _NOT_HELD.get(one_line(file.get("mode")), "slack_file"), export.held.get(key)
 
 
 def _named(data: bytes, export: _Export) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from connectors.export_files import OpenZips, PackageFile, list_package
 from connectors.folders import storable
+from connectors.json_values import inner, one_line
 from connectors.social_layouts import (
     HEAD,
     PAGE_HEAD,
@@ -469,25 +470,6 @@ def _refused(
     return {
         key: ItemError(Reason.UNSUPPORTED, "html_download") for key, root in pages.items() if root not in read
     }
-
-
-def inner(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return a member that is an object; else an empty one."""
-    found = value.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def objects(value: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the objects of a member that is a list; else an empty one."""
-    found = value.get(name)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def one_line(value: object) -> str:
-    """Return a text on one line that any store takes: no NUL, no half of a surrogate pair; else empty."""
-    if not isinstance(value, str):
-        return ""
-    return " ".join(value.replace("\x00", "").encode("utf-8", "replace").decode().split())
 
 
 def parsed(data: bytes) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from connectors.bytesource import StreamSource
 from connectors.export_files import OpenZips
 from connectors.json_lists import listed_objects
 from connectors.json_objects import Cut, objects_of
+from connectors.json_values import inner, objects, one_line
 from connectors.social_exports import (
     MOST_MEMBERS,
     Downloads,
@@ -25,9 +26,6 @@ from connectors.social_exports import (
     RecordFile,
     RecordList,
     Told,
-    inner,
-    objects,
-    one_line,
 )
 from records.errors import ItemError
 from records.models import NO_MOMENT, Moment

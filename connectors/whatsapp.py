@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from connectors.chat_files import ChatFiles
+from connectors.chat_files import ChatFiles, charset_of
 from connectors.export_files import INSIDE, PackageFile
 from connectors.folders import storable
 from connectors.mailhead import placed
@@ -144,7 +144,7 @@ class WhatsApp(ChatFiles):
 
     def _counted(self, file: PackageFile, data: bytes) -> int:
         """Count lines that look like the beginning of an entry, and media that is not there."""
-        text = _decoded(data, _charset(data))
+        text = _decoded(data, charset_of(data))
         starts = [found.end() for found in _SCAN.finditer(text)]
         beside = self._beside(file)
         lost = 0
@@ -154,7 +154,7 @@ class WhatsApp(ChatFiles):
         return len(starts) + lost
 
     def _messages(self, file: PackageFile, data: bytes, window: Window) -> Iterator[Yielded]:
-        charset = _charset(data)
+        charset = charset_of(data)
         entries = list(_entries(data, charset))
         order, why = _order_of(entries, self._context.options.get("date_order", ""))
         about = {
@@ -248,15 +248,6 @@ class _Entry:
     def system(self) -> bool:
         """Whether the app itself wrote it. iPhones put a name and a hidden mark before such a line."""
         return not self.author or (self.body.startswith("\u200e") and _SYSTEM.search(self.body) is not None)
-
-
-def _charset(data: bytes) -> str:
-    """Return ``utf-8``, or ``cp1252`` for what is not; of one that was cut, the last letter may be half."""
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return "utf-8" if error.start >= len(data) - 3 else "cp1252"
-    return "utf-8"
 
 
 def _decoded(data: bytes, charset: str) -> str:

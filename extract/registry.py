@@ -13,11 +13,13 @@ from extract.message_table import MessageTableReader
 from extract.plain import TextReader
 from extract.protocol import Extractor
 from extract.rsmf import RsmfReader
+from extract.signal import SignalReader, SignalTextReader
 from extract.slack import SlackReader
 from extract.smime import CmsReader
 from extract.sms import SmsReader
 from extract.social import SocialReader
 from extract.teams import TeamsReader
+from extract.telegram import TelegramReader
 from extract.tika import TikaReader
 from extract.transcripts import PrintoutReader
 from extract.twilio import TwilioReader
@@ -35,6 +37,9 @@ EXTRACTORS: tuple[Extractor, ...] = (
     MessageTableReader(),
     PrintoutReader(),
     WhatsAppReader(),
+    TelegramReader(),
+    SignalReader(),
+    SignalTextReader(),
     ImessageReader(),
     ImessageDatabaseReader(),
     ImessageExporterReader(),

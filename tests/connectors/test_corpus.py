@@ -295,3 +295,26 @@ def test_linkedin(corpus: Path) -> None:
     assert times(found) == ["2025-03-04T18:20:34+00:00", "2025-03-04T18:22:00+00:00"]
     assert [one.warnings for one in found] == [(), ()]
     assert [one.metadata.get("html") for one in found] == [None, "true"]
+
+
+def test_telegram(corpus: Path) -> None:
+    assert guess(str(corpus / "formats" / "telegram")) == "telegram"
+    got = read("telegram", corpus / "formats" / "telegram")
+    assert list(got) == ["chatminer_test_single_export.json"]
+    found = got["chatminer_test_single_export.json"]
+    assert [one.moment.text for one in found] == ["1544006350", "1544006964"]
+    assert times(found) == ["2018-12-05T10:39:10+00:00", "2018-12-05T10:49:24+00:00"]
+    assert [one.warnings for one in found] == [(), ()]
+
+
+def test_signal(corpus: Path) -> None:
+    assert guess(str(corpus / "formats" / "signal" / "chatminer_test_export.txt")) == "signal"
+    got = read("signal", corpus / "formats" / "signal")
+    assert {key: len(values) for key, values in got.items()} == {"chatminer_test_export.txt": 2, ".": 1}
+    found = got["chatminer_test_export.txt"]
+    assert [(one.moment.text, one.metadata["author"]) for one in found] == [
+        ("2019-12-24 12:23", "Jane Doe"),
+        ("2020-01-17 21:49", "John Doe"),
+    ]
+    assert times(found) == ["2019-12-24T20:23:00+00:00", "2020-01-18T05:49:00+00:00"]
+    assert [one.size_bytes for one in found] == [42, 42]

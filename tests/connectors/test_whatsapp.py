@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import whatsapp
+from connectors.chat_files import charset_of
 from connectors.registry import guess
 from connectors.whatsapp import WhatsApp, looks_like_chat
 from records import canonical
@@ -286,7 +287,7 @@ def test_what_is_outside_the_days_asked_for_is_counted(tmp_path: Path) -> None:
 @given(st.lists(st.text(max_size=60), max_size=6))
 def test_every_byte_is_in_exactly_one_entry(lines: list[str]) -> None:
     data = ("3/14/25, 9:05 AM - Rosa: x\n" + "\n".join(lines)).encode("utf-8", "surrogatepass")
-    charset = whatsapp._charset(data)
+    charset = charset_of(data)
     found = list(whatsapp._entries(data, charset))
     assert b"".join(one.native for one in found) == data
     assert all(one.native[one.body_at :] == one.body.encode(charset, "surrogateescape") for one in found)

@@ -78,6 +78,27 @@ SAMPLES: dict[str, list[Sample]] = {
         )
     ],
     "whatsapp": [(None, "application/x-whatsapp-message", b"3/4/25, 9:05 AM - Ana: Zyzzyva\n")],
+    "telegram": [
+        (
+            None,
+            "application/x-telegram-message+json",
+            b'{"id": 7, "type": "message", "date": "2025-03-04T10:20:34", "date_unixtime": "1741112434", '
+            b'"from": "Lee", "from_id": "user2", "text": ["Zyzzyva ", {"type": "text_link", "text": "a", '
+            b'"href": "https://example.org/"}], "poll": {"question": "when?", "answers": [{"text": "now"}]}}',
+        )
+    ],
+    "signal": [
+        (
+            None,
+            "application/x-signal-frame+json",
+            b'{"chatItem":{"chatId":"1","authorId":"3","dateSent":"1741112434000","standardMessage":{"text":'
+            b'{"body":"Zyzzyva \\ufffc","bodyRanges":[{"start":8,"length":1,"mentionAci":"AA=="}]}},'
+            b'"revisions":[{"dateSent":"1741112430000","standardMessage":{"text":{"body":"Zy"}}}]}}',
+        )
+    ],
+    "signal_text": [
+        (None, "application/x-signal-message", b"[2025-03-04, 10:20] Lee: Zyzzyva\n(- Me: x -)\n"),
+    ],
     "imessage": [
         (
             None,

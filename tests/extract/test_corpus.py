@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections import Counter
@@ -179,3 +180,31 @@ def test_a_transcript() -> None:
     assert (result.extraction.metadata["captions"], len(lines)) == ("300", 300)
     assert lines[0].startswith("[00:00:04] Andrew Knight: ")
     assert lines[-1].startswith("[00:55:2")
+
+
+def test_entries_of_telegram_and_signal() -> None:
+    whole = json.loads((FORMATS / "telegram" / "chatminer_test_single_export.json").read_bytes())
+    lines = (FORMATS / "signal" / "chatminer_test_export.txt").read_bytes().splitlines(keepends=True)
+    entries = [lines[0], lines[1] + lines[2]]
+    jobs = [
+        Job(n, json.dumps(one).encode(), context(), "application/x-telegram-message+json")
+        for n, one in enumerate(whole["messages"])
+    ]
+    jobs += [
+        Job(
+            2 + n,
+            one,
+            context(metadata={"body_at": str(one.index(b": ") + 2)}),
+            "application/x-signal-message",
+        )
+        for n, one in enumerate(entries)
+    ]
+    with Worker() as worker:
+        results = list(worker.submit(jobs))
+    assert [result.extraction.text for result in results] == [
+        "Minimal Message",
+        "Link: https://telegram.org/",
+        "Hello John!",
+        "Hello\nJane!",
+    ]
+    assert [result.extraction.fields.sender.name for result in results[:2]] == ["Author 1", "Author 2"]

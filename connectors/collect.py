@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from connectors.base import stamp_of
+from connectors.cursors import counts
 from connectors.protocol import Connector
 from records import canonical
 from records import tables as t
 from records.attempts import Attempt
-from records.errors import CursorExpired, ItemError
+from records.errors import AccessError, CursorExpired, ItemError, Retryable
 from records.evidence import BlobRef, EvidenceStore, SegmentWriter
 from records.ids import item_id, sha256_hex
 from records.logs import logger
@@ -29,6 +30,9 @@ from records.vocabulary import CollectionState, Reason
 
 CHUNK_ITEMS = 1_000
 CHUNK_BYTES = 32 << 20
+AGAIN = "again"
+"""The cursor of a place that is read again in full: no other is right for what is stored of it meanwhile."""
+
 NATIVE_LIMIT_BYTES = 16 << 30
 """A native larger than this is refused by name: nothing in a district's mail or drop folders is."""
 
@@ -113,6 +117,13 @@ def collect_batch(
             )
             .where(b.request_id == attempt.request_id, b.batch_id == attempt.batch_id)
         ).one()
+        first = connection.scalar(
+            sa.select(sa.func.min(t.attempts.c.started_at)).where(
+                t.attempts.c.request_id == attempt.request_id,
+                t.attempts.c.batch_id == attempt.batch_id,
+                t.attempts.c.step == str(attempt.step),
+            )
+        )
         done = connection.execute(
             sa.select(sa.func.count()).where(
                 t.items.c.request_id == attempt.request_id,
@@ -125,7 +136,8 @@ def collect_batch(
     if batch.first_round is not None and batch.round > batch.first_round:
         from connectors.relist import Relisting as made  # noqa: N813 - a top-up; the first collection needs none
     collector = made(attempt, store, connector, context, part.scope.key, done, batch.round)
-    failure = collector.run(_drawn(collector, connector, part, window, batch.cursor), progress)
+    cursor = AGAIN if _is_of_others(batch.cursor, connector, first) else batch.cursor
+    failure = collector.run(_drawn(collector, connector, part, window, cursor), progress)
     with attempt.commit() as connection:
         if failure is not None:
             connection.execute(
@@ -145,31 +157,44 @@ def collect_batch(
     return collector.drawn
 
 
+def _is_of_others(cursor: str | None, connector: Connector, since: str) -> bool:
+    """Tell whether a cursor counts files or bytes that are others by now.
+
+    A file that was put before those that are stored would push one of them behind the cursor, and one that
+    was taken away would pull one that is not stored before it.
+    """
+    changed = getattr(connector, "changed_since", None)
+    return counts(cursor) and changed is not None and changed(canonical.utc_time(since))
+
+
 def _drawn(
     collector: Collector, connector: Connector, part: Part, window: Window, cursor: str | None
 ) -> Iterator[Yielded]:
     """Draw what is left of a part; where its cursor is known no more, all of it but what is stored.
 
     A source may use a native key twice, so equals are told by their number: the first two of a key are
-    passed over when two are stored.
+    passed over when two are stored. What follows an item then may be stored or not, so that no cursor but
+    ``AGAIN`` is right until all was read: an attempt that is cut short is followed by another full one.
     """
     try:
-        yield from connector.items(part, window, cursor)
-        return
+        if cursor != AGAIN:
+            yield from connector.items(part, window, cursor)
+            return
     except CursorExpired:
-        logger().warning(
-            "cursor expired: the place is read again in full",
-            request=collector.attempt.request_id,
-            batch=collector.attempt.batch_id,
-            connector=connector.name,
-        )
+        pass
+    logger().warning(
+        "cursor expired or its files changed: the place is read again in full",
+        request=collector.attempt.request_id,
+        batch=collector.attempt.batch_id,
+        connector=connector.name,
+    )
     stored = collector.drawn_before()
     seen: Counter[str] = Counter()
     for found in connector.items(part, window, None):
         key = found.native_key
         seen[key] += 1
         if (key if seen[key] == 1 else f"{key}#{seen[key]}") not in stored:
-            yield found
+            yield replace(found, cursor=AGAIN)
 
 
 class Collector:
@@ -225,7 +250,11 @@ class Collector:
         }
 
     def run(self, drawn: Iterator[Yielded], progress: Callable[[int], None] | None) -> ItemError | None:
-        """Store everything; a scope that breaks off as a whole is returned as its error."""
+        """Store everything; a scope that breaks off as a whole is returned as its error.
+
+        What was drawn before a source is refused, or is busy for too long, is kept: else one that gives less
+        than a chunk between two such times would never come to its end.
+        """
         writer = self._store.writer(self.attempt.segment)
         failure = None
         try:
@@ -238,6 +267,10 @@ class Collector:
                         chunk = self.chunk()
             except ItemError as error:
                 failure = error
+            except (AccessError, Retryable):
+                if chunk.drawn:
+                    self._save(chunk, writer, progress)
+                raise
             if chunk.drawn:
                 self._save(chunk, writer, progress)
         finally:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from records.errors import CursorExpired
+
 _NUMBER = "n1:"
 _PLAIN = "p1:"
 _ESCAPED = "e1:"
+_STRANGE = "the cursor is of another version"
 
 
 def number_cursor(number: int) -> str:
@@ -12,10 +15,22 @@ def number_cursor(number: int) -> str:
     return f"{_NUMBER}{number}"
 
 
+def counts(cursor: str | None) -> bool:
+    """Tell whether a cursor is a number: of a place that was changed meanwhile it would be another one."""
+    return cursor is not None and cursor.startswith(_NUMBER)
+
+
 def read_number(cursor: str | None) -> int:
-    """Return the number in a cursor; 0, a full re-read, for None and for another version's cursor."""
-    if cursor is None or not cursor.startswith(_NUMBER) or not cursor[len(_NUMBER) :].isdigit():
+    """Return the number in a cursor; 0 for None.
+
+    Raises:
+        CursorExpired: The cursor is of another version: a full re-read that nobody knew of would double what
+            is stored.
+    """
+    if cursor is None:
         return 0
+    if not cursor.startswith(_NUMBER) or not cursor[len(_NUMBER) :].isdigit():
+        raise CursorExpired(_STRANGE)
     return int(cursor[len(_NUMBER) :])
 
 
@@ -27,7 +42,11 @@ def name_cursor(name: str) -> str:
 
 
 def read_name(cursor: str | None) -> str | None:
-    """Return the name in a cursor; None, a full re-read, for None and for another version's cursor."""
+    """Return the name in a cursor; None for None.
+
+    Raises:
+        CursorExpired: As ``read_number``.
+    """
     if cursor is None:
         return None
     if cursor.startswith(_PLAIN):
@@ -36,5 +55,5 @@ def read_name(cursor: str | None) -> str | None:
         try:
             return cursor[len(_ESCAPED) :].encode("ascii").decode("unicode_escape")
         except UnicodeError:
-            return None
-    return None
+            pass
+    raise CursorExpired(_STRANGE)

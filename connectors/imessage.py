@@ -27,7 +27,7 @@ from connectors.imessage_files import FILES, Handed, Place, apps_in, list_handed
 from connectors.mailhead import placed
 from connectors.mbox import SeenHashes, prefix_of
 from records import canonical
-from records.errors import AccessError, ItemError, SettingsError
+from records.errors import AccessError, CursorExpired, ItemError, SettingsError
 from records.models import (
     EMPTY,
     NO_MOMENT,
@@ -260,8 +260,13 @@ class _Reading:
 
         A cursor names a row, how many of its values are safe, and how rows are listed: by the table itself
         (``m``), or, after damage in it, by the chats (``c``).
+
+        Raises:
+            CursorExpired: The cursor is of another version.
         """
-        read = _CURSOR.fullmatch(cursor or "")
+        read = _CURSOR.fullmatch(cursor) if cursor is not None else None
+        if read is None and cursor is not None:
+            raise CursorExpired("the cursor is of another version")
         mode, start, done = (read[1], int(read[2]), int(read[3])) if read else ("m", first, 0)
         if start > LAST:
             return

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.collect import collect_batch, part_text
+from connectors.zoom_files import ZoomFiles
 from records import evidence
 from records import tables as t
 from records.attempts import claim
@@ -29,6 +30,7 @@ from records.models import (
     Yielded,
 )
 from records.vocabulary import Kind, Reason, Step
+from tests.connectors.collecting import Killed, collected, until_done
 
 REQUEST = "2026-0001"
 ZONE = ZoneInfo("America/Los_Angeles")
@@ -200,6 +202,24 @@ def test_an_expired_cursor_reads_the_place_again_and_doubles_nothing(catalogue, 
 
     assert collect(catalogue, tmp_path, [*items, found(4, b"new", "f0")], Forgetful) == 3
     assert [row.native_key for row in rows(catalogue)] == ["f0", "same", "same#2", "f3", "f0#2"]
+
+
+def test_files_that_come_and_go_between_two_attempts_are_neither_lost_nor_doubled(tmp_path, monkeypatch):
+    """A cursor of files counts them; here one came before those that are stored, and one of those went."""
+    monkeypatch.setattr("connectors.collect.CHUNK_ITEMS", 1)
+    folder = tmp_path / "meetings"
+    folder.mkdir()
+    for name in "bcdefg":
+        (folder / f"{name}.bin").write_bytes(name.encode())
+    context = SourceContext("s1", "c1", str(folder), ZONE)
+    with pytest.raises(Killed):
+        collected(tmp_path / "home", ZoomFiles, context, kill_after=3)
+    (folder / "a.bin").write_bytes(b"a")
+    (folder / "b.bin").unlink()
+    (folder / "c.bin").unlink()
+    made = until_done(lambda: collected(tmp_path / "home", ZoomFiles, context, kill_after=1))
+    assert sorted(made.items) == [f"{name}.bin" for name in "abcdefg"]
+    assert made.states() == {"stored": 7}
 
 
 def test_a_late_attempt_writes_nothing(catalogue, tmp_path):

@@ -14,7 +14,7 @@ from connectors.bytesource import StreamSource, gunzipped, whole
 from connectors.cursors import name_cursor, number_cursor, read_name, read_number
 from connectors.registry import CONNECTORS, guess
 from connectors.service import ServiceConnector
-from records.errors import ItemError
+from records.errors import CursorExpired, ItemError
 from records.moments import iso_moment, long_date_moment
 from records.vocabulary import Basis
 from tests.connectors.builders import FIXTURES, ZONE, backup_bytes, mail, mbox_bytes, sms
@@ -78,9 +78,12 @@ def test_cursors() -> None:
     for name in ("/plain", "cur/\u00e9\udcff\\x", "", "\U0001f600"):
         assert name_cursor(name).isascii()
         assert read_name(name_cursor(name)) == name
-    for strange in (None, "", "n1:", "n1:x", "n2:5", "p2:x", "e1:\\x"):
-        assert read_number(strange) == 0
-        assert read_name(strange) is None
+    assert read_number(None) == 0
+    assert read_name(None) is None
+    for strange in ("", "n1:", "n1:x", "n2:5", "p2:x", "e1:\\x"):
+        for read in (read_number, read_name):
+            with pytest.raises(CursorExpired, match="another version"):
+                read(strange)
 
 
 def test_a_stream_goes_back_to_what_was_not_released() -> None:

@@ -9,12 +9,13 @@ import sqlalchemy as sa
 from connectors.base import stamp_of
 from connectors.collect import part_text
 from connectors.protocol import Connector
+from records import rounds
 from records import tables as t
 from records.catalogue import Catalogue, chunked
 from records.errors import ItemError
 from records.models import Expected, Part, Scope, SourceContext
 from records.rows import insert_missing
-from records.vocabulary import RETRYABLE
+from records.vocabulary import RETRYABLE, Reach
 
 SMALL_BATCH = 500
 """A batch is not cut smaller than this to give every core work."""
@@ -70,9 +71,9 @@ def plan_source(
             planned = _cut(connector, scope, max_items, max_bytes, spread)
             writing = _Writing(request_id, connector, context, scope, kept_back, round_no, relist_from)
             _write_scope(catalogue, writing, planned)
+    _write_unreached(catalogue, request_id, connector, context)
     if round_no:
         _mark_missing(catalogue, request_id, context.source_id, listed, round_no)
-    _write_unreached(catalogue, request_id, connector, context)
     with catalogue.read() as connection:
         return connection.execute(
             sa.select(sa.func.count()).where(
@@ -133,9 +134,13 @@ def _write_unreached(
 def _mark_missing(
     catalogue: Catalogue, request_id: str, source_id: str, listed: set[str], round_no: int
 ) -> None:
-    """Mark places that the source has no more; what was collected there stays."""
+    """Mark places that the source has no more; what was collected there stays.
+
+    One that is refused by now is not marked: it may have everything still, and waits to be listed.
+    """
     s = t.scopes.c
     with catalogue.write() as connection:
+        left_out = rounds.left_out(connection, request_id)
         known = connection.execute(
             sa.select(s.scope_key, s.missing_since).where(
                 s.request_id == request_id, s.source_id == source_id
@@ -143,6 +148,9 @@ def _mark_missing(
         ).all()
         for row in known:
             if (row.scope_key in listed) == (row.missing_since is None):
+                continue
+            refused = left_out.get((source_id, row.scope_key)) is Reach.REFUSED
+            if refused and row.scope_key not in listed:
                 continue
             connection.execute(
                 t.scopes.update()

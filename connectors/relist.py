@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connectors.collect import Chunk, Collector
-from records import canonical
+from records import canonical, rounds
 from records import tables as t
 from records.catalogue import Catalogue, chunked
 from records.errors import ItemError
@@ -334,7 +334,7 @@ def note_vanished(catalogue: Catalogue, request_id: str) -> int:
     """Give every item that was met before, and is listed no more, a sighting that says so; harmless twice.
 
     Only of places that were listed again to their end in the round that is theirs, or that are no longer
-    listed at all.
+    listed at all, although they are asked for.
 
     Returns:
         How many were noted now.
@@ -357,8 +357,11 @@ def note_vanished(catalogue: Catalogue, request_id: str) -> int:
                 s.request_id == request_id, ended | s.missing_since.is_not(None)
             )
         ).all()
+        left_out = rounds.left_out(connection, request_id)
     noted = 0
     for place in places:
+        if place.missing_since is not None and (place.source_id, place.scope_key) in left_out:
+            continue
         round_no = place.round if place.missing_since is None else place.missing_since
         noted += _note_vanished(catalogue, request_id, place.source_id, place.scope_key, round_no)
     return noted

@@ -336,6 +336,7 @@ def _round(connection: sa.Connection, request_id: str, row: Any) -> dict[str, An
             b.request_id == request_id, b.round <= row.round, b.index_state != "done"
         )
     ).scalar_one()
+    left_out = rounds.left_out(connection, request_id)
     sources = canonical.loads(row.sources)
     unlisted = [
         one
@@ -354,7 +355,11 @@ def _round(connection: sa.Connection, request_id: str, row: Any) -> dict[str, An
         "sources": sources,
         "done": not waiting and not unlisted,
         "places_new": [[one.source_id, one.scope_key] for one in places if one.first_round == row.round],
-        "places_gone": [[one.source_id, one.scope_key] for one in places if one.missing_since == row.round],
+        "places_gone": [
+            [one.source_id, one.scope_key]
+            for one in places
+            if one.missing_since == row.round and (one.source_id, one.scope_key) not in left_out
+        ],
         "total": _counted(total),
         "places": [
             {"source": source, "place": place, **_counted(mine)}

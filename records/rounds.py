@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from records import canonical
 from records import tables as t
+from records.vocabulary import Reach
 
 
 def current(connection: sa.Connection, request_id: str) -> int:
@@ -42,3 +43,31 @@ def gone(connection: sa.Connection, request_id: str) -> dict[tuple[str, str], in
         .group_by(s.source_id, s.scope_key)
     )
     return {(source, scope): count for source, scope, count in rows}
+
+
+def left_out(connection: sa.Connection, request_id: str) -> dict[tuple[str, str], Reach]:
+    """Return the scopes, by source id and scope key, that the newest listing was not let at, and why.
+
+    They were listed before. A place that is refused by now, or left out by the version in force, is not one
+    that went away, and nobody knows what is in it. Its key is that of the scope, or that of a place above it;
+    where it is neither, it may be any scope of its place.
+    """
+    s, u = t.scopes.c, t.unreached.c
+    known: dict[str, set[str]] = {}
+    for source, key in connection.execute(
+        sa.select(s.source_id, s.scope_key).where(s.request_id == request_id)
+    ):
+        known.setdefault(source, set()).add(key)
+    stated = connection.execute(
+        sa.select(u.source_id, u.place_key, u.reach).where(
+            u.request_id == request_id, u.reach.in_([str(Reach.NOT_ASKED), str(Reach.REFUSED)])
+        )
+    )
+    found = {}
+    for source, place, reach in stated:
+        keys = known.get(source, set())
+        above = place if place in keys else place.partition("/")[0]
+        for key in keys:
+            if key == above or key.startswith(f"{above}/"):
+                found[source, key] = Reach(reach)
+    return found

@@ -368,6 +368,8 @@ class Exchange:
                     "authority this machine knows, or name the file of yours in REQUESTS_CA_BUNDLE"
                 ) from None
             raise Busy(final=Refused(Reason.UNREADABLE, "half_answer", 200)) from None
+        except (AttributeError, TypeError, ValueError):  # an answer that lacks what it must have
+            raise Busy(final=Refused(Reason.UNREADABLE, "half_answer", 200)) from None
 
     def _of_http(self, answer: Http) -> Exception:
         return of_http(answer, self._login.where, with_token=self._login.tokens is not None)

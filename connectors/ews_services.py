@@ -11,7 +11,6 @@ This module needs exchangelib, so it is imported when a server is first asked.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -185,6 +184,15 @@ class _Paged(_Strict):
     last = True
     next_offset: int | None = None
 
+    def _get_page(self, message: Any) -> tuple[Any, None]:
+        """Return what a page holds, even where the server says that there is nothing at all."""
+        page = self._get_element_container(message=message, name=self.paging_container_name)  # type: ignore[attr-defined]
+        if isinstance(page, Exception):
+            return page, None
+        self._get_paging_values(page)
+        held = page.find(self.element_container_name)  # type: ignore[attr-defined]
+        return (page if held is not None and len(held) else None), None
+
     def _get_paging_values(self, elem: Any) -> tuple[int, None]:
         self.total = int(elem.get("TotalItemsInView"))
         self.last = elem.get("IncludesLastItemInRange", "").lower() in {"true", "1"}
@@ -244,9 +252,27 @@ class MimeOfSome(_Strict, GetItem):  # type: ignore[misc]
         if not text:
             return Coded("ErrorUnsupportedMimeConversion")
         try:
-            return base64.b64decode(text)
-        except binascii.Error:
-            return Coded("ErrorMimeContentInvalid")
+            return _decoded(text)
+        except Coded as coded:
+            return coded
+
+
+class _Base64Parser(StreamingBase64Parser):  # type: ignore[misc]
+    """Decodes as it reads, as its base does, which passes over what is no base64 and drops what is left.
+
+    Attributes:
+        rest: What was read and not decoded yet; at the end, of an item that is cut.
+    """
+
+    buffer: list[str]
+    rest = ""
+
+    def _decode_buffer(self) -> Iterator[bytes]:
+        text = self.rest + "".join("".join(self.buffer).split())
+        whole = len(text) // 4 * 4
+        self.buffer, self.rest = [], text[whole:]
+        if whole:
+            yield _decoded(text[:whole])
 
 
 class MimeOfOne(GetItem):  # type: ignore[misc]
@@ -256,12 +282,14 @@ class MimeOfOne(GetItem):  # type: ignore[misc]
         return None, response
 
     def _get_soap_messages(self, body: Any) -> Any:
-        parser = StreamingBase64Parser()
+        parser = _Base64Parser()
         field = Item.get_field_by_fieldname("mime_content")
         parser.setContentHandler(
             StreamingContentHandler(parser=parser, ns=field.namespace, element_name="MimeContent")
         )
-        return parser.parse(body)
+        yield from parser.parse(body)
+        if parser.rest:
+            raise Coded("ErrorMimeContentInvalid")
 
     def blocks(self, key: str) -> Iterator[bytes]:
         """Yield its bytes, decoded.
@@ -329,6 +357,14 @@ def _folder(elem: Any) -> FolderFacts:
         below=int(get_xml_attr(elem, f"{{{TNS}}}ChildFolderCount") or 0),
         search=_local(elem) == "SearchFolder",
     )
+
+
+def _decoded(text: str) -> bytes:
+    """Return the bytes of base64; raises Coded for what is none, of which half would be left out unsaid."""
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        raise Coded("ErrorMimeContentInvalid") from None
 
 
 def _local(elem: Any) -> str:

@@ -35,7 +35,7 @@ from connectors.mailhead import placed
 from connectors.microsoft import Tokens
 from connectors.places import why_refused
 from connectors.service import ADDRESS, ServiceConnector
-from records.errors import AccessError, DaylightError, ItemError, SettingsError
+from records.errors import AccessError, CursorExpired, DaylightError, ItemError, SettingsError
 from records.models import (
     NO_MOMENT,
     ExcludedItem,
@@ -243,18 +243,19 @@ class ExchangeEws(ServiceConnector):
 
         Raises:
             AccessError: The mailbox is refused by now; nothing is lost by running again.
+            CursorExpired: The cursor is of another version.
             ItemError: The folder is gone, or broke off.
             Retryable: The server is busy or away.
         """
         exchanges = self._exchanges
-        groups = self._groups(part, window, cursor, exchanges)
+        groups = self._groups(part, window, _read(cursor), exchanges)
         return _ahead(groups, exchanges.heed)
 
     def _groups(
-        self, part: Part, window: Window, cursor: str | None, exchanges: Exchanges
+        self, part: Part, window: Window, after: tuple[str, str], exchanges: Exchanges
     ) -> Iterator[tuple[_Ahead, list[Yielded]]]:
         """Yield the items in groups whose bytes are asked for together; what broke off is raised last."""
-        listed = self._listed(part.scope.key.partition("/")[2], _range(part.spec), _read(cursor))
+        listed = self._listed(part.scope.key.partition("/")[2], _range(part.spec), after)
         failure: DaylightError | None = None
         while failure is None:
             ahead, found = _Ahead(exchanges), []
@@ -672,8 +673,10 @@ def _range(spec: str) -> _Range:
 
 
 def _read(cursor: str | None) -> tuple[str, str]:
-    """Return the place of a cursor; the beginning for None and for another version's cursor."""
-    created, bar, key = (cursor or "").removeprefix(_CURSOR).partition("|")
-    if not (cursor or "").startswith(_CURSOR) or not bar:
+    """Return the place of a cursor; the beginning for None."""
+    if cursor is None:
         return "", ""
+    created, bar, key = cursor.removeprefix(_CURSOR).partition("|")
+    if not cursor.startswith(_CURSOR) or not bar:
+        raise CursorExpired("the cursor of a folder is of another version")
     return created, key

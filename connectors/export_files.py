@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO, ClassVar
@@ -22,6 +22,7 @@ from connectors.export_tables import md5_of
 from connectors.folders import is_apple_double, is_system_name, open_head, storable
 from connectors.loose_files import walk
 from connectors.mailhead import begins_like_mail, file_item, looks_like_mail, mail_item, placed
+from records import canonical
 from records.errors import ItemError, SettingsError
 from records.models import (
     EMPTY,
@@ -280,6 +281,38 @@ def missing_numbers(names: Iterable[str], pattern: re.Pattern[str]) -> list[str]
         width = len(next(iter(there.values())))
         lost += [f"{stem}{n:0{width}}{rest}" for n in range(1, max(there)) if n not in there]
     return lost
+
+
+def span_of(keys: Sequence[str], first: int, before: int) -> str:
+    """Return the spec of a part: sorted keys from one place to before another; empty for all.
+
+    By the keys at its ends, not by places: those move when a file comes or goes before the part is read.
+    """
+    if first == 0 and before == len(keys):
+        return ""
+    ends = {"first": keys[first] if first else "", "before": keys[before] if before < len(keys) else ""}
+    return canonical.dumps({"v": 2, **ends})
+
+
+def within(spec: str, key: str) -> bool:
+    """Tell whether a key is of the part that ``span_of`` describes."""
+    first, before = _ends(spec)
+    return first <= key and not (before and key >= before)
+
+
+def is_last(spec: str) -> bool:
+    """Tell whether no part follows the one that ``span_of`` describes."""
+    return not _ends(spec)[1]
+
+
+def _ends(spec: str) -> tuple[str, str]:
+    """Return the ends of a part; raises SettingsError for one that another version cut."""
+    if not spec:
+        return "", ""
+    stated = canonical.loads(spec)
+    if stated.get("v") != 2:
+        raise SettingsError("a part of an export was cut by another version; plan the run again")
+    return stated["first"], stated["before"]
 
 
 def plain_item(

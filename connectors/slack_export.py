@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from connectors.base import FileConnector, check_access, not_one, still_there
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import OpenZips, PackageFile, list_package, plain_item
+from connectors.export_files import OpenZips, PackageFile, list_package, plain_item, span_of, within
 from connectors.folders import storable
 from connectors.json_lists import listed_objects
 from connectors.json_values import one_line
@@ -150,8 +150,8 @@ class SlackExport(FileConnector):
             size += grows
         for number, first in enumerate(cuts):
             before = cuts[number + 1] if number + 1 < len(cuts) else len(days)
-            spec = canonical.dumps({"v": 1, "first": first, "before": before}) if len(cuts) > 1 else ""
-            yield Part(scope, number, spec, None, sum(day.size_or_zero() for day in days[first:before]))
+            size = sum(day.size_or_zero() for day in days[first:before])
+            yield Part(scope, number, span_of([day.key for day in days], first, before), None, size)
 
     def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
         """Yield the messages of a conversation in the order of its day files, or the export's own files.
@@ -167,8 +167,7 @@ class SlackExport(FileConnector):
                 made = (plain_item(file, window, opened) for file in export.files)
             else:
                 conversation = export.conversation(part.scope.key)
-                first, before = _days(part, len(conversation.days))
-                days = conversation.days[first:before]
+                days = [day for day in conversation.days if within(part.spec, day.key)]
                 made = (value for day in days for value in _day(day, conversation, export, window, opened))
             for number, value in enumerate(made, 1):
                 if number > done:
@@ -386,15 +385,6 @@ def _held(files: tuple[PackageFile, ...]) -> dict[str, PackageFile]:
         if re.fullmatch(r"F[A-Z0-9]{5,30}", stated):
             held.setdefault(stated, file)
     return held
-
-
-def _days(part: Part, count: int) -> tuple[int, int]:
-    if not part.spec:
-        return 0, count
-    stated = canonical.loads(part.spec)
-    if stated.get("v") != 1:
-        raise SettingsError("a part of a conversation was cut by another version; plan the run again")
-    return stated["first"], stated["before"]
 
 
 def _day(

@@ -11,13 +11,12 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from typing import Any, ClassVar
 
 from connectors import social_meta, social_pages, social_x
 from connectors.base import FileConnector, check_access, not_one, still_there
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import OpenZips, PackageFile, plain_item
+from connectors.export_files import OpenZips, PackageFile, is_last, plain_item, span_of, within
 from connectors.mailhead import placed
 from connectors.social_counts import expected_of
 from connectors.social_exports import (
@@ -155,6 +154,8 @@ class SocialMedia(FileConnector):
     def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
         """Cut the files; a list is one part, since equal records are told apart by their order in it.
 
+        Files that are named and not there are of the last part.
+
         Raises:
             ItemError: The scope cannot be opened at all.
         """
@@ -164,7 +165,7 @@ class SocialMedia(FileConnector):
             size = sum(part.file.size_or_zero() for part in downloads.list(scope.key).parts)
             yield Part(scope, size_bytes=size)
             return
-        sizes = [file.size_or_zero() for file in downloads.files.values()] + [0] * len(downloads.lost)
+        sizes = [file.size_or_zero() for file in downloads.files.values()]
         cuts, items, size = [0], 0, 0
         for number, grows in enumerate(sizes):
             if items and (items + 1 > max_items or size + grows > max_bytes):
@@ -174,8 +175,10 @@ class SocialMedia(FileConnector):
             size += grows
         for number, first in enumerate(cuts):
             before = cuts[number + 1] if number + 1 < len(cuts) else len(sizes)
-            spec = canonical.dumps({"v": 1, "first": first, "before": before}) if len(cuts) > 1 else ""
-            yield Part(scope, number, spec, before - first, sum(sizes[first:before]))
+            spec, more = span_of(list(downloads.files), first, before), 0
+            if before == len(sizes):
+                more = len(downloads.lost)
+            yield Part(scope, number, spec, before - first + more, sum(sizes[first:before]))
 
     def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
         """Yield the records of a list in the order of the download, or the other files by path.
@@ -232,17 +235,12 @@ class SocialMedia(FileConnector):
         return self._names[one.root]
 
     def _files(self, downloads: Downloads, part: Part, window: Window, opened: OpenZips) -> Iterator[Yielded]:
-        first, before = 0, len(downloads.files) + len(downloads.lost)
-        if part.spec:
-            stated = canonical.loads(part.spec)
-            if stated.get("v") != 1:
-                raise SettingsError("a part of a download was cut by another version; plan the run again")
-            first, before = stated["first"], stated["before"]
-        for file in islice(downloads.files.values(), first, before):
-            yield _file(file, downloads, window, opened)
-        there = len(downloads.files)
-        for key in downloads.lost[max(0, first - there) : max(0, before - there)]:
-            yield _lost(key)
+        for key, file in downloads.files.items():
+            if within(part.spec, key):
+                yield _file(file, downloads, window, opened)
+        if is_last(part.spec):
+            for key in downloads.lost:
+                yield _lost(key)
 
     def _downloads(self) -> Downloads:
         still_there(self._path)

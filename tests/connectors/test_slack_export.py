@@ -14,7 +14,7 @@ from records import canonical
 from records.errors import SettingsError
 from records.models import ExcludedItem, Expected, FailedItem, FoundItem, Window
 from records.vocabulary import Basis, Reason, WarningCode
-from tests.connectors.builders import SECRET, ZONE, context, everything
+from tests.connectors.builders import ALWAYS, SECRET, ZONE, context, everything
 from tests.connectors.built_slack import (
     CHANNELS,
     GENERAL,
@@ -45,6 +45,19 @@ def test_is_guessed_by_content(build, tmp_path: Path) -> None:
     built = build(tmp_path / "s")
     path = next(Path(built.path).glob("*.zip")) if build is enterprise else Path(built.path)
     assert guess(str(path)) == "slack_export"
+
+
+def test_days_that_come_and_go_before_a_part_is_read_move_no_other(tmp_path: Path) -> None:
+    def said(day: int) -> list[dict[str, object]]:
+        return [message(f"{1_741_000_000 + day * 86_400}.000100")]
+
+    files = {f"general/2025-03-{day:02}.json": said(day) for day in range(3, 9)}
+    parts = list(written(tmp_path, files).parts(scope(written(tmp_path, {}), "general"), 1_000, 250))
+    assert len(parts) > 2
+    (tmp_path / "general/2025-03-03.json").unlink()
+    read = written(tmp_path, {"general/2025-03-01.json": said(1), "general/2025-03-09.json": said(9)})
+    keys = [value.native_key.partition("/")[2] for part in parts for value in read.items(part, ALWAYS)]
+    assert keys == [said(day)[0]["ts"] for day in (1, 4, 5, 6, 7, 8, 9)]
 
 
 def test_another_folder_is_no_export(tmp_path: Path) -> None:

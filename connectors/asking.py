@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from records.errors import AccessError, ItemError, Retryable, SettingsError
 from records.models import Connection
@@ -99,7 +99,8 @@ def until_answered(
 ) -> T:
     """Ask until it is answered, as long as patience lasts.
 
-    Waits as the service asks, else twice as long each time, with some jitter.
+    Waits as the service asks, else, or where that is no time at all, twice as long each time, with some
+    jitter.
 
     Args:
         once: Asks; raises ``Busy`` to be tried again.
@@ -123,7 +124,7 @@ def until_answered(
 
     def wait_s(state: tenacity.RetryCallState) -> float:
         after_s = _busy(state).after_s
-        if after_s is not None:
+        if after_s:  # one that says "at once" and is busy again would be asked without a pause
             return after_s
         wait = min(longest_wait_s, first_wait_s * 2.0 ** (state.attempt_number - 1))
         return wait * random.uniform(1 - jitter, 1 + jitter)  # noqa: S311
@@ -217,6 +218,21 @@ def _trusted() -> Any:
     import httpx
 
     return httpx.create_ssl_context()
+
+
+def followed(response: httpx.Response) -> str:
+    """Return the address that an answer leads on to.
+
+    Raises:
+        Refused: It is none.
+    """
+    import httpx
+
+    try:
+        return str(httpx.URL(urljoin(str(response.url), response.headers["location"])))
+    except (ValueError, httpx.InvalidURL):
+        response.close()
+        raise Refused(Reason.UNREADABLE, "redirections", response.status_code) from None
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -80,8 +80,10 @@ class ExportHttp:
             response = self._sent(method, url, headers, body, once=once)
             try:
                 raw = response.read()
-                found = json.loads(raw) if raw.strip() else {}
-                if not isinstance(found, dict):
+                # An error with a status of 200, or nothing at all, is no list without exports or holds: what
+                # is there would be asked for a second time.
+                found = json.loads(raw) if raw.strip() or method == "GET" else {}
+                if not isinstance(found, dict) or set(found) == {"error"}:
                     raise ValueError
             except (_transport_error(), ValueError):
                 raise self._unknown() if once else Busy from None

@@ -12,14 +12,13 @@ import hashlib
 import json
 import logging
 import re
-import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from urllib.parse import urlsplit
 
 from connectors.asking import (
     PATIENCE_S,
@@ -27,6 +26,7 @@ from connectors.asking import (
     Denied,
     Refused,
     check_address,
+    followed,
     heard,
     new_client,
     out_of_reach,
@@ -34,6 +34,7 @@ from connectors.asking import (
     seconds,
     until_answered,
 )
+from connectors.downloads import downloaded
 from connectors.governor import Governor
 from records.errors import AccessError, ItemError, SettingsError
 from records.models import Connection
@@ -45,13 +46,11 @@ if TYPE_CHECKING:
 _APIS = {"gmail": ("v1", ""), "drive": ("v3", "drive/v3/"), "chat": ("v1", "")}
 """Version, and the path that the service's discovery document puts before all others."""
 
-_IN_MEMORY = 8 << 20
 _BLOCK = 256 << 10
 _TIMEOUT_S = 120.0
 _REDIRECTS = 5
 _HOLD_OFF_S = 0.5
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,80}")
-_RANGE = re.compile(r"bytes (\d+)-")
 _RATE = frozenset({
     "rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED",
     "quotaExceeded", "dailyLimitExceeded", "concurrentRequestsLimitExceeded",
@@ -172,10 +171,7 @@ class Google:
             given.add(token)
 
     def download(self, url: str, sum_of: str = "", expected: str = "") -> BinaryIO:
-        """Return all bytes of an answer, read to the end before any is given out; see ``get``.
-
-        They are kept in memory up to 8 MB, then in a file without a name. What is cut off is gone on with,
-        where the service gives ranges.
+        """Return all bytes of an answer; see ``get`` and ``connectors.downloads``.
 
         Args:
             url: A request's ``uri``, or an address that the service gave.
@@ -185,21 +181,12 @@ class Google:
         Raises:
             ItemError: ``unreadable`` with ``sum_differs``: the file changed meanwhile, or came damaged.
         """
-        file = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - closed by its reader
-
-        def once() -> None:
-            offset = file.tell()
-            with self._answered(url, {"Range": f"bytes={offset}-"} if offset else None) as response:
-                stated = _RANGE.match(response.headers.get("content-range", ""))
-                if response.status_code != 206 or stated is None or int(stated[1]) != offset:
-                    file.seek(0)
-                    file.truncate()
-                for block in response.iter_bytes(_BLOCK):
-                    file.write(block)
-
+        file = downloaded(
+            lambda more: self._answered(url, more),
+            self._tried,
+            is_checked=bool(sum_of),
+        )
         try:
-            self._tried(once)
-            file.seek(0)
             if sum_of and _sum(file, sum_of) != expected.lower():
                 raise ItemError(Reason.UNREADABLE, "sum_differs")
         except BaseException:
@@ -243,7 +230,7 @@ class Google:
             response = client.send(request, stream=True)
             if not response.has_redirect_location:
                 return response
-            url = urljoin(str(response.url), response.headers["location"])
+            url = followed(response)
             response.close()
         raise Refused(Reason.UNREADABLE, "redirections", response.status_code)
 
@@ -294,8 +281,8 @@ class Google:
             )
         try:
             return _key(stated).with_scopes(list(self._scopes)).with_subject(self._account)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SettingsError(f"{self._where}: the key is not that of a service account (JSON)") from error
+        except (ValueError, KeyError, TypeError, AttributeError):  # what it says may be of the key
+            raise SettingsError(f"{self._where}: the key is not that of a service account (JSON)") from None
 
     def _token(self, *, renew: bool = False) -> str:
         """Return a token for the account.
@@ -316,6 +303,8 @@ class Google:
                 raise self._no_token(error) from None
             except (google.auth.exceptions.TransportError, httpx.HTTPError, OSError) as error:
                 raise out_of_reach(error) from None
+            except (AttributeError, TypeError):  # an answer that is no JSON object
+                raise Busy from None
         return str(credentials.token)
 
     def _no_token(self, error: Exception) -> Denied:
@@ -471,12 +460,17 @@ def _close(opened: list[Any]) -> None:
 
 
 def _object(response: httpx.Response) -> Mapping[str, Any]:
-    raw = response.read()
+    """Return the object of an answer.
+
+    Raises:
+        Busy: There is none, or it is an error that came with a status of 200: taken for a page, it would be
+            the end of a list.
+    """
     try:
-        found = json.loads(raw) if raw.strip() else {}
+        found = json.loads(response.read())
     except ValueError:
         found = None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or isinstance(found.get("error"), dict):
         raise Busy(final=Refused(Reason.UNREADABLE, "half_answer", response.status_code))
     return found
 

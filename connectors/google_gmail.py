@@ -8,7 +8,8 @@ How a mailbox is listed, and why so:
   the message in; a message within a day of an edge is asked for its ``Date``, and either time keeps it.
 - Labels come from one list a label, not from one ``get`` a message, which would halve the speed.
 - A part is what ``before:B`` gives and ``before:A`` does not. Google does not say whether the edges are
-  within, and so it does not matter. The newest part ends at the newest message there was when it was planned.
+  within, and so it does not matter. The newest part ends when it was planned, or at the first message of the
+  list where that is of a later time: that a list is in order of time is seen, and nowhere promised.
 - The history of the mailbox is not asked for: listing anew costs one call for 500 messages, needs no state,
   and is never too old. A message under its id never changes, so a top-up fetches only what is new.
 """
@@ -21,7 +22,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import BinaryIO, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -172,7 +173,7 @@ class Mail:
                 received = self._received(key)
                 due = listed + max(1, max_items // 10)  # many messages of one second: try again a bit later
                 if received is not None and listed == 0:
-                    before, due = received + 2, max_items
+                    before, due = max(received, int(datetime.now(UTC).timestamp())) + 2, max_items
                 elif received is not None and (before is None or received + 1 < before):
                     yield Part(scope, number, _spec(received + 1, before), listed - first)
                     before, number, first, due = received + 1, number + 1, listed, listed + max_items

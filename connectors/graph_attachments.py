@@ -9,7 +9,7 @@ They are items of their own; the key names message and attachment, and the facts
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, ClassVar, NamedTuple
 from urllib.parse import quote
 
@@ -46,7 +46,7 @@ from records.vocabulary import Kind, Reach, Reason, WarningCode
 # contentBytes is left out, and contentId cannot be asked for here: it is not of every attachment
 _EXPAND = "attachments($select=id,name,contentType,size,isInline,lastModifiedDateTime)"
 _OF_EVENTS = "Attachments of events"
-_CURSOR = "a1:"
+_CURSOR = "a2:"
 _REFERENCE = "#microsoft.graph.referenceAttachment"
 
 
@@ -118,7 +118,7 @@ class Attachments:
         """Yield the attachments, in order of folder, message and id.
 
         Raises:
-            CursorExpired: The cursor's folder is gone, or it is of another version.
+            CursorExpired: The cursor is of another version.
             ItemError: A folder broke off.
         """
         after = _read(cursor)
@@ -132,7 +132,7 @@ class Attachments:
             fields="id,receivedDateTime,sentDateTime,hasAttachments", also="hasAttachments eq true",
             expand=_EXPAND, top=50,
         )  # fmt: skip
-        for folder, label in _rest(self._all_folders(), after):
+        for folder, label in _from(self._all_folders(), after):
             here = after if after is not None and after.folder == folder else None
             # the message of the cursor is listed again: more of its attachments may follow
             place = Place(here.received, here.holder) if here is not None else None
@@ -174,7 +174,7 @@ class Attachments:
             found = list(calendars(self._events, self._user))
         except Refused as error:
             raise ItemError(Reason.UNREADABLE, "scope_gone") from error
-        for calendar, name in _rest(iter(found), after):
+        for calendar, name in _from(found, after):
             here = after if after is not None and after.folder == calendar else None
             for event in events(self._events, self._user, calendar, _EXPAND):
                 outside, moment = event_time(event, window)
@@ -265,15 +265,13 @@ def _sorted(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return sorted(body.get("attachments") or (), key=lambda one: str(one["id"]))
 
 
-def _rest(folders: Iterator[tuple[str, str]], after: _Stand | None) -> Iterator[tuple[str, str]]:
-    """Yield the folders from the cursor's on."""
-    reached = after is None
-    for folder, label in folders:
-        reached = reached or (after is not None and folder == after.folder)
-        if reached:
-            yield folder, label
-    if not reached:
-        raise CursorExpired("the folder that a cursor is in is gone")
+def _from(folders: Iterable[tuple[str, str]], after: _Stand | None) -> list[tuple[str, str]]:
+    """Return the folders from the cursor's on, in order of their ids.
+
+    Not in the order they are listed in: one that is renamed, made or deleted between two attempts would move
+    others past the cursor, and their files would be lost, or come twice.
+    """
+    return [one for one in sorted(folders) if after is None or one[0] >= after.folder]
 
 
 def _read(cursor: str | None) -> _Stand | None:

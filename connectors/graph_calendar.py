@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, BinaryIO, ClassVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -49,6 +49,8 @@ _TEXT = {"Prefer": 'IdType="ImmutableId", outlook.body-content-type="text"'}
 _SERIES = {"$expand": "exceptionOccurrences"}
 _CURSOR = "i1:"
 _LISTINGS = 3
+_WEST = timedelta(hours=12)
+"""How long a day of UTC is over before it is over everywhere; of a zone that is not known, UTC is assumed."""
 
 
 def calendars(service: Service, user: str) -> Iterator[tuple[str, str]]:
@@ -70,14 +72,14 @@ def events(service: Service, user: str, calendar: str, expand: str = "") -> list
     thousands of events, not millions; only ids and times are kept.
 
     Raises:
-        ItemError: The calendar is gone, or broke off.
+        ItemError: The calendar is gone, or broke off each time.
     """
     query = {"$select": _FIELDS, "$top": str(PAGE if not expand else 50), "$count": "true"}
     if expand:
         query["$expand"] = expand
     path = f"{user}/calendars/{quote(calendar, safe='')}/events"
     found: dict[str, Mapping[str, Any]] = {}
-    for _ in range(_LISTINGS):
+    for left in reversed(range(_LISTINGS)):
         seen: set[str] = set()
         totals: set[int] = set()
         try:
@@ -88,7 +90,7 @@ def events(service: Service, user: str, calendar: str, expand: str = "") -> list
         except Refused as error:
             if error.status == 404:
                 raise ItemError(Reason.UNREADABLE, "scope_gone") from error
-            if error.status != 410:  # a link that is too old: the list is begun again
+            if error.status != 410 or not left:  # a link that is too old: the list is begun again
                 raise
             continue
         if not totals or totals == {len(seen)}:
@@ -111,13 +113,23 @@ def event_time(event: Mapping[str, Any], window: Window) -> tuple[bool, Moment]:
 
 
 def _last(event: Mapping[str, Any], end: Moment) -> Moment | None:
-    """Return when an event, or the last of a series, ends; None where it never does or is not known."""
+    """Return when an event, or the last of a series, ends at the latest; None where that is not known."""
     if event.get("type") != "seriesMaster":
         return end if end.at is not None else None
     span = (event.get("recurrence") or {}).get("range") or {}
     if span.get("type") != "endDate":  # "numbered" has no date; "noEnd" no end
         return None
-    return instant(f"{span.get('endDate', '')}T23:59:59Z")
+    start, zone, stated = _moment(event.get("start")), _zone(event), str(span.get("endDate", ""))
+    if start.at is None or end.at is None:
+        return None
+    # The last one begins on that day, at the hour of the first in the zone of the series, and lasts as long.
+    hour = start.at.astimezone(zone).time() if zone.key != "UTC" else time(23, 59, 59)
+    try:
+        last = datetime.combine(date.fromisoformat(stated), hour, zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    late = timedelta() if zone.key != "UTC" else _WEST
+    return Moment(last + late + max(end.at - start.at, timedelta()), stated, Basis.STATED)
 
 
 def _moment(stated: Any) -> Moment:

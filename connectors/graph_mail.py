@@ -51,6 +51,7 @@ PAGE = 1_000
 _FIRST_YEAR = "1900-01-01T00:00:00Z"
 _FIELDS = "id,receivedDateTime,sentDateTime,changeKey,categories,isDraft,isRead"
 _CURSOR = "t1:"
+_LISTINGS = 3
 
 
 class Place(NamedTuple):
@@ -146,6 +147,8 @@ def listed(service: Service, path: str, listing: Listing, after: Place | None = 
         if not found:
             return
         last = max(place.received for place in found)
+        if last < since:  # the filter was not heeded: the same page would come for ever
+            raise Refused(Reason.CORRUPT, "page_order", 200)
         whole = last == since  # all of this second was read; else its end may be on the page that follows
         for place in sorted(found):
             wanted = listing.first <= place.received and not (
@@ -160,24 +163,30 @@ def listed(service: Service, path: str, listing: Listing, after: Place | None = 
 
 
 def _from(service: Service, path: str, listing: Listing, since: str) -> dict[Place, Mapping[str, Any]]:
-    """Return one page from a time on; while it holds that second alone, the pages that follow too."""
+    """Return one page from a time on; while it holds that second alone, the pages that follow too.
+
+    Those go by the ``$skip`` of their links, so they are read again until nothing new comes, three times at
+    most. A link that is too old (410) is begun again likewise.
+    """
     found: dict[Place, Mapping[str, Any]] = {}
-    for again in (True, False):
+    for left in reversed(range(_LISTINGS)):
+        known, pages = len(found), 0
         try:
             for page in service.pages(path, listing.query(since), IMMUTABLE):
+                pages += 1
                 for value in page.values:
                     place = Place(_whole_second(value.get("receivedDateTime")), str(value["id"]))
                     found[place] = value
                 if any(place.received > since for place in found):
                     break
-            break
         except Refused as error:
             if error.status == 404:
                 raise ItemError(Reason.UNREADABLE, "scope_gone") from error
-            if (
-                error.status != 410 or not again
-            ):  # a link of this list that is too old: ask from the same time
+            if error.status != 410 or not left:
                 raise
+            continue
+        if pages < 2 or len(found) == known:
+            break
     return found
 
 
@@ -280,7 +289,8 @@ class Folders(ABC):
         Raises:
             ItemError: The folder is gone.
         """
-        return Expected(self._total(scope), "totalItemCount of the folder")
+        total = self._total(scope)
+        return Expected(None, "unknown") if total is None else Expected(total, "totalItemCount of the folder")
 
     def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
         """Cut a large folder into ranges of time; Graph tells no sizes.
@@ -290,7 +300,7 @@ class Folders(ABC):
         """
         del max_bytes
         total = self._total(scope)
-        if total <= max_items:
+        if total is not None and total <= max_items:
             yield Part(scope, 0, "", total)
             return
         listing = Listing(fields="id,receivedDateTime")
@@ -350,7 +360,7 @@ class Folders(ABC):
         Raises:
             ItemError: The message is gone, corrupt or cannot be made into MIME.
         """
-        return self._service.download(item.handle.path, IMMUTABLE)
+        return self._service.download(item.handle.path, IMMUTABLE, _is_message)
 
     def _folder(self, key: str) -> str:
         return f"{self._user}/mailFolders/{quote(key, safe='')}"
@@ -358,7 +368,7 @@ class Folders(ABC):
     def _messages(self, scope: Scope) -> str:
         return f"{self._folder(scope.key.partition('/')[2])}/messages"
 
-    def _total(self, scope: Scope) -> int:
+    def _total(self, scope: Scope) -> int | None:
         try:
             body = self._service.get(
                 self._folder(scope.key.partition("/")[2]), {"$select": "id,totalItemCount"}
@@ -367,7 +377,8 @@ class Folders(ABC):
             if error.status == 404:
                 raise ItemError(Reason.UNREADABLE, "scope_gone") from error
             raise
-        return int(body["totalItemCount"])
+        total = body.get("totalItemCount")
+        return total if isinstance(total, int) else None
 
     def _sees(self, folder: str) -> None:
         """Prove that a folder can be seen."""
@@ -446,6 +457,11 @@ class Recoverable(Folders):
             ("archive_recoverable", "Recoverable items of the online archive mailbox"),
         ):
             yield Unreached(f"{self.place}/{key}", label, "folder", Reach.NOT_BY_THIS_ROUTE, key)
+
+
+def _is_message(head: bytes) -> bool:
+    """Tell a message from nothing at all, and from an error, which is a JSON object."""
+    return bool(head) and not head.startswith(b"{")
 
 
 def _range(first: str, before: str) -> str:

@@ -23,6 +23,7 @@ from connectors.asking import (
     Busy,
     Refused,
     check_address,
+    new_client,
     seconds,
     until_answered,
 )
@@ -419,7 +420,8 @@ def _fetched_token(address: str, connection: Connection, where: str) -> str:
     if scope := connection.extra.get("scope", ""):
         fields["scope"] = scope
     try:
-        answer = httpx.post(address, data={k: v for k, v in fields.items() if v}, timeout=TIMEOUT_S)
+        with new_client() as client:
+            answer = client.post(address, data={k: v for k, v in fields.items() if v})
     except httpx.TransportError as error:
         raise Busy from error
     if answer.status_code == 429 or answer.status_code >= 500:

@@ -12,14 +12,13 @@ import copy
 import json
 import logging
 import re
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
-from urllib.parse import quote, urljoin, urlsplit
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from urllib.parse import quote, urlsplit
 
 from connectors.asking import (
     PATIENCE_S,
@@ -27,12 +26,14 @@ from connectors.asking import (
     Denied,
     Refused,
     check_address,
+    followed,
     heard,
     new_client,
     retry_after_s,
     seconds,
     until_answered,
 )
+from connectors.downloads import OF_BYTES, downloaded
 from connectors.governor import Governor
 from records.errors import AccessError, SettingsError
 from records.models import Connection
@@ -46,10 +47,7 @@ LOGIN = "https://login.microsoftonline.com"
 """Where the worldwide service is; a connection may name another cloud
 (https://learn.microsoft.com/graph/deployments)."""
 
-_IN_MEMORY = 8 << 20
-_BLOCK = 256 << 10
 _REDIRECTS = 5
-_FROM = re.compile(r"bytes (\d+)-")
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,80}")
 
 _OF_MAILBOXES = (
@@ -111,6 +109,16 @@ _NO_MAILBOX = frozenset({
 _FULL = frozenset({"ErrorQuotaExceeded"})
 _AWAY = frozenset({429, 503, 509})
 _FAULTY = frozenset({408, 500, 502, 504})
+
+
+def _is_no_error(body: Mapping[str, Any]) -> bool:
+    """Tell an answer from an error that came as one: a proxy in between can give it a status of 200."""
+    return set(body) != {"error"}
+
+
+def _is_page(body: Mapping[str, Any]) -> bool:
+    """Tell whether an answer is a page of a list: without one, the list would end early and nobody know."""
+    return isinstance(body.get("value"), list)
 
 
 class Service:
@@ -189,7 +197,9 @@ class Service:
             Refused: This one request is.
             Retryable: The service is busy or away for longer than ``patience_s``.
         """
-        return self.ask("GET", path, params, headers).body
+        return self.ask(
+            "GET", path, params, headers, is_whole=lambda body: bool(body) and _is_no_error(body)
+        ).body
 
     def ask(
         self,
@@ -198,6 +208,7 @@ class Service:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        is_whole: Callable[[Mapping[str, Any]], bool] = _is_no_error,
     ) -> Answer:
         """Send a request and return its answer; see ``get``.
 
@@ -207,12 +218,16 @@ class Service:
             params: As in ``get``.
             headers: As in ``get``.
             body: Sent as JSON.
+            is_whole: Tells whether a JSON object is what was asked for; what is not is asked for again.
         """
         address = self._address(path, params)
 
         def once() -> Answer:
             with self._answered(method, address, headers, body) as response:
-                return Answer(response.status_code, dict(response.headers), _object(response))
+                answer = Answer(response.status_code, dict(response.headers), _object(response))
+            if not is_whole(answer.body):
+                raise Busy(final=Refused(Reason.UNREADABLE, "half_answer", answer.status))
+            return answer
 
         return self._tried(once)
 
@@ -224,53 +239,36 @@ class Service:
         https://learn.microsoft.com/graph/paging: the link is taken whole, with all it encodes.
         """
         link, query = path, params
+        given: set[int] = set()  # hashes: a link is long, and a list has thousands
         while link:
-            body = self.get(link, query, headers)
-            values = body.get("value", ())
+            given.add(hash(link))
+            body = self.ask("GET", link, query, headers, is_whole=_is_page).body
             following = str(body.get("@odata.nextLink") or "")
             total = body.get("@odata.count")
-            if following and following == link:
+            if following and hash(following) in given:
                 raise Refused(Reason.CORRUPT, "page_loop", 200)
-            yield Page(tuple(values), following, total if isinstance(total, int) else None)
+            yield Page(tuple(body["value"]), following, total if isinstance(total, int) else None)
             link, query = following, None
 
-    def download(self, path: str, headers: Mapping[str, str] | None = None) -> BinaryIO:
-        """Return all bytes of an answer, read to the end before any is given out; see ``get``.
+    def download(
+        self,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        is_whole: Callable[[bytes], bool] = lambda _: True,
+    ) -> BinaryIO:
+        """Return all bytes of an answer; see ``get`` and ``connectors.downloads``.
 
-        They are kept in memory up to 8 MB, then in a file without a name. What is cut off is gone on with
-        where the answer says by a strong ``ETag`` what it is of (RFC 9110 section 13.1.5), else begun again,
-        so that nobody ever reads half of a record, or the halves of two.
+        Args:
+            path: As in ``get``.
+            headers: As in ``get``.
+            is_whole: Tells by its first bytes whether it is what was asked for.
         """
         address = self._address(path, None)
-        file = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - closed by its reader
-        tag = ""
-
-        def once() -> None:
-            nonlocal tag
-            offset, more = file.tell(), dict(headers or {})
-            if offset and tag:
-                more |= {"Range": f"bytes={offset}-", "If-Range": tag}
-            try:
-                with self._answered("GET", address, more) as response:
-                    stated = _FROM.match(response.headers.get("content-range", ""))
-                    if response.status_code != 206 or stated is None or int(stated[1]) != offset:
-                        file.seek(0)
-                        file.truncate()
-                    tag = _strong_tag(response)
-                    for block in response.iter_bytes(_BLOCK):
-                        file.write(block)
-            except Busy as busy:
-                if isinstance(busy.final, Refused) and busy.final.status == 416:
-                    tag = ""
-                raise
-
-        try:
-            self._tried(once)
-        except BaseException:
-            file.close()
-            raise
-        file.seek(0)
-        return file
+        return downloaded(
+            lambda more: self._answered("GET", address, {**(headers or {}), **more}),
+            self._tried,
+            is_whole=is_whole,
+        )
 
     def _address(self, path: str, params: Mapping[str, str] | None) -> str:
         address = path if "://" in path else f"{self.base}{path}"
@@ -310,7 +308,7 @@ class Service:
                 response = self._sent(method, address, self._tokens.get(renew=True), headers, body)
             try:
                 asked, response = response, self._followed(response, headers or {})
-                if response.status_code >= 400:
+                if response.status_code >= 300:
                     response.read()
                     if response is not asked and response.status_code in {401, 403}:
                         # the address was allowed for a short time only: the next try is given another
@@ -346,11 +344,11 @@ class Service:
         for _ in range(_REDIRECTS):
             if not response.has_redirect_location:
                 return response
-            address = urljoin(str(response.url), response.headers["location"])
+            address = followed(response)
             response.close()
             check_address(address, self._where)
             client = self._opened.client()
-            part = {name: headers[name] for name in ("Range", "If-Range") if name in headers}
+            part = {name: headers[name] for name in OF_BYTES if name in headers}
             response = client.send(client.build_request("GET", address, headers=part), stream=True)
         response.close()
         raise Refused(Reason.UNREADABLE, "redirections", response.status_code)
@@ -508,9 +506,9 @@ class Tokens:
                 instance_discovery=False,
                 http_client=http,
             )
-        except ValueError as error:  # its message holds the tenant, and may hold the key
+        except ValueError:  # its message holds the tenant, and may hold the key
             http.close()
-            raise SettingsError(f"{self._where}: `tenant` or the certificate is not well formed") from error
+            raise SettingsError(f"{self._where}: `tenant` or the certificate is not well formed") from None
         except BaseException:
             http.close()
             raise
@@ -609,15 +607,6 @@ def _object(response: httpx.Response) -> Mapping[str, Any]:
     except ValueError:
         raise Busy(final=Refused(Reason.UNREADABLE, "half_answer", response.status_code)) from None
     return found if isinstance(found, dict) else {"value": found}
-
-
-def _strong_tag(response: httpx.Response) -> str:
-    """Return what says that bytes are of the same file; empty where nothing does.
-
-    A part of packed bytes cannot be unpacked by itself.
-    """
-    tag = str(response.headers.get("etag", ""))
-    return tag if tag.startswith('"') and "content-encoding" not in response.headers else ""
 
 
 def _code(response: httpx.Response) -> str:

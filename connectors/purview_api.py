@@ -130,7 +130,9 @@ class PurviewExports:
                 return None
             raise self._refusal(refused) from None
         state = _STATES.get(str(body.get("status")), State.RUNNING)
-        stated = [one for one in body.get("exportFileMetadata") or () if one.get("downloadUrl")]
+        stated = list(body.get("exportFileMetadata") or ())
+        if state is not State.FAILED and not all(one.get("downloadUrl") for one in stated):
+            return RemoteExport(export_id, State.RUNNING)  # a package without them would pass for whole
         names = file_names([str(one.get("fileName") or "") for one in stated])
         files = tuple(
             RemoteFile(name, int(one["size"]) if one.get("size") else None, None, str(one["downloadUrl"]))

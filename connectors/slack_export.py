@@ -23,7 +23,7 @@ from connectors.json_lists import listed_objects
 from connectors.json_values import one_line
 from connectors.mailhead import placed
 from records import canonical
-from records.errors import ItemError, SettingsError
+from records.errors import ItemError
 from records.models import (
     NO_MOMENT,
     ExcludedItem,

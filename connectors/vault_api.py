@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from connectors.asking import PATIENCE_S, new_client, out_of_reach, seconds
+from connectors.asking import PATIENCE_S, Busy, new_client, out_of_reach, seconds
 from connectors.export_api import RemoteExport, RemoteFile, State, file_names, holders
 from connectors.export_http import ExportHttp, Refusal
 from connectors.google_auth import sends_with
@@ -165,6 +165,7 @@ class VaultExports:
 
         Raises:
             AccessError: Google gives none; the message says what to do.
+            Busy: Google's token service is away.
             SettingsError: The connection lacks the key or the subject.
         """
         import google.auth.exceptions
@@ -177,9 +178,13 @@ class VaultExports:
             try:
                 self._credentials.refresh(sends_with(client))
             except google.auth.exceptions.RefreshError as error:
+                if error.retryable:
+                    raise Busy from None
                 raise self._no_token(error) from None
             except (google.auth.exceptions.TransportError, httpx.HTTPError) as error:
                 raise out_of_reach(error) from None
+            except (AttributeError, TypeError):  # an answer that is no JSON object
+                raise Busy from None
             finally:
                 client.close()
         return str(self._credentials.token)
@@ -225,8 +230,8 @@ class VaultExports:
             return service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
                 info, scopes=list(self.scopes), subject=subject
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SettingsError(f"{self._where}: the key is not that of a service account (JSON)") from error
+        except (ValueError, KeyError, TypeError, AttributeError):  # what it says may be of the key
+            raise SettingsError(f"{self._where}: the key is not that of a service account (JSON)") from None
 
     def _matter(self) -> str:
         if not (stated := self._context.options.get("matter", "")):

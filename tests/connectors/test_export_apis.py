@@ -12,7 +12,7 @@ from importlib import resources
 
 import pytest
 
-from connectors.export_api import Interrupted, RemoteFile, State, file_names
+from connectors.export_api import Interrupted, RemoteExport, RemoteFile, State, file_names
 from connectors.purview_api import PurviewExports
 from connectors.vault_api import EDISCOVERY, STORAGE, VaultExports
 from records.errors import AccessError, Retryable, SettingsError
@@ -254,6 +254,25 @@ def test_a_service_that_stays_busy_is_said(vault, key):
     assert caught.value.retry_after_s == 7.0
 
 
+@pytest.mark.parametrize("body", [b"", b'{"error": {"code": 500, "message": "zanzibar"}}'])
+def test_an_answer_without_a_list_is_no_list_without_exports(vault, purview, body):
+    """Else what is there would be asked for a second time."""
+    for _, served, client in (vault, purview):
+        client.create(NAME, ALWAYS)
+        served.faults.append(Fault(r"^GET .*(exports|operations)\b", status=200, body=body))
+        assert client.find(NAME) is not None
+
+
+def test_a_token_service_that_is_away_is_waited_for(vault):
+    _, served, client = vault
+    served.faults += [
+        Fault(r"^POST /token", cut_after=5),
+        Fault(r"^POST /token", status=200, body=b"no JSON"),
+    ]
+    assert client.find(NAME) is None
+    assert sum("/token" in line for line in served.requests) == 3
+
+
 @pytest.mark.parametrize("fault", [{"status": 500}, {"cut_after": 5}])
 def test_an_export_is_not_asked_for_again_when_nobody_knows_whether_it_was(vault, fault):
     _service, served, client = vault
@@ -362,6 +381,15 @@ def test_purview_export_that_failed_or_partly(purview, ends, state):
     service.ends = ends
     found = client.get(client.create(NAME, ALWAYS).id)
     assert (found.state, found.detail) == (state, "ExportPartlyFailed")
+
+
+def test_purview_files_without_a_link_are_waited_for(purview):
+    service, _, client = purview
+    known = client.create(NAME, ALWAYS).id
+    service.unlinked = 1
+    assert client.get(known) == RemoteExport(known, State.RUNNING)
+    service.unlinked = 0
+    assert len(client.get(known).files) == 2
 
 
 def test_purview_export_that_is_known_no_more(purview):

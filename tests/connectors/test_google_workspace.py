@@ -304,13 +304,25 @@ def test_parts_of_a_mailbox_cover_it_whatever_the_edges_are(
     assert sum(part.items or 0 for part in parts) == 20
 
 
+def test_a_list_that_is_in_no_order_of_time_loses_nothing(
+    tmp_path: Path, fake: Workspace, served: Served
+) -> None:
+    fake.in_order = False
+    box = fake.accounts[ACCOUNT].mail
+    for number, key in enumerate(sorted(box.messages)):  # the first of the list is the oldest
+        box.change(box.messages[key], received=datetime(2025, 3, 4 + number, tzinfo=UTC))
+    made = run(tmp_path / "home", fake, served, "mail", max_items=3)
+    assert made.scopes == {"mail": (7, 7, None, None)}
+
+
 def test_mail_that_comes_while_it_is_read_is_left_for_the_next_run(
     tmp_path: Path, fake: Workspace, served: Served
 ) -> None:
     made = source(fake, served, "mail")
     before = set(fake.accounts[ACCOUNT].mail.messages)
     parts = list(made.parts(MAIL, 3, 1 << 30))
-    fake.accounts[ACCOUNT].mail.add("all", mail(99, "Thu, 6 Mar 2025 10:00:00 -0800"), labels=("INBOX",))
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    fake.accounts[ACCOUNT].mail.add("all", mail(99), labels=("INBOX",), received=later)
     assert {value.native_key for part in parts for value in made.items(part, ALWAYS)} == before
     assert len(everything(made, MAIL)[0]) == len(before) + 1
 

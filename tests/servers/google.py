@@ -168,6 +168,7 @@ class Workspace:
         page: Most entries on a page, whatever is asked for.
         edges: Whether ``after:`` and ``before:`` take the second itself.
         units_per_s: Gmail's limit for one user; None for no limit.
+        in_order: Gmail lists the newest first; else in order of ids.
         incomplete: Drive says that a search was not complete.
         export_limit: Bytes that an export may have.
         given: Units that were given, by account and second.
@@ -183,6 +184,7 @@ class Workspace:
     page: int = 1_000
     edges: tuple[bool, bool] = (True, False)
     units_per_s: int | None = None
+    in_order: bool = True
     incomplete: bool = False
     export_limit: int = 10 << 20
     given: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -350,17 +352,21 @@ class Workspace:
             and (asked.get("includeSpamTrash") == "true" or not {"SPAM", "TRASH"} & set(one.labels))
             and self._within(one, asked.get("q", ""))
         ]
-        found.sort(key=lambda one: (-one.received.timestamp(), one.id))
+        found.sort(key=self._place)
         token, size = asked.get("pageToken", ""), min(int(asked.get("maxResults", 100)), 500, self.page)
         if token:
             # the page begins after a message, so that others may come and go meanwhile
-            found = [one for one in found if _place(one) > _numbers(token)]
+            found = [one for one in found if self._place(one) > _numbers(token)]
         page: dict[str, Any] = {"resultSizeEstimate": 201}  # Gmail's is no count either
         if found:
             page["messages"] = [{"id": one.id, "threadId": one.thread or one.id} for one in found[:size]]
         if len(found) > size:
-            page["nextPageToken"] = "{}|{}".format(*_place(found[size - 1]))
+            page["nextPageToken"] = "{}|{}".format(*self._place(found[size - 1]))
         return page
+
+    def _place(self, one: Stored) -> tuple[float, str]:
+        """Return where a message stands in a list."""
+        return (-one.received.timestamp() if self.in_order else 0.0), one.id
 
     def _within(self, one: Stored, query: str) -> bool:
         received = int(one.received.timestamp())
@@ -556,10 +562,6 @@ def _terms(fields: str) -> list[str]:
         else:
             term += sign
     return [*terms, term]
-
-
-def _place(one: Stored) -> tuple[float, str]:
-    return -one.received.timestamp(), one.id
 
 
 def _numbers(token: str) -> tuple[float, str]:

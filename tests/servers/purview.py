@@ -48,6 +48,7 @@ class PurviewService:
         billed: Pay-as-you-go billing is on.
         link_host: Host of the download links; empty for this server.
         ignores_ranges: The download service gives the whole file whatever is asked for.
+        unlinked: So many of the first files have no link yet.
     """
 
     package: dict[str, bytes] = field(default_factory=dict)
@@ -62,6 +63,7 @@ class PurviewService:
     billed: bool = True
     link_host: str = ""
     ignores_ranges: bool = False
+    unlinked: int = 0
     ranges: list[str] = field(default_factory=list)
 
     def serve(self) -> Served:
@@ -154,6 +156,8 @@ class PurviewService:
                 {"fileName": name, "size": len(data), "downloadUrl": f"{host}/ediscovery/api/proxy/{number}"}
                 for number, (name, data) in enumerate(self.package.items())
             ]
+            for one in operation["exportFileMetadata"][: self.unlinked]:
+                del one["downloadUrl"]
         return operation
 
     async def _file(self, request: Request) -> Response:

@@ -337,15 +337,21 @@ def _close(opened: list[httpx.Client]) -> None:
 
 
 def _read_cursor(cursor: str | None) -> tuple[str, str]:
-    """Return the address of a page, and the key of the item after which to go on; empty for the start."""
-    if not cursor or not cursor.startswith(_CURSOR):
+    """Return the address of a page, and the key of the item after which to go on; empty for the start.
+
+    Raises:
+        CursorExpired: The cursor is of another version.
+    """
+    if cursor is None:
         return "", ""
     try:
         address, key = json.loads(cursor.removeprefix(_CURSOR))
     except (ValueError, TypeError):
-        return "", ""
+        address = key = None
     good = isinstance(address, str) and isinstance(key, str) and address.startswith(_VERSION)
-    return (address, key) if good else ("", "")
+    if not (good and cursor.startswith(_CURSOR)):
+        raise CursorExpired("the cursor is of another version")
+    return address, key
 
 
 def _text(message: Message, name: str) -> str:

@@ -11,7 +11,7 @@ from typing import BinaryIO, ClassVar
 
 from connectors.bytesource import open_handle
 from records.errors import AccessError, ItemError, SettingsError
-from records.models import FoundItem, SourceContext, Unreached
+from records.models import ExportPath, FoundItem, SourceContext, Unreached
 from records.vocabulary import Reason
 
 
@@ -58,6 +58,17 @@ class FileConnector:
     def unreached(self) -> Iterator[Unreached]:
         """Return nothing: every file is in a scope."""
         return iter(())
+
+    def paths(self) -> Iterator[ExportPath] | None:
+        """Return every path of an export with its fate; None where every file is an item by itself.
+
+        Each zip that is opened is a path, and so is each of its members.
+        """
+        return None
+
+    def roots(self) -> list[str]:
+        """Return the files and folders that the export lies in."""
+        return [self._path]
 
     def check(self) -> None:
         """Prove access without reading content.

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import ClassVar
 
 from connectors.base import FileConnector, not_one, still_there
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import INSIDE, OpenZips, PackageFile, list_package, plain_item
+from connectors.export_files import INSIDE, Archive, OpenZips, PackageFile, list_package, plain_item
+from connectors.export_paths import containers, fates
 from connectors.folders import is_apple_double
+from records import canonical
 from records.errors import ItemError
 from records.models import (
     EMPTY,
     Expected,
+    ExportPath,
+    FoundItem,
     Part,
     Scope,
     SourceContext,
@@ -51,6 +56,7 @@ class RecordFiles(FileConnector):
         self._listed: dict[str, PackageFile] | None = None
         self._chats: dict[str, PackageFile] = {}
         self._broken: dict[str, ItemError] = {}
+        self._archives: list[Archive] = []
 
     def check(self) -> None:
         """Prove access, and that something is there.
@@ -78,6 +84,23 @@ class RecordFiles(FileConnector):
     @abstractmethod
     def _read_chat(self, file: PackageFile, window: Window, opened: OpenZips) -> Iterator[Yielded]:
         """Yield what a file with a chat holds, in its order; cursors are set by the caller."""
+
+    def _belonging(self, beside: Mapping[str, PackageFile]) -> Iterable[str]:
+        """Return the keys of the files beside the chats that belong to them: those that messages name.
+
+        A chat that cannot be read names none.
+        """
+        window = Window(None, None, self._context.time_zone)
+        for chat in self._chats.values() if beside else ():
+            with suppress(ItemError), OpenZips() as opened:
+                for value in self._read_chat(chat, window, opened):
+                    stated = value.metadata.get("attachments") if isinstance(value, FoundItem) else None
+                    yield from (one["native_key"] for one in canonical.loads(stated or "[]"))
+
+    def _ignored(self, file: PackageFile) -> str:
+        """Return why a file is ignored (``connectors.export_paths.IGNORED``); empty for one that is not."""
+        del file
+        return ""
 
     def _about(self, file: PackageFile) -> dict[str, str]:
         """Return facts of a file that is no chat."""
@@ -129,6 +152,14 @@ class RecordFiles(FileConnector):
                 if number > done:
                     yield replace(value, cursor=number_cursor(number))
 
+    def paths(self) -> Iterator[ExportPath]:
+        """Return every file: chats and what belongs to them are read."""
+        files = self._files()
+        beside = {key: file for key, file in files.items() if key not in self._chats}
+        yield from containers(self._archives, self._path, self._broken)
+        read = {*self._chats, *self._belonging(beside)}
+        yield from fates(files.values(), self._path, read, self._ignored)
+
     def _chat(self, key: str) -> PackageFile | None:
         """Return the chat of a scope; None for the scope of the other files."""
         self._files()
@@ -154,7 +185,8 @@ class RecordFiles(FileConnector):
         if self._listed is None:
             package = list_package(self._path, lambda name: self.deep_zips and name.lower().endswith(".zip"))
             found = dict(package.loose)
-            for archive in package.archives.values():
+            self._archives = list(package.archives.values())
+            for archive in self._archives:
                 try:
                     found |= {file.key: file for file in archive.files()}
                 except ItemError as error:

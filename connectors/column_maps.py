@@ -28,7 +28,7 @@ FIELDS: Mapping[str, str] = {
     "body_translated": "the same in another language: both are records, and both are searched",
     "thread": "the conversation",
     "message_id": "the app's own id",
-    "attachments": "names or addresses of files",
+    "attachments": "names or addresses of files, several parted by `;`",
     "deleted": "when, or that, it was deleted",
 }
 """What a column can be, and what that means."""

@@ -25,6 +25,8 @@ from connectors import google_voice, zips
 from connectors.base import FileConnector, check_access, still_there
 from connectors.bytesource import HELD, ByteSource, Handle, PlainSource, StreamSource, errno_code, whole
 from connectors.cursors import number_cursor, read_number
+from connectors.export_files import Archive, PackageFile
+from connectors.export_paths import containers, fates
 from connectors.folders import is_system_name, open_head, storable
 from connectors.json_objects import Cut, objects_of
 from connectors.loose_files import walk
@@ -39,6 +41,7 @@ from records.models import (
     EMPTY,
     ExcludedItem,
     Expected,
+    ExportPath,
     FailedItem,
     FoundItem,
     Part,
@@ -185,6 +188,22 @@ class GoogleTakeout(FileConnector):
         else:
             yield from self._product(export, scope.key, window, done)
 
+    def paths(self) -> Iterator[ExportPath]:
+        """Return every file: what lies in a product's folder is read, as records or as a file."""
+        export = self._export()
+        archives = [Archive(storable(os.path.basename(path)), path) for path in export.archives]
+        yield from containers(archives, self._path, export.broken)
+        yield from fates(
+            (PackageFile(file.key, file.path, file.member, file.problem) for file in export.files),
+            self._path,
+            {file.key for file in export.files if file.is_known},
+            lambda file: "archive_browser" if export.keys[file.key].is_browser else "",
+        )
+
+    def roots(self) -> list[str]:
+        """Return the folder, or the zips of the export."""
+        return [self._path] if os.path.isdir(self._path) else list(self._export().archives)
+
     def _product(self, export: _Export, product: str, window: Window, done: int) -> Iterator[Yielded]:
         number = 0
         seen = SeenHashes()
@@ -314,6 +333,15 @@ class _File:
         at = parts.index(TOP) if TOP in parts[:-1] else -1
         return "/".join(parts[: at + 2]) if len(parts) > at + 2 else "/".join(parts[: at + 1]) or "."
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it holds records, or lies in the folder of a product: Takeout puts nothing else there."""
+        return self.is_mbox or self.is_chat or self.is_voice or TOP in self.key.split("/")[:-2]
+
+    @property
+    def is_browser(self) -> bool:
+        return self.name == "archive_browser.html" and self.folder.rpartition("/")[2] in {"", TOP}
+
     def stream(self) -> BinaryIO:
         if self.member is None:
             return whole(self.path)
@@ -333,6 +361,7 @@ class _Export:
         broken: File names of zips that do not open, and why.
         keys: The same files by key.
         stems: Keys by key without the extension, which Google Voice leaves out.
+        archives: The zips, on disk.
     """
 
     files: tuple[_File, ...]
@@ -340,6 +369,7 @@ class _Export:
     broken: Mapping[str, ItemError]
     keys: Mapping[str, _File]
     stems: Mapping[str, str]
+    archives: tuple[str, ...]
 
     def file(self, key: str) -> _File:
         found = self.keys.get(key)
@@ -401,7 +431,7 @@ def _read_export(path: str) -> _Export:
     files = _unique(sorted(files, key=lambda file: file.key))
     keys = {file.key: file for file in files}
     bare = {key.rpartition(".")[0]: key for key in reversed(keys) if "." in key.rpartition("/")[2]}
-    return _Export(tuple(files), _missing(archives), broken, keys, bare)
+    return _Export(tuple(files), _missing(archives), broken, keys, bare, tuple(archives))
 
 
 def _with_siblings(path: str) -> list[str]:
@@ -555,7 +585,7 @@ def _file_value(file: _File, group: _Group, window: Window) -> Yielded:
     name = file.name
     if file.problem is not None:
         return FailedItem(file.key, Kind.FILE, "", file.problem.reason, file.problem.detail, name)
-    if name == "archive_browser.html" and file.folder.rpartition("/")[2] in {"", TOP}:
+    if file.is_browser:
         return ExcludedItem(file.key, Kind.FILE, "", Reason.EXPORT_SCAFFOLDING, "archive_browser", name)
     if is_system_name(name) or "__MACOSX" in file.key.split("/"):
         return ExcludedItem(file.key, Kind.FILE, "", Reason.EXPORT_SCAFFOLDING, "system_file", name)

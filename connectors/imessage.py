@@ -23,7 +23,7 @@ from connectors.bytesource import HELD, Handle
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import OpenZips, PackageFile, plain_item
 from connectors.imessage_database import LAST, MOST_LISTED, Database, Row, opened
-from connectors.imessage_files import FILES, Handed, Place, apps_in, list_handed
+from connectors.imessage_files import FILES, Handed, Place, apps_in, list_handed, paths_of
 from connectors.mailhead import placed
 from connectors.mbox import SeenHashes, prefix_of
 from records import canonical
@@ -33,6 +33,7 @@ from records.models import (
     NO_MOMENT,
     ExcludedItem,
     Expected,
+    ExportPath,
     FailedItem,
     FoundItem,
     Moment,
@@ -188,6 +189,10 @@ class Imessage(FileConnector):
             archives = stack.enter_context(OpenZips())
             reading = _Reading(self._context.custodian_id, place, database, window, archives)
             yield from reading.values(*_bounds(part), cursor)
+
+    def paths(self) -> Iterator[ExportPath]:
+        """Return every file, those of a backup that are not of Messages too."""
+        return paths_of(self._handed(), self._path)
 
     def _handed(self) -> Handed:
         still_there(self._path)

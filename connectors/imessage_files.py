@@ -22,10 +22,13 @@ import apsw
 
 from connectors import zips
 from connectors.bytesource import errno_code
-from connectors.export_files import INSIDE, PackageFile
+from connectors.export_files import INSIDE, Archive, PackageFile
+from connectors.export_paths import containers, fates
 from connectors.folders import open_head, storable
 from connectors.imessage_database import MAGIC, Beside, is_messages, opened, plain
+from connectors.loose_files import walk
 from records.errors import ItemError
+from records.models import ExportPath
 from records.vocabulary import Reason
 
 FILES = "."
@@ -149,6 +152,34 @@ class Handed:
         """Return the keys of files that describe a backup."""
         found = (backup.find(name) for backup in self.backups for name in SCAFFOLDING)
         return {file.key for file in found if file is not None}
+
+
+def paths_of(handed: Handed, root: str) -> Iterator[ExportPath]:
+    """Yield every file with its fate: databases, what belongs to them, and attachments are read."""
+    files: list[PackageFile] = []
+    archives: list[Archive] = []
+    for rel, entry in walk(root, "", ""):
+        key = storable(rel)
+        path = entry.path if entry is not None else os.path.join(root, rel)
+        if key in handed.files or "/" in key or not key.lower().endswith(".zip"):
+            files.append(PackageFile(key, path))
+        else:
+            archives.append(Archive(key, path))
+    for archive in archives:
+        if archive.key not in handed.broken:
+            files += archive.files()
+    of_messages = {file.key for backup in handed.backups for file in _of_messages(backup)}
+    read = {key + suffix for key in handed.places for suffix in ("", *_BESIDE, "-shm")} | of_messages
+    read |= {key for place in handed.places.values() for key in _carried(place)}
+    described = handed.scaffolding()
+
+    def ignored(file: PackageFile) -> str:
+        if file.key in described:
+            return "backup_list"
+        return "" if file.key in read or file.key in handed.files else "not_of_messages"
+
+    yield from containers(archives, root, handed.broken)
+    yield from fates(files, root, read, ignored)
 
 
 def is_backup(names: set[str]) -> bool:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -19,9 +21,10 @@ from zoneinfo import ZoneInfo
 from connectors.base import FileConnector, still_there
 from connectors.bytesource import whole
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import PackageFile, list_package
+from connectors.export_files import OpenZips, PackageFile, list_package, plain_item
+from connectors.export_paths import fates
 from connectors.export_tables import clean, read_table
-from connectors.folders import open_head
+from connectors.folders import open_head, storable
 from connectors.mailhead import placed
 from records import canonical
 from records.errors import ItemError, SettingsError
@@ -29,6 +32,8 @@ from records.models import (
     NO_MOMENT,
     ExcludedItem,
     Expected,
+    ExportPath,
+    FailedItem,
     FoundItem,
     Moment,
     Part,
@@ -45,6 +50,9 @@ if TYPE_CHECKING:
 MESSAGE_TYPE = "application/x-message-table-row"
 
 _TABLES = (".csv", ".tsv", ".txt")
+FILES = "."
+_LINK = re.compile("https?://", re.IGNORECASE)
+_LONGEST_NAME = 300
 _RECORD_BYTES = 16 << 20
 BOM = b"\xef\xbb\xbf"
 
@@ -53,17 +61,18 @@ class MessageTable(FileConnector):
     """A table, or a folder of tables of one app."""
 
     name: ClassVar[str] = "message_table"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     covers: ClassVar[tuple[str, ...]] = (
         "CSV and TSV tables of messages with a header, of any size: each row",
         "both texts of a message and its translation",
         "rows with too few or too many cells: kept and marked",
+        "files that the map's column of attachments names, where they lie beside; others: counted as failed",
     )
     does_not_cover: ClassVar[tuple[str, ...]] = (
         "tables whose header is not that of the confirmed map: refused, and counted as a failed place",
         "spreadsheets and UTF-16: save a copy as CSV in UTF-8, and hand over the original beside it",
-        "attachments: the table names them; they come as files of their own",
-        "files that are no table: put them into a source of their own",
+        "attachments behind an address: nothing is fetched; each is counted as failed",
+        "files that are no table, where the map has no column of attachments: put them into another source",
     )
     tested_on: ClassVar[tuple[str, ...]] = ("generated tables; no vendor publishes a layout",)
     options: ClassVar[Mapping[str, str]] = {"map": "the column map of the tables, a file beside the request"}
@@ -80,19 +89,29 @@ class MessageTable(FileConnector):
         _ = self._map
 
     def scopes(self) -> Iterator[Scope]:
-        """List every file, by path: each is a table, or fails as one."""
+        """List every table, by path, then the files beside them; without a column of them, each fails."""
+        beside = self._beside()
         for key, file in sorted(self._files().items()):
-            yield Scope(key, file.name, "table")
+            if key not in beside:
+                yield Scope(key, file.name, "table")
+        if beside:
+            yield Scope(FILES, FILES, "folder")
 
     def count(self, scope: Scope) -> Expected:
-        """Count the rows by the standard library's CSV reader.
+        """Count rows, and attachments that are not there, by the standard library's CSV reader; or the files.
 
         Raises:
             ItemError: It is no table of the map.
         """
-        file = self._table(scope.key)
+        if scope.key == FILES:
+            return Expected(len(self._beside()), "file list")
+        file, there = self._table(scope.key), self._by_name()
+        column = self._map.columns.get("attachments", "")
+        total = 0
         with file.stream() as stream:
-            return Expected(sum(1 for _ in read_table(stream).rows), "csv parse")
+            for row in read_table(stream).rows:
+                total += 1 + sum(name not in there for name in _names(row.get(column, "")))
+        return Expected(total, "csv parse")
 
     def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
         """Return one part: where a row ends is not known before it is read.
@@ -101,51 +120,79 @@ class MessageTable(FileConnector):
             ItemError: It is no table of the map.
         """
         del max_items, max_bytes
-        self._table(scope.key)
+        if scope.key != FILES:
+            self._table(scope.key)
         yield Part(scope)
 
     def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
-        """Yield the rows of a table in order.
+        """Yield the rows of a table in order, each with its attachments that are not there; or the files.
 
         Raises:
             ItemError: It is no table of the map, or broke off.
         """
-        file, done = self._table(part.scope.key), read_number(cursor)
-        with file.stream() as stream:
-            records = records_of(stream)
-            layout = _Layout.of(next(records, b""), self._map)
-            seen: dict[str, int] = {}
-            number = 0
-            for native in records:
-                value = self._row(native, layout, file, window, seen)
-                if value is None:
-                    continue
-                number += 1
+        done = read_number(cursor)
+        made: Iterator[Yielded]
+        with OpenZips() as opened:
+            if part.scope.key == FILES:
+                made = (plain_item(file, window, opened) for _, file in sorted(self._beside().items()))
+            else:
+                made = self._rows(self._table(part.scope.key), window)
+            for number, value in enumerate(made, 1):
                 if number > done:
                     yield replace(value, cursor=number_cursor(number))
 
+    def _rows(self, file: PackageFile, window: Window) -> Iterator[Yielded]:
+        seen: dict[str, int] = {}
+        there = self._by_name()
+        with file.stream() as stream:
+            records = records_of(stream)
+            layout = _Layout.of(next(records, b""), self._map)
+            for native in records:
+                cells = layout.cells(native)
+                if any(cells):
+                    yield from self._row(native, cells, layout, file, window, seen, there)
+
     def _row(
-        self, native: bytes, layout: _Layout, file: PackageFile, window: Window, seen: dict[str, int]
-    ) -> Yielded | None:
-        cells = layout.cells(native)
-        if not any(cells):
-            return None
+        self,
+        native: bytes,
+        cells: list[str],
+        layout: _Layout,
+        file: PackageFile,
+        window: Window,
+        seen: dict[str, int],
+        there: Mapping[str, PackageFile],
+    ) -> Iterator[Yielded]:
         stated = clean(layout.value(cells, "message_id"))
         key = stated[:400] or hashlib.sha256(native).hexdigest()
         again = seen[key] = seen.get(key, -1) + 1
         key = f"{key}:{again}" if again or not stated else key
         moment = layout.moment(cells)
         outside, codes = placed(moment, window, dated=True)
+        named = _names(layout.value(cells, "attachments"))
+        missing = [
+            FailedItem(
+                f"{key}#{number}", Kind.FILE, "", Reason.NOT_IN_EXPORT,
+                "link" if _LINK.match(name) else "attachment", name[:_LONGEST_NAME],
+            )
+            for number, name in enumerate(named)
+            if name not in there
+        ]  # fmt: skip
         if outside:
-            return ExcludedItem(key, Kind.CHAT, "", Reason.OUTSIDE_WINDOW, "", None, moment)
+            yield ExcludedItem(key, Kind.CHAT, "", Reason.OUTSIDE_WINDOW, "", None, moment)
+            yield from missing
+            return
         about = layout.facts | as_facts(moment) | {"group": layout.group(cells, file)}
+        if held := [{"name": name, "native_key": there[name].key} for name in named if name in there]:
+            about["attachments"] = canonical.dumps(held)
         warnings = (
             *((WarningCode.HEADER_DEFECT,) if len(cells) != len(layout.header) else ()),
             *((WarningCode.DELETED,) if _says_yes(layout.value(cells, "deleted")) else ()),
             *((WarningCode.DUPLICATE_ENTRY,) if again and stated else ()),
+            *((WarningCode.MISSING_PART,) if missing else ()),
             *codes,
         )
-        return FoundItem(key, Kind.CHAT, "", None, MESSAGE_TYPE, len(native), moment, about, warnings, native)
+        yield FoundItem(key, Kind.CHAT, "", None, MESSAGE_TYPE, len(native), moment, about, warnings, native)
+        yield from missing
 
     @cached_property
     def _map(self) -> ColumnMap:
@@ -157,6 +204,33 @@ class MessageTable(FileConnector):
                 f"{where}: needs `map` in options; `daylight columns FILE --app NAME` proposes one"
             )
         return read_map(self._context.options["map"], where)
+
+    def paths(self) -> Iterator[ExportPath]:
+        """Return every file: tables, and the files that their rows name, are read."""
+        files = self._files()
+        read = {key for key, file in files.items() if file.name.lower().endswith(_TABLES)}
+        return fates(files.values(), self._path, read | self._carried(read))
+
+    def _carried(self, tables: Iterable[str]) -> set[str]:
+        """Return the keys of the files that rows name; a table that cannot be read names none."""
+        there, column = self._by_name(), self._map.columns.get("attachments", "")
+        found: set[str] = set()
+        for key in tables if there else ():
+            with suppress(ItemError), self._table(key).stream() as stream:
+                for row in read_table(stream).rows:
+                    found |= {there[name].key for name in _names(row.get(column, "")) if name in there}
+        return found
+
+    def _beside(self) -> dict[str, PackageFile]:
+        """Return the files beside the tables; none where the map has no column that could name them."""
+        if "attachments" not in self._map.columns:
+            return {}
+        return {key: file for key, file in self._files().items() if not file.name.lower().endswith(_TABLES)}
+
+    def _by_name(self) -> dict[str, PackageFile]:
+        """Return the files beside the tables by their names, and by their paths."""
+        beside = self._beside()
+        return {file.name: file for file in beside.values()} | beside
 
     def _files(self) -> dict[str, PackageFile]:
         still_there(self._path)
@@ -302,6 +376,11 @@ def decoded(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace")
+
+
+def _names(stated: str) -> list[str]:
+    """Return the names and addresses in a cell, parted by semicolons or lines."""
+    return list(dict.fromkeys(filter(None, (storable(clean(one)) for one in re.split("[;\n]", stated)))))
 
 
 def _says_yes(stated: str) -> bool:

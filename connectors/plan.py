@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from connectors.base import stamp_of
+from connectors.base import FileConnector, stamp_of
 from connectors.collect import part_text
 from connectors.protocol import Connector
-from records import rounds
+from records import canonical, rounds
 from records import tables as t
 from records.catalogue import Catalogue, chunked
 from records.errors import ItemError
@@ -65,15 +65,19 @@ def plan_source(
     connector.check()
     _try_again(catalogue, request_id, context.source_id)
     listed: set[str] = set()
+    anew = False
     for scope in connector.scopes():
         listed.add(scope.key)
         if not _is_planned(catalogue, request_id, context.source_id, scope.key, relist_from):
             planned = _cut(connector, scope, max_items, max_bytes, spread)
             writing = _Writing(request_id, connector, context, scope, kept_back, round_no, relist_from)
             _write_scope(catalogue, writing, planned)
+            anew = True
     _write_unreached(catalogue, request_id, connector, context)
     if round_no:
         _mark_missing(catalogue, request_id, context.source_id, listed, round_no)
+    if anew:
+        _write_paths(catalogue, request_id, connector, context)
     with catalogue.read() as connection:
         return connection.execute(
             sa.select(sa.func.count()).where(
@@ -129,6 +133,37 @@ def _write_unreached(
             t.unreached.delete().where(u.request_id == request_id, u.source_id == context.source_id)
         )
         insert_missing(connection, t.unreached, rows)
+
+
+def _write_paths(catalogue: Catalogue, request_id: str, connector: Connector, context: SourceContext) -> None:
+    """Write down what becomes of each path of an export."""
+    if not isinstance(connector, FileConnector) or (listed := connector.paths()) is None:
+        return
+    from connectors.export_paths import tally  # what reads folders of files does not need it
+
+    try:
+        found = tally(listed, connector.roots())
+    except ItemError:  # it went away meanwhile: each of its places says so
+        return
+    row = {
+        "at": canonical.now_text(),
+        "paths": found.paths,
+        "body": canonical.dumps(
+            {
+                "read": found.read,
+                "ignored": dict(found.ignored),
+                "unknown": found.unknown,
+                "names": list(found.names),
+            }
+        ),
+    }
+    key = {"request_id": request_id, "source_id": context.source_id}
+    e = t.export_paths.c
+    with catalogue.write() as connection:
+        connection.execute(
+            t.export_paths.delete().where(e.request_id == request_id, e.source_id == context.source_id)
+        )
+        connection.execute(t.export_paths.insert(), {**key, **row})
 
 
 def _mark_missing(

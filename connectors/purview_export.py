@@ -20,14 +20,8 @@ from typing import ClassVar, Self
 
 from connectors.base import not_one, still_there
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import (
-    INSIDE,
-    Archive,
-    Package,
-    PackageConnector,
-    PackageFile,
-    missing_numbers,
-)
+from connectors.export_files import INSIDE, Archive, Package, PackageConnector, PackageFile, missing_numbers
+from connectors.export_paths import containers, fates
 from connectors.export_tables import HashSet, KeyedRows, Table, hash64, normal, read_table
 from connectors.folders import storable
 from connectors.mbox import SeenHashes
@@ -38,6 +32,7 @@ from records.models import (
     NO_MOMENT,
     ExcludedItem,
     Expected,
+    ExportPath,
     FailedItem,
     Moment,
     Part,
@@ -269,6 +264,19 @@ class PurviewExport(PackageConnector):
                     scope.key, Kind.FILE, number_cursor(1), Reason.NOT_IN_EXPORT, "export_part", scope.label
                 )
 
+    def paths(self) -> Iterator[ExportPath]:
+        """Return every file: items and what lies in a part of the export is read."""
+        export = self._export()
+        files = [file for key in ("", *export.opening) for file in export.files_in(key)]
+        reports = {report.file.key for report in export.reports}
+        yield from containers(export.zips, self._path, export.broken)
+        yield from fates(
+            (*files, *(report.file for report in export.reports)),
+            self._path,
+            lambda file: file.member is not None or export.is_placed(file),
+            lambda file: "report" if file.key in reports else "",
+        )
+
     def _wanted(self, location: str) -> bool:
         asked = self._asked()
         return not asked or _name_of(location) in asked
@@ -374,6 +382,7 @@ class _Export:
     """Everything at a path, sorted by what it is.
 
     Attributes:
+        zips: All zips, those too that do not open.
         broken: The zips that do not open, and why.
         missing: Names of zips that the numbers say are missing.
         reports: The reports, in the order of their keys.
@@ -388,6 +397,7 @@ class _Export:
 
     def __init__(self, package: Package) -> None:
         """Sort what was listed, and read the reports once."""
+        self.zips = tuple(package.archives.values())
         self.broken: dict[str, ItemError] = {}
         self.reports: list[_Report] = []
         self.failed: list[_Location] = []
@@ -448,6 +458,17 @@ class _Export:
         if (archive := self._archives.get(key)) is None:
             raise ItemError(Reason.UNREADABLE, "scope_gone")
         return [file for file in archive.files() if file.key not in self._report_keys]
+
+    @property
+    def opening(self) -> list[str]:
+        """Keys of the zips that open."""
+        return list(self._archives)
+
+    def is_placed(self, file: PackageFile) -> bool:
+        """Say whether a file beside the zips lies in a part that was unpacked, or an item report names it."""
+        if _PART.fullmatch(file.inner.partition("/")[0]) is not None:
+            return True
+        return any(_bare_key(file) in targets for targets in self.index.targets.values())
 
     def size_of(self, key: str) -> int | None:
         """Return the packed bytes of a zip; None for the files beside the zips."""

@@ -27,7 +27,8 @@ from connectors import zips
 from connectors.base import FileConnector, check_access, still_there
 from connectors.bytesource import HELD, Handle, StreamSource
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import INSIDE, OpenZips, PackageFile, list_package, plain_item
+from connectors.export_files import INSIDE, Archive, OpenZips, PackageFile, list_package, plain_item
+from connectors.export_paths import containers, fates
 from connectors.export_tables import clean
 from connectors.folders import storable
 from connectors.json_objects import Cut, objects_of
@@ -38,6 +39,7 @@ from records.models import (
     EMPTY,
     ExcludedItem,
     Expected,
+    ExportPath,
     FailedItem,
     FoundItem,
     Part,
@@ -164,6 +166,14 @@ class Rsmf(FileConnector):
                 if number > done:
                     yield replace(value, cursor=number_cursor(number))
 
+    def paths(self) -> Iterator[ExportPath]:
+        """Return every file: messages and what lies beside a manifest are read."""
+        listing = self._listing()
+        beside = [file for files in listing.beside.values() for file in files.values()]
+        files = [*listing.chats.values(), *beside, *listing.others]
+        yield from containers(listing.archives, self._path, listing.broken)
+        yield from fates(files, self._path, {*listing.chats, *(file.key for file in beside)})
+
     def _listing(self) -> _Listing:
         still_there(self._path)
         if self._listed is None:
@@ -180,12 +190,14 @@ class _Listing:
         beside: What lies beside each manifest that is in no mail, by its key.
         others: What is neither, by path.
         broken: Zips that do not open, and why.
+        archives: Zips that are opened, or would be.
     """
 
     chats: Mapping[str, PackageFile]
     beside: Mapping[str, dict[str, PackageFile]]
     others: tuple[PackageFile, ...]
     broken: Mapping[str, ItemError]
+    archives: tuple[Archive, ...]
 
     def raise_unless_there(self, key: str) -> None:
         if (error := self.broken.get(key)) is not None:
@@ -229,7 +241,8 @@ def _list(path: str) -> _Listing:
             others.append(file)
         else:
             beside[manifest][key.removeprefix(manifest.removesuffix(MANIFEST))] = file
-    return _Listing(chats, beside, tuple(others), broken)
+    opened = tuple(one for key, one in package.archives.items() if key not in files)
+    return _Listing(chats, beside, tuple(others), broken, opened)
 
 
 @dataclass(frozen=True, slots=True)

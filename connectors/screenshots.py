@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo
 from connectors.base import FileConnector, check_access, still_there
 from connectors.bytesource import whole
 from connectors.cursors import number_cursor, read_number
+from connectors.export_files import PackageFile
+from connectors.export_paths import fates
 from connectors.export_tables import read_table
 from connectors.folders import open_head, storable
 from connectors.loose_files import loose_item, walk
@@ -28,6 +30,7 @@ from records.models import (
     NO_MOMENT,
     ExcludedItem,
     Expected,
+    ExportPath,
     FailedItem,
     FoundItem,
     Moment,
@@ -145,6 +148,12 @@ class Screenshots(FileConnector):
         for number, value in enumerate(made, 1):
             if number > done:
                 yield replace(value, cursor=number_cursor(number))
+
+    def paths(self) -> Iterator[ExportPath]:
+        """Return every file: the sheet and the pictures that it names are read."""
+        named = {SHEET, *(row.key for rows in self._sheet().values() for row in rows)}
+        files = (PackageFile(key, path) for key, path in sorted(_files(self._path).items()))
+        return fates(files, self._path, named)
 
     def _loose(self, window: Window) -> Iterator[Yielded]:
         for key, path in self._others():

@@ -146,6 +146,9 @@ class Signal(RecordFiles):
             if key not in self._chats:
                 yield plain_item(file, window, opened, scaffolding=self._describes(file))
 
+    def _ignored(self, file: PackageFile) -> str:
+        return self._describes(file)
+
     def _describes(self, file: PackageFile) -> str:
         """Say what a file is to an export, where it holds no record."""
         place = place_of(file.key)

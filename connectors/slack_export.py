@@ -17,7 +17,8 @@ from typing import Any, ClassVar
 
 from connectors.base import FileConnector, check_access, not_one, still_there
 from connectors.cursors import number_cursor, read_number
-from connectors.export_files import OpenZips, PackageFile, list_package, plain_item, span_of, within
+from connectors.export_files import Archive, OpenZips, PackageFile, list_package, plain_item, span_of, within
+from connectors.export_paths import containers, fates
 from connectors.folders import storable
 from connectors.json_lists import listed_objects
 from connectors.json_values import one_line
@@ -28,6 +29,7 @@ from records.models import (
     NO_MOMENT,
     ExcludedItem,
     Expected,
+    ExportPath,
     FailedItem,
     FoundItem,
     Moment,
@@ -173,6 +175,18 @@ class SlackExport(FileConnector):
                 if number > done:
                     yield replace(value, cursor=number_cursor(number))
 
+    def paths(self) -> Iterator[ExportPath]:
+        """Return every file: messages, Slack's lists, and files of messages are read."""
+        export = self._export()
+        days = [day for conversation in export.conversations.values() for day in conversation.days]
+        read = {file.key for file in (*days, *export.held.values())}
+        yield from containers(export.archives, self._path, export.broken)
+        yield from fates(
+            (*days, *export.files),
+            self._path,
+            lambda file: file.key in read or _is_list(file, export.workspaces),
+        )
+
     def _export(self) -> _Export:
         still_there(self._path)
         if self._read is None:
@@ -241,6 +255,7 @@ class _Export:
         held: Files of messages that lie in the export, by their id.
         names: Name by id, of people and conversations of all workspaces.
         people: Shown form by id, of people of all workspaces.
+        archives: The zips.
     """
 
     workspaces: Mapping[str, _Workspace]
@@ -250,6 +265,7 @@ class _Export:
     held: Mapping[str, PackageFile]
     names: Mapping[str, str]
     people: Mapping[str, str]
+    archives: tuple[Archive, ...]
 
     def conversation(self, key: str) -> _Conversation:
         found = self.conversations.get(key)
@@ -303,7 +319,15 @@ def _read_export(path: str) -> _Export:
     for workspace in workspaces.values():
         names |= workspace.names
         people |= workspace.people
-    return _Export(workspaces, conversations, rest, broken, _held(rest), names, people)
+    return _Export(
+        workspaces, conversations, rest, broken, _held(rest), names, people, tuple(package.archives.values())
+    )
+
+
+def _is_list(file: PackageFile, workspaces: Mapping[str, _Workspace]) -> bool:
+    """Say whether a file is one of those that Slack puts into each export beside the conversations."""
+    folder, _, name = file.key.rpartition("/")
+    return folder in workspaces and name in {*_LISTS, *_PEOPLE, "integration_logs.json"}
 
 
 def _workspace(folder: str, held: Mapping[str, PackageFile]) -> _Workspace:

@@ -27,6 +27,8 @@ from connectors.bytesource import (
     whole,
 )
 from connectors.cursors import number_cursor, read_number
+from connectors.export_files import Archive, PackageFile
+from connectors.export_paths import containers, fates
 from connectors.folders import open_head, storable
 from connectors.loose_files import loose_item, walk
 from connectors.mailhead import file_item, placed
@@ -37,6 +39,7 @@ from records.models import (
     NO_MOMENT,
     ExcludedItem,
     Expected,
+    ExportPath,
     FailedItem,
     FoundItem,
     Moment,
@@ -144,6 +147,14 @@ class SmsBackupRestore(FileConnector):
             if source.read_at(0, 2) in {b"\xff\xfe", b"\xfe\xff"}:
                 raise ItemError(Reason.UNSUPPORTED, "utf16")
             yield from _elements(source, path, window, read_number(cursor))
+
+    def paths(self) -> Iterator[ExportPath]:
+        """Return every file: backups are read."""
+        places = list(self._places())
+        for path in dict.fromkeys(place.path for place in places if place.member is not None):
+            yield from containers([Archive(path, path)], self._path)
+        files = (PackageFile(one.key, one.path, one.member, one.problem) for one in places)
+        yield from fates(files, self._path, {place.key for place in places if place.backup})
 
     def _others(self, window: Window, cursor: str | None) -> Iterator[Yielded]:
         done = read_number(cursor)

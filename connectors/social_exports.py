@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from connectors.export_files import OpenZips, PackageFile, list_package
+from connectors.export_files import Archive, OpenZips, PackageFile, list_package
 from connectors.folders import storable
 from connectors.json_values import inner, one_line
 from connectors.social_layouts import (
@@ -168,6 +168,8 @@ class Downloads:
         lost: Files that a download says it has, and which are not there.
         accounts: By the folder of the download.
         viewers: Folders that hold nothing but the program for looking at a download.
+        described: Keys of manifests and of files that say whose account it is.
+        archives: The zips.
     """
 
     lists: Mapping[str, RecordList]
@@ -178,6 +180,8 @@ class Downloads:
     lost: tuple[str, ...]
     accounts: Mapping[str, Account]
     viewers: frozenset[str]
+    described: frozenset[str]
+    archives: tuple[Archive, ...]
     _beside: Mapping[tuple[str, str], PackageFile]
     _by_path: Mapping[str, PackageFile]
     _by_name: Mapping[str, PackageFile]
@@ -272,6 +276,7 @@ def read_downloads(path: str) -> Downloads:
     return Downloads(
         lists, rest, found.known, broken, _refused(files, lists, found), lost, accounts,
         frozenset(f"{root}/assets/".lstrip("/") for root in found.x_roots),
+        frozenset(file.key for file in (*found.manifests, *found.owners)), tuple(package.archives.values()),
         {(_place(file), file.inner): file for file in files},
         {top_of(file.inner)[1]: file for file in reversed(files)},
         {file.name: file for file in reversed(files) if file.inner.rpartition("/")[0].endswith("_media")},

@@ -17,6 +17,7 @@ from connectors import social_meta, social_pages, social_x
 from connectors.base import FileConnector, check_access, not_one, still_there
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import OpenZips, PackageFile, is_last, plain_item, span_of, within
+from connectors.export_paths import containers, fates
 from connectors.mailhead import placed
 from connectors.social_counts import expected_of
 from connectors.social_exports import (
@@ -45,6 +46,7 @@ from records.errors import ItemError, SettingsError
 from records.models import (
     ExcludedItem,
     Expected,
+    ExportPath,
     FailedItem,
     FoundItem,
     Part,
@@ -242,6 +244,19 @@ class SocialMedia(FileConnector):
             for key in downloads.lost:
                 yield _lost(key)
 
+    def paths(self) -> Iterator[ExportPath]:
+        """Return every file: records, what says something of the account, and media are read."""
+        downloads = self._downloads()
+        read = {part.file.key for one in downloads.lists.values() for part in one.parts} | downloads.described
+        files = [part.file for one in downloads.lists.values() for part in one.parts]
+        yield from containers(downloads.archives, self._path, downloads.broken)
+        yield from fates(
+            (*files, *downloads.files.values()),
+            self._path,
+            lambda file: file.key in read or _is_known(file, downloads),
+            lambda file: "viewer" if _is_scaffolding(file, downloads) else "",
+        )
+
     def _downloads(self) -> Downloads:
         still_there(self._path)
         if self._read is None:
@@ -383,6 +398,18 @@ def _is_scaffolding(file: PackageFile, downloads: Downloads) -> bool:
     if file.name in _STARTS and file.key.rpartition("/")[0] in downloads.roots:
         return True
     return any(file.key.startswith(one) for one in downloads.viewers)
+
+
+def _is_known(file: PackageFile, downloads: Downloads) -> bool:
+    """Say whether a file that is no list of records is one that the service is known to put there."""
+    if file.key in downloads.known:
+        return downloads.known[file.key] in KEPT_AS_FILES
+    folder, _, name = file.inner.rpartition("/")
+    if folder.endswith("_media"):
+        return True
+    data = name.rpartition(".")[2].lower() in {"js", "json", "csv", "html", "htm", "warc", "gz"}
+    in_media = any(file.key.startswith(f"{root}/media/".lstrip("/")) for root in downloads.roots)
+    return not data and (in_media or in_activity(file.key))
 
 
 def _file_facts(file: PackageFile, head: bytes, downloads: Downloads) -> dict[str, str]:

@@ -8,6 +8,7 @@ time; equal ones by their order. Texts are repaired for what is said of a record
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
@@ -36,6 +37,13 @@ from records.vocabulary import Kind, Reason, WarningCode
 _THREAD_BYTES = 256 << 20
 _TIMES = ("timestamp_ms", "timestamp", "creation_timestamp", "create_timestamp", "start_timestamp")
 _MEDIA = ("photos", "videos", "audio_files", "files", "gifs", "media")
+_VANISHING = re.compile(
+    r".{1,200} (?:turned (?:on|off) (?:vanish mode|disappearing messages)"
+    r"|set messages to disappear|changed the (?:disappearing message|disappearing messages) timer)\b.*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How Messenger and Instagram say, in English, that a thread's messages delete themselves."""
+
 _FAILED = "Failed to download"
 
 
@@ -112,8 +120,15 @@ def tell(value: Mapping[str, Any], of: RecordList, part: RecordFile, downloads: 
         (
             *((WarningCode.EDITED,) if edited else ()),
             *((WarningCode.DELETED,) if unsent or of.layout.deleted else ()),
+            *((WarningCode.DISAPPEARING,) if of.layout.kind is Kind.CHAT and _vanishes(value) else ()),
         ),
     )
+
+
+def _vanishes(value: Mapping[str, Any]) -> bool:
+    """Say whether a message is the program's own line that messages of its thread delete themselves."""
+    said = (value.get(name) for name in ("content", "text"))
+    return any(isinstance(one, str) and _VANISHING.fullmatch(one) is not None for one in said)
 
 
 def moment_of(value: Mapping[str, Any]) -> Moment:

@@ -209,6 +209,9 @@ class Telegram(RecordFiles):
                 why = "viewer" if self._is_viewer(file) else ""
                 yield plain_item(file, window, opened, scaffolding=why)
 
+    def _ignored(self, file: PackageFile) -> str:
+        return "viewer" if file.key not in self._chats and self._is_viewer(file) else ""
+
     def _is_viewer(self, file: PackageFile) -> bool:
         """Say whether a file is one of the web pages that an export as JSON was made together with."""
         self._refused()

@@ -16,6 +16,7 @@ from typing import ClassVar
 from connectors.bytesource import HELD
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import Archive, Package, PackageConnector, PackageFile
+from connectors.export_paths import containers, fates
 from connectors.export_tables import clean
 from connectors.mailhead import field as mail_field
 from connectors.mailhead import header_end
@@ -23,6 +24,7 @@ from records.errors import ItemError, SettingsError
 from records.models import (
     ExcludedItem,
     Expected,
+    ExportPath,
     FailedItem,
     Part,
     Scope,
@@ -162,6 +164,24 @@ class TeleMessage(PackageConnector):
             kind = (Kind.CALL if call else Kind.MESSAGE) if facts else None
             unlisted = (WarningCode.MISSING_PART,) if listed and file.name not in listed else ()
             yield self._value(file, 0, window, opened=opened, kind=kind, metadata=facts, warnings=unlisted)
+
+    def paths(self) -> Iterator[ExportPath]:
+        """Return every file: mails of the deliveries are read."""
+        package = self._package()
+        broken: set[str] = set()
+        files: list[PackageFile] = []
+        for archive in package.archives.values():
+            try:
+                files += archive.files()
+            except ItemError:
+                broken.add(archive.key)
+        yield from containers(package.archives.values(), self._path, broken)
+        yield from fates(
+            (*files, *package.loose.values()),
+            self._path,
+            lambda file: file.member is not None and file.name.lower().endswith(".eml"),
+            lambda file: "manifest" if file.member is not None and _is_manifest(file) else "",
+        )
 
     def _package(self) -> Package:
         return self._list(lambda name: _DELIVERY.fullmatch(name) is not None)

@@ -27,6 +27,7 @@ from connectors.base import looks_like, not_one, still_there
 from connectors.bytesource import errno_code
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import Archive, Package, PackageConnector, PackageFile, missing_numbers
+from connectors.export_paths import containers, fates
 from connectors.export_tables import KeyedRows, Record, normal, read_checksums, read_table, read_xml, xml_root
 from connectors.folders import is_system_name, storable
 from connectors.mailhead import field as mail_field
@@ -39,6 +40,7 @@ from records.models import (
     EMPTY,
     ExcludedItem,
     Expected,
+    ExportPath,
     FailedItem,
     Part,
     Scope,
@@ -270,6 +272,20 @@ class VaultExport(PackageConnector):
                     scope.key, Kind.FILE, number_cursor(1), Reason.NOT_IN_EXPORT, "export_part", scope.label
                 )
 
+    def paths(self) -> Iterator[ExportPath]:
+        """Return every file: mail and what lies in a zip or a folder of the export is read."""
+        export = self._export()
+        boxes = [file for box in export.boxes.values() for file in box.files if file.member is None]
+        inside = [file for archive in export.archives for file in archive.files()]
+        broken = [Archive(key, export.zips[key].path) for key in export.broken]
+        yield from containers((*export.archives, *broken), self._path, export.broken)
+        yield from fates(
+            (*boxes, *inside, *export.loose),
+            self._path,
+            lambda file: file.member is not None or _is_mbox(file) or "/" in file.key,
+            lambda file: "report" if file.key in export.by_key else "",
+        )
+
     def _boxes(self, *, wanted: bool) -> list[_Box]:
         asked = self._asked()
         boxes = self._export().boxes
@@ -453,6 +469,7 @@ class _Export:
     Attributes:
         archives: The zips that open.
         path: Where it lies.
+        zips: All zips, by key.
         broken: The zips that do not, and why.
         missing: Names of files that the sums or the numbers say are missing.
         boxes: Mbox files by scope key.
@@ -467,6 +484,7 @@ class _Export:
     def __init__(self, package: Package, path: str) -> None:
         """Sort what was listed at a path."""
         self.path = path
+        self.zips = package.archives
         self.archives: list[Archive] = []
         self.broken: dict[str, ItemError] = {}
         self.reports: list[_Report] = []

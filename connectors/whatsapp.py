@@ -71,6 +71,13 @@ _SYSTEM = re.compile(
 )
 """What the program itself writes, in English: in other languages a line without an author tells."""
 
+_DISAPPEARING = re.compile(
+    r"disappearing messages|message timer|messages? will disappear|selbstlöschende nachrichten"
+    r"|mensajes temporales|mensagens temporárias|messages éphémères",
+    re.IGNORECASE,
+)
+"""How the program says, in the languages of the other markers, that messages delete themselves."""
+
 _ATTACHED = (
     re.compile(rf"[{_MARK}]*<(?:attached|Anhang|adjunto|anexado|pièce jointe ?): (?P<name>[^<>\n]+)>"),
     re.compile(rf"[{_MARK}]*(?P<name>[^\n:/\\]+\.[A-Za-z0-9]{{2,5}}) \([^()\n]{{4,40}}\)(?=\r?\n|$)"),
@@ -205,6 +212,7 @@ def _values(
     warnings = (
         *((WarningCode.EDITED,) if _EDITED.search(entry.body) else ()),
         *((WarningCode.DELETED,) if _DELETED.match(entry.body) else ()),
+        *((WarningCode.DISAPPEARING,) if entry.system and _DISAPPEARING.search(entry.body) else ()),
         *((WarningCode.MISSING_PART,) if missing else ()),
         *((WarningCode.OUT_OF_ORDER,) if jumps else ()),
         *((WarningCode.CHARSET_GUESSED,) if about["charset"] != "utf-8" else ()),

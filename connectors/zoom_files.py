@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
@@ -40,6 +40,9 @@ _DATED = re.compile(
     rb"(?P<day>\d{4}-\d\d-\d\d)[ \t]+" + _CLOCK + rb"[ \t]+From[ \t]+(?P<rest>.+?[ \t]+to[ \t]+.+)", re.DOTALL
 )
 _CLOUD = re.compile(_CLOCK + rb"\t(?P<rest>[^\t\r\n]+:\t.*)", re.DOTALL)
+_OF_MEETINGS = (".mp4", ".m4a", ".vtt", ".csv")
+"""Recordings, transcripts and lists of participants, as Zoom names them."""
+
 _BOM = b"\xef\xbb\xbf"
 _FOLDER_DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d) \d\d\.\d\d\.\d\d")
 _START = re.compile(r"GMT(\d{8})-(\d{6})")
@@ -96,6 +99,10 @@ class ZoomFiles(ChatFiles):
 
     def _messages(self, file: PackageFile, data: bytes, window: Window) -> Iterator[Yielded]:
         return _messages(file, data, _layout(data), window, self._context.time_zone)
+
+    def _belonging(self, beside: Mapping[str, PackageFile]) -> Iterable[str]:
+        """Return recordings, transcripts and lists of participants, by their kind of file."""
+        return (key for key, file in beside.items() if file.name.lower().endswith(_OF_MEETINGS))
 
     def _about(self, file: PackageFile) -> dict[str, str]:
         start = _clock_of(file.key).start

@@ -178,7 +178,9 @@ def accept_unbalanced(home: Home, request_id: str, *, by: str, why: str) -> dict
 
 def _imbalance(counted: Ledger) -> str:
     """Return what does not add up, with its figures, as canonical JSON."""
+    exports = [dataclasses.asdict(export) for export in counted.exports if not export.balanced]
     return canonical.dumps({
+        **({"exports": exports} if exports else {}),
         "unplanned": counted.unplanned,
         "scopes": [dataclasses.asdict(scope) for scope in counted.scopes if not scope.balanced],
         "children": counted.children,

@@ -117,7 +117,7 @@ class Answer(_About):
 
 
 class _File(Strict):
-    declarations: tuple[Answer, ...] = Field(min_length=1)
+    declarations: tuple[Answer, ...]
 
 
 class Answers(NamedTuple):
@@ -162,7 +162,10 @@ def _from_toml(data: bytes, path: Path) -> tuple[Answer, ...]:
         raw = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not valid TOML: {error}") from error
-    return parsed(_File, raw, str(path)).declarations
+    found = parsed(_File, raw, str(path)).declarations
+    if not found:
+        raise SettingsError(f"{path}: there is no declaration in it")
+    return found
 
 
 # -- CSV: a line a place; the lines of a custodian are one declaration

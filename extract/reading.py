@@ -28,7 +28,14 @@ from records.attempts import Attempt
 from records.catalogue import ROWS_PER_TRANSACTION, chunked
 from records.errors import ItemError
 from records.evidence import IN_MEMORY_BYTES, BlobRef, EvidenceStore, SegmentWriter
-from records.ids import child_item_id, content_hash, family_hash, message_identification_hash, sha256_hex
+from records.ids import (
+    child_item_id,
+    content_hash,
+    family_hash,
+    message_hash,
+    message_identification_hash,
+    sha256_hex,
+)
 from records.models import Address, Child, Extraction, Failure, Fields
 from records.rows import insert_missing
 from records.vocabulary import RETRYABLE, Kind, Reason, TextState, WarningCode
@@ -43,6 +50,8 @@ _HELD_BYTES = 64 << 10
 _FLUSH_BYTES = 8 << 20
 _CACHE_BYTES = 32 << 20
 _QUOTED_FROM = re.compile(rb"^>+From ", re.MULTILINE)
+_MILLISECONDS = 13
+"""Digits of a time in milliseconds since 1970, as of 2001."""
 _NO_FIELDS = Fields()
 _NO_FACTS = canonical.dumps({"metadata": {}, "warnings": []})
 _NO_RECIPIENTS = canonical.dumps({"bcc": [], "cc": [], "participants": [], "to": []})
@@ -494,7 +503,7 @@ def _reading(node: _Node, made: Extraction) -> dict[str, Any]:
         "sender": canonical.dumps_texts(_pairs((fields.sender,) if fields.sender else ())),
         "recipients": _recipients(fields),
         "thread": _thread(fields),
-        "content_hash": _content_hash(node, fields, made.text) if made.kind is Kind.EMAIL else None,
+        "content_hash": _hash_of(kind, node, fields, made.text),
         "mih": message_identification_hash(fields.message_id),
         "family_hash": None,
         "children": len(node.children),
@@ -638,6 +647,34 @@ def _thread(fields: Fields) -> str:
             "thread_key": fields.thread_key,
         }
     )
+
+
+def _hash_of(kind: Kind, node: _Node, fields: Fields, text: str) -> str | None:
+    """Return the hash by which copies of a message are told, whichever way they came; None for a file."""
+    if kind is Kind.EMAIL:
+        return _content_hash(node, fields, text)
+    if kind not in {Kind.MESSAGE, Kind.CHAT}:
+        return None
+    sender = fields.sender
+    return message_hash(
+        platform=node.media_type or "",
+        message_id=fields.message_id or _clock_and_people(fields),
+        sender=(sender.address or sender.name) if sender else "",
+        body=text,
+        attachments=((child.name or "", child.sha256 or "") for child in node.children),
+    )
+
+
+def _clock_and_people(fields: Fields) -> str:
+    """Return what tells a message without an id where its source states milliseconds; empty elsewhere.
+
+    By the minute, as WhatsApp states it, the same word may have been said twice.
+    """
+    stated = fields.moment.text
+    if len(stated) < _MILLISECONDS or not (stated.isascii() and stated.isdigit()):
+        return ""
+    people = (*fields.to, *fields.cc, *fields.bcc, *fields.participants)
+    return " ".join((stated, *sorted({(one.address or one.name).lower() for one in people})))
 
 
 def _content_hash(node: _Node, fields: Fields, text: str) -> str | None:

@@ -97,6 +97,31 @@ def content_hash(
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def message_hash(
+    *, platform: str, message_id: str, sender: str, body: str, attachments: Iterable[tuple[str, str]]
+) -> str | None:
+    """Return the ``cm1`` content hash of a text or chat: the same message in two backups or on two devices.
+
+    A backup numbers its rows anew and notes when a message was read, so the bytes of the same message differ;
+    its id does not. One that was edited between two backups has other words, and another hash.
+
+    Args:
+        platform: Whose ids these are.
+        message_id: The platform's own id; empty for none.
+        sender: Address, else name.
+        body: Plain text; only its letters and digits count, case kept.
+        attachments: Pairs of name and SHA-256 in hex.
+
+    Returns:
+        64 hex digits, or None without an id: the byte hash stands in.
+    """
+    if not message_id:
+        return None
+    files = ";".join(f"{name}:{digest}" for name, digest in sorted(attachments))
+    joined = UNIT.join(("cm1", platform, message_id, sender.lower(), _letters_and_digits(body), files))
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _letters_and_digits(text: str) -> str:
     """Return what ``isalnum`` is true of; first without the ASCII that is not, which is nearly all of it."""
     rest = text.encode("utf-8", "surrogatepass").translate(None, _ASCII_NOT_ALNUM)

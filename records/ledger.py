@@ -63,6 +63,29 @@ class ScopeLedger:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportLedger:
+    """The paths of one export, when its places were last listed anew.
+
+    Attributes:
+        source: Source id.
+        paths: How many there are, by a walk and the directories of its zips; None for unknown.
+        read: Paths that hold records or say something of them.
+        ignored: Paths by the code of the reason (docs/connectors.md).
+        unknown: Paths of which the connector does not know what they are; each is an item, as a file.
+        unknown_paths: The first of these.
+        balanced: ``paths = read + ignored + unknown``, or unknown.
+    """
+
+    source: str
+    paths: int | None
+    read: int
+    ignored: dict[str, int]
+    unknown: int
+    unknown_paths: tuple[str, ...]
+    balanced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """All three states of a request.
 
@@ -70,18 +93,21 @@ class Ledger:
         scopes: In source and scope order.
         unplanned: Sources of the request in which no place to search was listed (yet); a personal one that
             its custodian declared not to have used is none.
+        exports: What became of each path of an export, by source; folders of single files and services are
+            none.
         children: ``{found, stored, failed, excluded, expected_more}``: what containers carried;
             ``expected_more`` counts children that a container announced and did not give.
         text: ``{stored, searchable, not_searchable, pending, unread, by_reason, ocr_pages}``; ``unread``
             counts items that the extract step has not met yet.
         review: ``{stored, not_in_review, in_review, <six states>, awaits}``.
         exceptions: Reason codes with the number of top items and children that failed.
-        balanced: Every source has a scope, all scopes balance, all stored items have been read, all states
-            add up.
+        balanced: Every source has a scope, all scopes and exports balance, all stored items have been read,
+            all states add up.
     """
 
     scopes: tuple[ScopeLedger, ...]
     unplanned: tuple[str, ...]
+    exports: tuple[ExportLedger, ...]
     children: dict[str, int]
     text: dict[str, object]
     review: dict[str, object]
@@ -98,6 +124,7 @@ def ledger(catalogue: Catalogue, request_id: str) -> Ledger:
         sources = _sources(connection, request_id, version)
         scopes = _scopes(connection, request_id, sources)
         unplanned = sources - {scope.source for scope in scopes} - _said_no(connection, request_id, version)
+        exports = _exports(connection, request_id, sources)
         children = _children(connection, request_id)
         text = _text(connection, request_id)
         review = _review(connection, request_id, version)
@@ -105,11 +132,12 @@ def ledger(catalogue: Catalogue, request_id: str) -> Ledger:
     balanced = (
         not unplanned
         and all(scope.balanced for scope in scopes)
+        and all(export.balanced for export in exports)
         and children["found"] == children["stored"] + children["failed"] + children["excluded"]
         and text["unread"] == 0
         and review["stored"] == text["stored"]
     )
-    return Ledger(scopes, tuple(sorted(unplanned)), children, text, review, exceptions, balanced)
+    return Ledger(scopes, tuple(sorted(unplanned)), exports, children, text, review, exceptions, balanced)
 
 
 def _sources(connection: sa.Connection, request_id: str, version: int) -> set[str]:
@@ -191,6 +219,30 @@ def _scopes(connection: sa.Connection, request_id: str, sources: set[str]) -> tu
                 kept_back,
                 complete,
                 complete and (failure is None or not named) and (there is None or there == found - lost),
+            )
+        )
+    return tuple(out)
+
+
+def _exports(connection: sa.Connection, request_id: str, sources: set[str]) -> tuple[ExportLedger, ...]:
+    e = t.export_paths.c
+    out = []
+    for row in connection.execute(
+        sa.select(e.source_id, e.paths, e.body).where(e.request_id == request_id).order_by(e.source_id)
+    ):
+        if row.source_id not in sources:
+            continue
+        body = canonical.loads(row.body)
+        told = body["read"] + sum(body["ignored"].values()) + body["unknown"]
+        out.append(
+            ExportLedger(
+                row.source_id,
+                row.paths,
+                body["read"],
+                body["ignored"],
+                body["unknown"],
+                tuple(body["names"]),
+                row.paths is None or row.paths == told,
             )
         )
     return tuple(out)

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from records.vocabulary import Basis, Kind, Reach, Reason, WarningCode
+from records.vocabulary import Basis, Fate, Kind, Reach, Reason, WarningCode
 
 EMPTY: Mapping[str, str] = {}
 
@@ -128,6 +128,23 @@ class Unreached:
     kind: str
     reach: Reach
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPath:
+    """One path of an export, and what becomes of it.
+
+    Attributes:
+        path: Relative to the source; that of a zip's member stands behind the zip's, parted by ``!``.
+        fate: What becomes of it.
+        reason: Code of why it is ignored; empty else.
+        archive: The zip on disk that it is a member of; empty for a file on disk.
+    """
+
+    path: str
+    fate: Fate
+    reason: str = ""
+    archive: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,17 @@ unreached = Table(
     _key("request_id", "source_id", "place_key"),
 )
 
+export_paths = Table(
+    "export_paths",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("at", Text, nullable=False),  # when its places were last listed anew
+    Column("paths", BigInteger),  # by a walk and the directories of its zips; None: unknown
+    Column("body", Text, nullable=False),  # {read, ignored: {code: n}, unknown, names}, canonical JSON
+    _key("request_id", "source_id"),
+)
+
 source_checks = Table(
     "source_checks",
     metadata,

@@ -119,6 +119,7 @@ class WarningCode(StrEnum):
         "edited"  # what is kept is the last form; earlier words are in its facts where the source has them
     )
     DELETED = "deleted"  # the source keeps it as deleted, with or without its words
+    DISAPPEARING = "disappearing"  # it says that messages of its conversation delete themselves
     AS_OF_NOW = "as_of_now"  # a linked file as it was when it was fetched, perhaps newer than what was sent
     CONVERTED = "converted"  # has no bytes of its own; the service made this form
     PARTLY_INDEXED = "partly_indexed"  # the service's own search could not read all of it
@@ -131,6 +132,14 @@ class Reach(StrEnum):
     REFUSED = "refused"  # the service said no: a right is missing, or a licence
     NOT_BY_THIS_ROUTE = "not_by_this_route"  # the protocol does not lead there; another connector may
     NOT_ASKED = "not_asked"  # the request file leaves it out
+
+
+class Fate(StrEnum):
+    """What becomes of a path of an export; each path has one."""
+
+    READ = "read"
+    IGNORED = "ignored"  # for a stated reason
+    UNKNOWN = "unknown"  # its connector does not know what it is: kept, and read, as a file
 
 
 class Sighting(StrEnum):

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from records import canonical, links, rounds
+from records import canonical, declarations, links, rounds
 from records import tables as t
 from records.catalogue import Catalogue
 from records.vocabulary import CollectionState, Reach, Reason, TextState, WarningCode
@@ -48,7 +48,8 @@ class GapKind:
 
 
 GAPS = (
-    GapKind("encrypted", "Encrypted", "whole", "items"),
+    GapKind("encrypted_message", "Encrypted message (S/MIME, PGP, rights-managed)", "whole", "items"),
+    GapKind("encrypted", "Encrypted file or attachment", "whole", "items"),
     GapKind("corrupt", "Corrupt or cut short", "whole", "items"),
     GapKind("needs_ocr", "Picture of text, no OCR (print or handwriting)", "whole", "items"),
     GapKind("over_limit", "Over a limit of size, time or memory", "whole", "items"),
@@ -59,6 +60,7 @@ GAPS = (
     GapKind("no_text", "Read without error; holds no text", "whole", "items"),
     GapKind("pages_need_ocr", "Some pages are pictures, no OCR", "part", "items"),
     GapKind("partly_read", "Only partly read and indexed", "part", "items"),
+    GapKind("disappearing", "Says that messages of its chat delete themselves", "part", "items"),
     GapKind("linked_file", "Names a file kept elsewhere, which was not fetched", "part", "items"),
     GapKind("parts_missing", "Parts that a container announced and did not give", "part", "parts"),
     GapKind("place_failed", "Place that did not answer or could not be read", "place", "places"),
@@ -101,6 +103,9 @@ _BY_REASON = {
     Reason.LAYOUT_PART: "no_text",
 }
 """Every reason of the vocabulary, those too that no failed item ends with: none may fall out."""
+
+_SEALED = frozenset({"smime", "pgp", "pgp_inline", "rpmsg", "telemessage"})
+"""Details of what is encrypted as a message, and not as a file that somebody put a password on."""
 
 _PARTLY = frozenset({WarningCode.PARTIAL, WarningCode.MISSING_PART, WarningCode.NOT_DOWNLOADED})
 _SOUND = ("audio", "video")
@@ -210,10 +215,12 @@ def gap_items(catalogue: Catalogue, engine: SearchEngine, request_id: str) -> It
 
 def _items(catalogue: Catalogue, request_id: str) -> Iterator[GapItem]:
     i, r = t.items.c, t.readings.c
-    warned = sa.or_(*(column.like(f'%"{code}"%') for code in _PARTLY for column in (i.facts, r.facts)))
+    codes = (*_PARTLY, WarningCode.DISAPPEARING)
+    warned = sa.or_(*(column.like(f'%"{code}"%') for code in codes for column in (i.facts, r.facts)))
     query = (
         sa.select(
-            i.item_id, i.family_id, i.custodian_id, i.source_id, i.state, i.reason.label("lost"), i.facts,
+            i.item_id, i.family_id, i.custodian_id, i.source_id, i.state, i.reason.label("lost"),
+            i.detail.label("lost_detail"), i.facts,
             i.media_type, r.text_state, r.reason, r.detail, r.ocr_pages, r.children, r.expected_children,
             r.facts.label("read_facts"),
         )
@@ -247,7 +254,7 @@ def _items(catalogue: Catalogue, request_id: str) -> Iterator[GapItem]:
 def _kinds(row: Any) -> Iterator[tuple[str, str, int]]:
     """Yield (kind, code of the catalogue, count) of one item."""
     if row.state == CollectionState.FAILED:
-        yield _BY_REASON[Reason(row.lost)] if row.lost else "not_collected", row.lost or "", 1
+        yield _kind_of(Reason(row.lost), row.lost_detail) if row.lost else "not_collected", row.lost or "", 1
         return
     if row.text_state is None:
         yield "not_read", "", 1
@@ -257,7 +264,10 @@ def _kinds(row: Any) -> Iterator[tuple[str, str, int]]:
     else:
         if row.ocr_pages != "[]":
             yield "pages_need_ocr", WarningCode.NEEDS_OCR, 1
-        warnings = {*_warnings(row.facts), *_warnings(row.read_facts)} & _PARTLY
+        said = {*_warnings(row.facts), *_warnings(row.read_facts)}
+        if WarningCode.DISAPPEARING in said:
+            yield "disappearing", WarningCode.DISAPPEARING, 1
+        warnings = said & _PARTLY
         if row.reason or warnings:
             yield "partly_read", row.reason or min(warnings), 1
     if row.expected_children is not None and row.expected_children > row.children:
@@ -271,6 +281,12 @@ def _whole(row: Any) -> str:
     sound = row.detail in _SOUND or (row.media_type or "").startswith(tuple(f"{name}/" for name in _SOUND))
     if sound and reason in {Reason.UNSUPPORTED, Reason.NO_TEXT}:
         return "audio_video"
+    return _kind_of(reason, row.detail)
+
+
+def _kind_of(reason: Reason, detail: str | None) -> str:
+    if reason is Reason.ENCRYPTED and detail in _SEALED:
+        return "encrypted_message"
     return _BY_REASON[reason]
 
 
@@ -333,6 +349,8 @@ def _places(catalogue: Catalogue, request_id: str) -> Iterator[GapItem]:
             .join(t.requests, (r.request_id == v.request_id) & (r.version == v.version))
             .where(v.request_id == request_id)
         )
+        sources = canonical.loads(body or "{}").get("sources", ())
+        unused = declarations.not_used(connection, request_id, sources)  # nothing to be read, as declared
     for row in scopes:
         place = (row.source_id, row.scope_key)
         at = (row.custodian_id, row.source_id)
@@ -351,8 +369,8 @@ def _places(catalogue: Catalogue, request_id: str) -> Iterator[GapItem]:
         at = (row.custodian_id, row.source_id)
         yield GapItem("place_not_reached", *at, place=row.place_key, code=row.reach)
     planned = {row.source_id for row in scopes}
-    for source in canonical.loads(body or "{}").get("sources", ()):
-        if source["id"] not in planned:
+    for source in sources:
+        if source["id"] not in planned and source["id"] not in unused:
             yield GapItem("place_not_listed", source["custodian"], source["id"])
 
 

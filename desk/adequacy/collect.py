@@ -270,8 +270,13 @@ def _places(
             f.Origin("collected_from, collected_to", "attempts",
                      "request_id, step = collect; first started_at and last ended_at, by the batch's source"),
             f.Origin("ended", "batches", "request_id; every collect_state of the place is done"),
+            f.Origin("exports", "export_paths", "request_id; a row an export, of sources in force"),
         ),
         tuple(places),
+        tuple(
+            f.Export(one.source, one.paths, one.read, _counts(one.ignored), one.unknown)
+            for one in counted.exports
+        ),
     )  # fmt: skip
 
 

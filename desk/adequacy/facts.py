@@ -178,11 +178,31 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Export:
+    """The paths of one export: files, and members of its zips.
+
+    Attributes:
+        source: Source id.
+        paths: How many there are, by a count of its own; None for unknown.
+        read: Those that hold records or say something of them.
+        ignored: Those that were ignored, by reason.
+        unknown: Those of which nobody knows what they are; they were kept and read as files.
+    """
+
+    source: str
+    paths: int | None
+    read: int
+    ignored: tuple[Count, ...]
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceFacts:
     """Where it was searched."""
 
     origin: tuple[Origin, ...]
     places: tuple[Place, ...]
+    exports: tuple[Export, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -321,6 +321,18 @@ def _where(facts: dict[str, Any], at: Time) -> Iterable[dict[str, Any]]:
                 if one["kept_back"] is not None
             ),
         ),
+        table(
+            "Paths of exports: files, and members of their zips",
+            "*Source|#Paths|#Read|#Ignored|**Ignored as|#Not known",
+            (
+                (
+                    one["source"], one["paths"], one["read"], sum(each["count"] for each in one["ignored"]),
+                    _joined(f"{_plain(each['code'])}: {each['count']:,}" for each in one["ignored"]) or "—",
+                    one["unknown"],
+                )
+                for one in facts["places"]["exports"]
+            ),
+        ),
         text(
             "Found is what a reader met; left out are items outside of the days asked for, and files that "
             "describe an export and are no records."

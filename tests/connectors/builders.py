@@ -354,6 +354,7 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "slack export unpacked": ("slack_export", elsewhere("built_slack", "unpacked")),
     "slack enterprise": ("slack_export", elsewhere("built_slack", "enterprise")),
     "message tables": ("message_table", elsewhere("built_tables", "tables")),
+    "message tables with files": ("message_table", elsewhere("built_tables", "with_files")),
     "rsmf": ("rsmf", elsewhere("built_rsmf", "files")),
     "screenshots": ("screenshots", elsewhere("built_screenshots", "folder")),
     "telegram chat": ("telegram", elsewhere("built_telegram", "one_chat")),

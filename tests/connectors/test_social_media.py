@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from connectors import social_meta
 from connectors.registry import guess
 from connectors.social_media import SocialMedia
 from examples.exports.meta import PAGE, meta_list
@@ -432,3 +433,18 @@ def test_nothing_of_a_record_is_in_a_failure(tmp_path: Path) -> None:
     values = values_of(source(tmp_path, {"data/tweets.js": bad}), "data/tweets")
     assert values
     assert all(SECRET not in str(getattr(value, "detail", "")) for value in values.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "marked"),
+    [
+        ("Rosa turned on vanish mode.", True),
+        ("Rosa turned off disappearing messages.", True),
+        ("Rosa set messages to disappear in 24 hours.", True),
+        ("did you see that it vanished?", False),
+        (None, False),
+    ],
+)
+def test_a_line_that_says_that_messages_delete_themselves_is_known(words, marked):
+    assert social_meta._vanishes({"content": words}) is marked
+    assert social_meta._vanishes({"text": words}) is marked

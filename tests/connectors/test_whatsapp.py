@@ -150,6 +150,30 @@ def test_who_wrote_a_line(line: str, author: str, body: str, system: bool, tmp_p
     assert data[one.native_key][int(one.metadata["body_at"]) :].decode() == f"{body}\n"
 
 
+@pytest.mark.parametrize(
+    ("line", "marked"),
+    [
+        (
+            "Rosa turned on disappearing messages. New messages will disappear after 24 hours.",
+            True,
+        ),
+        ("Rosa: \u200eYou updated the message timer. New messages will disappear from this chat.", True),
+        ("Rosa turned off disappearing messages.", True),
+        ("Rosa hat selbstlöschende Nachrichten aktiviert.", True),
+        ("Rosa ha activado los mensajes temporales.", True),
+        ("Rosa ativou as mensagens temporárias.", True),
+        ("Rosa a activé les messages éphémères.", True),
+        ("Rosa: are disappearing messages allowed?", False),
+        ("Rosa added Sam", False),
+    ],
+)
+def test_a_line_that_says_that_messages_delete_themselves_is_marked(
+    line: str, marked: bool, tmp_path: Path
+) -> None:
+    (one,) = entries(chat(tmp_path, f"3/14/25, 9:05 AM - {line}\n"))
+    assert (WarningCode.DISAPPEARING in one.warnings) is marked
+
+
 def test_facts_media_and_marks_of_an_iphone_chat(tmp_path: Path) -> None:
     source = WhatsApp(context(chats(tmp_path / "s").path))
     found = values_of(source, ZIPPED)

@@ -173,6 +173,13 @@ def _plant(home: Home, request_id: str) -> None:
             ],
         ),
         (
+            t.export_paths,
+            [
+                {**mine, "source_id": "s2", "at": at, "paths": 2,
+                 "body": canonical.dumps({"read": 1, "ignored": {"viewer": 1}, "unknown": 0, "names": []})},
+            ],
+        ),
+        (
             t.declarations,
             [
                 {**mine, "custodian_id": "ana", "seq": 1, "version": 1, "used": False,

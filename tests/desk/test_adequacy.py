@@ -139,6 +139,15 @@ class Recount:
                 if kept is not None:
                     self.found[f"{path}.kept_back"] = kept
 
+        ((paths, body),) = self.rows("SELECT paths, body FROM export_paths WHERE request_id = :id")
+        told = json.loads(body)
+        self.found |= {
+            "places.exports.0.paths": paths,
+            "places.exports.0.read": told["read"],
+            "places.exports.0.ignored.0.count": told["ignored"]["viewer"],
+            "places.exports.0.unknown": told["unknown"],
+        }
+
     def _declarations(self) -> None:
         rows = self.rows("SELECT seq, used, body FROM declarations WHERE request_id = :id ORDER BY seq")
         newest = rows[-1]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.export_paths import IGNORED
 from connectors.registry import CONNECTORS
 from desk.declaration_file import Answer, PlaceAnswer
 from desk.declaring import Missing
@@ -20,6 +21,7 @@ from records.vocabulary import (
     Awaits,
     Basis,
     CollectionState,
+    Fate,
     Kind,
     Reach,
     Reason,
@@ -53,6 +55,7 @@ def first_column(text: str, heading: str) -> list[str]:
         ("fields.md", "Kinds", list(Kind)),
         ("fields.md", "How far a time can be trusted", list(Basis)),
         ("fields.md", "Why a place is not read", list(Reach)),
+        ("fields.md", "What becomes of a path of an export", list(Fate)),
         ("top-up.md", "What became of an item", list(Sighting)),
         ("declarations.md", "The file", list(Answer.model_fields)),
         ("declarations.md", "Keys of a place", list(PlaceAnswer.model_fields)),
@@ -62,6 +65,11 @@ def first_column(text: str, heading: str) -> list[str]:
 )
 def test_every_code_has_a_row_and_no_row_is_left_over(name, heading, members):
     assert sorted(first_column(page(name), heading)) == sorted(members)
+
+
+def test_every_reason_to_ignore_a_path_has_a_row():
+    section = page("connectors.md").split("| ignored as |", 1)[1].split("\n\n", 1)[0]
+    assert re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE) == sorted(IGNORED)
 
 
 @pytest.mark.parametrize("states", [CollectionState, TextState, ReviewState, Awaits])
@@ -162,8 +170,8 @@ def test_the_page_of_a_connector_is_whole(name):
 def test_vocabulary_is_closed():
     """A new enum needs a page and a test here."""
     found = [name for name, value in vars(vocabulary).items() if isinstance(value, type(Kind))]
-    named = ["Awaits", "Basis", "CollectionState", "Kind", "Reach", "Reason", "ReviewState", "Sighting"]
-    assert sorted(set(found) - {"StrEnum"}) == [*named, "Step", "TextState", "WarningCode"]
+    named = ["Awaits", "Basis", "CollectionState", "Fate", "Kind", "Reach", "Reason", "ReviewState"]
+    assert sorted(set(found) - {"StrEnum"}) == [*named, "Sighting", "Step", "TextState", "WarningCode"]
 
 
 def test_the_command_page_is_the_help_of_the_command():

@@ -14,6 +14,7 @@ from records.ids import (
     content_hash,
     family_hash,
     item_id,
+    message_hash,
     message_identification_hash,
     sha256_hex,
 )
@@ -179,3 +180,21 @@ _PART = st.text(alphabet="ab", max_size=3)
 @given(st.tuples(_PART, _PART, _PART, _PART), st.tuples(_PART, _PART, _PART, _PART))
 def test_different_places_have_different_ids(one, two):
     assert (item_id(*one) == item_id(*two)) == (one == two)
+
+
+def test_a_chat_is_told_by_its_id_its_words_and_what_it_carries():
+    about = {"platform": "p", "message_id": "M-1", "sender": "Lee", "body": "at 9, gate 4"}
+    first = message_hash(**about, attachments=[("b", "2"), ("a", "1")])
+    assert (
+        first
+        == hashlib.sha256("\x1f".join(("cm1", "p", "M-1", "lee", "at9gate4", "a:1;b:2")).encode()).hexdigest()
+    )
+    for name, value in (
+        ("platform", "q"),
+        ("message_id", "M-2"),
+        ("sender", "Ana"),
+        ("body", "at 9, gate 5"),
+    ):
+        assert message_hash(**{**about, name: value}, attachments=[("b", "2"), ("a", "1")]) != first
+    assert message_hash(**about, attachments=[]) != first
+    assert message_hash(**{**about, "message_id": ""}, attachments=[]) is None

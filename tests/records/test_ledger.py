@@ -6,7 +6,7 @@ import pytest
 
 from records import canonical
 from records import tables as t
-from records.ledger import ledger
+from records.ledger import ExportLedger, ledger
 from tests.records.homes import REQUEST, new_catalogue
 
 
@@ -85,3 +85,37 @@ def test_fewer_items_than_expected_do_not_balance(catalogue):
     add_scope(catalogue, "mail", 1)
     counted = ledger(catalogue, REQUEST)
     assert (counted.balanced, counted.scopes[0].balanced, counted.unplanned) == (False, False, ())
+
+
+def add_export(catalogue, source: str, paths: int | None) -> None:
+    body = {"read": 5, "ignored": {"report": 2, "viewer": 1}, "unknown": 1, "names": ["x.bin"]}
+    with catalogue.write() as connection:
+        connection.execute(
+            t.export_paths.insert(),
+            {
+                "request_id": REQUEST,
+                "source_id": source,
+                "at": "x",
+                "paths": paths,
+                "body": canonical.dumps(body),
+            },
+        )
+
+
+@pytest.mark.parametrize(("paths", "balanced"), [(9, True), (None, True), (10, False), (8, False)])
+def test_an_export_of_which_a_path_is_told_twice_or_not_at_all_does_not_balance(catalogue, paths, balanced):
+    add_request(catalogue, "mail")
+    add_scope(catalogue, "mail", 0)
+    add_export(catalogue, "mail", paths)
+    counted = ledger(catalogue, REQUEST)
+    assert counted.exports == (
+        ExportLedger("mail", paths, 5, {"report": 2, "viewer": 1}, 1, ("x.bin",), balanced),
+    )
+    assert counted.balanced is balanced
+
+
+def test_an_export_that_the_request_names_no_more_is_none(catalogue):
+    add_request(catalogue, "mail")
+    add_scope(catalogue, "mail", 0)
+    add_export(catalogue, "gone", 1)
+    assert ledger(catalogue, REQUEST).exports == ()

@@ -40,6 +40,10 @@ ITEMS: list[dict[str, Any]] = [
     {"id": "b7", "kind": "file", "name": "clip.mp4"},
     {"id": "b8", "kind": "file", "name": "tool.exe"},
     {"id": "b9", "kind": "file", "name": "blank.txt"},
+    {"id": "s1", "kind": "email", "name": "sealed.eml"},
+    {"id": "s2", "kind": "email", "name": "armoured.eml"},
+    {"id": "s3", "state": "failed", "kind": "message"},
+    {"id": "t1", "kind": "chat", "text": "Rosa turned on disappearing messages."},
     {"id": "c1", "kind": "file", "name": "new.docx", "read": False},
     {"id": "c2", "state": "failed"},
     {"id": "c3", "state": "failed", "kind": "file", "family": "b2", "parent": "b2", "source": "mail-2",
@@ -53,6 +57,8 @@ ITEMS: list[dict[str, Any]] = [
 READINGS: dict[str, dict[str, Any]] = {
     "b1": {"reason": "encrypted"},
     "b2": {"reason": "encrypted", "expected_children": 1},
+    "s1": {"reason": "encrypted", "detail": "smime"},
+    "s2": {"reason": "encrypted", "detail": "pgp_inline"},
     "b3": {"reason": "truncated"},
     "b4": {"reason": "needs_ocr", "ocr_pages": "[1]"},
     "b5": {"reason": "too_large"},
@@ -66,7 +72,10 @@ READINGS: dict[str, dict[str, Any]] = {
     # A fact that only looks like a warning.
     "a1": {"facts": canonical.dumps({"metadata": {"missing_part": "partial"}, "warnings": []})},
 }
-LOST = {"c2": "refused_by_source", "c3": "encrypted", "c4": "outside_window"}
+LOST = {
+    "c2": ("refused_by_source", ""), "c3": ("encrypted", "zip_crypto"), "c4": ("outside_window", ""),
+    "s3": ("encrypted", "telemessage"),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -76,8 +85,12 @@ def filled(home: Home) -> Home:
         connection.execute(t.items.update().where(t.items.c.item_id == "b7").values(media_type="video/mp4"))
         for item_id, values in READINGS.items():
             connection.execute(t.readings.update().where(t.readings.c.item_id == item_id).values(**values))
-        for item_id, reason in LOST.items():
-            connection.execute(t.items.update().where(t.items.c.item_id == item_id).values(reason=reason))
+        for item_id, (reason, detail) in LOST.items():
+            connection.execute(
+                t.items.update().where(t.items.c.item_id == item_id).values(reason=reason, detail=detail)
+            )
+        marked = canonical.dumps({"metadata": {}, "warnings": ["disappearing"]})
+        connection.execute(t.items.update().where(t.items.c.item_id == "t1").values(facts=marked))
         sources = [{"id": name, "custodian": "okafor"} for name in ("mail", "mail-2", "phone")]
         connection.execute(
             t.requests.insert(),
@@ -90,7 +103,7 @@ def filled(home: Home) -> Home:
              "terms": "[]", "terms_csv": "", "at": "", "by": "", "why": ""},
         )  # fmt: skip
         for source, key, expected, reason, kept in (
-            ("mail", "inbox", 20, None, None),  # 15 were met
+            ("mail", "inbox", 24, None, None),  # 20 were met
             ("mail-2", "inbox", 2, None, 7),  # as many as expected; the child is no item of its own
             ("mail-2", "sent", None, "unreadable", 7),
         ):
@@ -106,6 +119,7 @@ def filled(home: Home) -> Home:
 
 
 GOLDEN = (
+    Gap("encrypted_message", "lee", "mail", 3),
     Gap("encrypted", "lee", "mail", 1),
     Gap("encrypted", "okafor", "mail-2", 2),
     Gap("corrupt", "lee", "mail", 1),
@@ -118,6 +132,7 @@ GOLDEN = (
     Gap("no_text", "lee", "mail", 1),
     Gap("pages_need_ocr", "lee", "mail", 1),
     Gap("partly_read", "lee", "mail", 2),
+    Gap("disappearing", "lee", "mail", 1),
     Gap("linked_file", "okafor", "mail-2", 1),
     Gap("parts_missing", "lee", "mail", 3),
     Gap("parts_missing", "okafor", "mail-2", 1),
@@ -131,8 +146,8 @@ GOLDEN = (
 def test_every_gap_is_counted_once(filled: Home) -> None:
     found = unsearched(filled.catalogue, filled.engine, REQUEST)
     assert found.gaps == GOLDEN
-    # whole: b1 to b9, c1, c2, c3; part: a2, a3, d1, d2, d3; places: mail/inbox, mail-2/sent, phone
-    assert (found.whole, found.part, found.places) == (12, 5, 3)
+    # whole: b1 to b9, c1 to c3, s1 to s3; part: a2, a3, d1 to d3, t1; places: mail/inbox, mail-2/sent, phone
+    assert (found.whole, found.part, found.places) == (15, 6, 3)
 
 
 def test_the_rows_add_up_to_the_counts(filled: Home) -> None:
@@ -149,9 +164,9 @@ def test_items_not_searched_are_those_of_the_ledger(filled: Home) -> None:
     found = unsearched(filled.catalogue, filled.engine, REQUEST)
     text = ledger(filled.catalogue, REQUEST).text
     lost = sum(ledger(filled.catalogue, REQUEST).exceptions.values())
-    assert text["not_searchable"] == 8
-    assert (text["pending"], text["unread"], lost) == (1, 1, 2)
-    assert found.whole == 8 + 1 + 1 + 2
+    assert text["not_searchable"] == 10
+    assert (text["pending"], text["unread"], lost) == (1, 1, 3)
+    assert found.whole == 10 + 1 + 1 + 3
 
 
 def test_a_place_that_is_not_finished_is_not_short(filled: Home) -> None:

@@ -1,4 +1,4 @@
-"""What custodians declared of personal devices and accounts, and receipts of what they handed over."""
+"""What custodians declared and handed over, with receipts; what became of each path of an export."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ from records import tables as t
 revision = "0009"
 down_revision = "0008"
 
-_TABLES = (t.declarations, t.receipts)
+_TABLES = (t.declarations, t.receipts, t.export_paths)
 
 
 def upgrade() -> None:

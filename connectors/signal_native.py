@@ -362,6 +362,7 @@ class _Reading:
                 *((WarningCode.EDITED,) if item.get("revisions") else ()),
                 *((WarningCode.DELETED,) if deleted else ()),
                 *((WarningCode.NOT_SENT,) if _is_not_sent(item) else ()),
+                *((WarningCode.DISAPPEARING,) if _sets_timer(item) else ()),
                 *((WarningCode.DUPLICATE_ENTRY,) if again else ()),
                 *((WarningCode.MISSING_PART,) if lost else ()),
                 *((WarningCode.CHARSET_GUESSED,) if guessed else ()),
@@ -449,6 +450,14 @@ def stored_name(pointer: Mapping[str, Any]) -> str:
     locator = inner(pointer, "locatorInfo")
     content, local = _bytes(locator.get("plaintextHash")), _bytes(locator.get("localKey"))
     return hashlib.sha256(content + local).hexdigest() if content and local else ""
+
+
+def _sets_timer(item: Mapping[str, Any]) -> bool:
+    """Say whether an entry says that messages of its chat delete themselves, or do so no more."""
+    update = inner(item, "updateMessage")
+    listed = inner(update, "groupChange").get("updates")
+    changes = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return "expirationTimerChange" in update or any("groupExpirationTimerUpdate" in one for one in changes)
 
 
 def _is_not_sent(item: Mapping[str, Any]) -> bool:

@@ -369,6 +369,7 @@ class _Reading:
         else:
             warnings = (
                 *((WarningCode.EDITED,) if "edited" in value or "edited_unixtime" in value else ()),
+                *((WarningCode.DISAPPEARING,) if value.get("action") == "set_messages_ttl" else ()),
                 *((WarningCode.DUPLICATE_ENTRY,) if stated and again else ()),
                 *((WarningCode.MISSING_PART,) if any(one.held is None for one in media) else ()),
                 *((WarningCode.CHARSET_GUESSED,) if guessed else ()),

@@ -103,6 +103,7 @@ def test_kinds_marks_and_media_of_entries(tmp_path: Path) -> None:
         KEYS[2]: (WarningCode.MISSING_PART,),
         KEYS[3]: (WarningCode.DELETED,),
         KEYS[4]: (WarningCode.MISSING_PART,),
+        KEYS[7]: (WarningCode.DISAPPEARING,),
         KEYS[8]: (WarningCode.DELETED,),
         KEYS[9]: (WarningCode.DUPLICATE_ENTRY,),
     }

@@ -82,6 +82,7 @@ def test_media_that_is_there_goes_along_and_each_that_is_not_says_why(tmp_path: 
     assert warned == {
         **dict.fromkeys(("777/4", "777/5", "777/6", "777/7"), (WarningCode.MISSING_PART,)),
         "777/8": (WarningCode.EDITED,),
+        "777/10": (WarningCode.DISAPPEARING,),
         "777/2:1": (WarningCode.DUPLICATE_ENTRY,),
     }
 

@@ -503,7 +503,7 @@ def _reading(node: _Node, made: Extraction) -> dict[str, Any]:
         "sender": canonical.dumps_texts(_pairs((fields.sender,) if fields.sender else ())),
         "recipients": _recipients(fields),
         "thread": _thread(fields),
-        "content_hash": _hash_of(kind, node, fields, made.text),
+        "content_hash": _hash_of(made.kind or kind, node, fields, made.text),
         "mih": message_identification_hash(fields.message_id),
         "family_hash": None,
         "children": len(node.children),
@@ -650,7 +650,14 @@ def _thread(fields: Fields) -> str:
 
 
 def _hash_of(kind: Kind, node: _Node, fields: Fields, text: str) -> str | None:
-    """Return the hash by which copies of a message are told, whichever way they came; None for a file."""
+    """Return the hash by which copies of a message are told, whichever way they came; None for a file.
+
+    Args:
+        kind: What it is by its form: a chat that comes as mail has the hash of a mail.
+        node: The item.
+        fields: What its reader found.
+        text: Its text.
+    """
     if kind is Kind.EMAIL:
         return _content_hash(node, fields, text)
     if kind not in {Kind.MESSAGE, Kind.CHAT}:

@@ -377,7 +377,7 @@ def _declarations(it: dict[str, Any], at: Time) -> Iterable[Block | None]:
     )
     yield table(
         "Answers",
-        "@Whose|#No.|Used|@Answered on|@Taken in|By|**Statement",
+        "@Whose|#No.|@Used|@Answered on|@Taken in|*By|**Statement",
         (
             (
                 one["custodian"], one["number"],

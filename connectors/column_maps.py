@@ -7,17 +7,14 @@ another header is refused until there is a map for it.
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated
-from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from records.errors import SettingsError
+from connectors.signed_files import listed, quoted, read_signable, require_signature, require_zone
 
 FIELDS: Mapping[str, str] = {
     "sent_at": "when it was sent; needed",
@@ -111,8 +108,7 @@ class ColumnMap(BaseModel):
             raise ValueError(f"columns: {', '.join(missing)} missing; name the column of each")
         if strange := sorted(set(self.columns.values()) - set(self.header)):
             raise ValueError(f"columns: {', '.join(strange)} not in `header`")
-        if self.time_zone not in available_timezones():
-            raise ValueError("time_zone: not a known zone; write one such as America/Los_Angeles")
+        require_zone(self.time_zone)
         return self
 
 
@@ -126,21 +122,8 @@ def read_map(text: str, where: str) -> ColumnMap:
     Raises:
         SettingsError: It is no map, or nobody has confirmed it.
     """
-    try:
-        found = ColumnMap.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{where}: the column map is not valid TOML: {error}") from None
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ").replace("Value error, ", "")
-            for one in error.errors(include_url=False, include_input=False)
-        )
-        raise SettingsError(f"{where}: the column map is wrong: {problems}") from None
-    if not found.confirmed_by.strip() or found.confirmed_on is None:
-        raise SettingsError(
-            f"{where}: nobody has confirmed the column map; compare it with the table, then write "
-            "`confirmed_by` and `confirmed_on`"
-        )
+    found = read_signable(ColumnMap, text, where, "column map")
+    require_signature(found, where, "column map", "table")
     return found
 
 
@@ -164,16 +147,16 @@ def proposed(app: str, header: tuple[str, ...], samples: Sequence[Mapping[str, s
     lines = [
         "# A proposal: compare each line with the table, correct it, then write who confirms it and when.",
         *(f"# {name}: {meaning}" for name, meaning in FIELDS.items()),
-        f"app = {_quoted(app)}",
+        f"app = {quoted(app)}",
         "map_version = 1",
-        f"header = [{', '.join(map(_quoted, header))}]",
-        f"time_zone = {_quoted(zone)}",
-        f"time_formats = [{', '.join(map(_quoted, forms or ['%m/%d/%Y %I:%M %p']))}]",
+        f"header = {listed(header)}",
+        f"time_zone = {quoted(zone)}",
+        f"time_formats = {listed(forms or ['%m/%d/%Y %I:%M %p'])}",
         'confirmed_by = ""',
         "# confirmed_on = 2026-01-31",
         "",
         "[columns]",
-        *(f"{field} = {_quoted(columns[field])}" for field in FIELDS if field in columns),
+        *(f"{field} = {quoted(columns[field])}" for field in FIELDS if field in columns),
         *(f'{field} = ""   # name its column' for field in NEEDED if field not in columns),
     ]
     return "\n".join(lines) + "\n"
@@ -190,8 +173,3 @@ def _reads(time: str, form: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _quoted(text: str) -> str:
-    """Return a TOML string (https://toml.io/en/v1.0.0#string); JSON's escapes are TOML's."""
-    return json.dumps(text, ensure_ascii=False)

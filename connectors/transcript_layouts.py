@@ -10,21 +10,18 @@ A layout is written in lines as they are printed, with a name in braces where a 
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from typing import Annotated
-from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from connectors.signed_files import listed, quoted, read_signable, require_signature, require_zone
 from connectors.transcript_pages import Pages
-from records.errors import SettingsError
 
 FIELDS: Mapping[str, str] = {
     "sent_at": "when it was sent, as `time_formats` say; needed",
@@ -146,8 +143,7 @@ class Layout(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Layout:
-        if self.time_zone not in available_timezones():
-            raise ValueError("time_zone: not a known zone; write one such as America/Los_Angeles")
+        require_zone(self.time_zone)
         for form in self.time_formats:
             if unknown := sorted(set(re.findall(r"%(.?)", form)) - set(_DIRECTIVES)):
                 raise ValueError(f"time_formats: %{unknown[0]} not known; known: %{', %'.join(_DIRECTIVES)}")
@@ -202,11 +198,7 @@ def read_layout(text: str, where: str) -> Layout:
         SettingsError: It is no layout, or nobody has confirmed it.
     """
     found = read_unsigned(text, where)
-    if not found.confirmed_by.strip() or found.confirmed_on is None:
-        raise SettingsError(
-            f"{where}: nobody has confirmed the layout; compare it with the printout, then write "
-            "`confirmed_by` and `confirmed_on`"
-        )
+    require_signature(found, where, "layout", "printout")
     return found
 
 
@@ -220,16 +212,7 @@ def read_unsigned(text: str, where: str) -> Layout:
     Raises:
         SettingsError: It is no layout.
     """
-    try:
-        return Layout.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{where}: the layout is not valid TOML: {error}") from None
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ").replace("Value error, ", "")
-            for one in error.errors(include_url=False, include_input=False)
-        )
-        raise SettingsError(f"{where}: the layout is wrong: {problems}") from None
+    return read_signable(Layout, text, where, "layout")
 
 
 class Templates:
@@ -396,18 +379,18 @@ def proposed(app: str, pages: Pages, zone: str) -> tuple[str, list[str]]:
         *(f"# {name}: {meaning}" for name, meaning in PARTS.items()),
         "# In braces:",
         *(f"#   {name}: {meaning}" for name, meaning in FIELDS.items()),
-        f"app = {_quoted(app)}",
+        f"app = {quoted(app)}",
         "layout_version = 1",
-        *(f"{name} = {_listed(values)}" for name, values in stated.items()),
-        *(f"{name} = {_quoted(value)}" for name, value in texts.items() if value),
+        *(f"{name} = {listed(values)}" for name, values in stated.items()),
+        *(f"{name} = {quoted(value)}" for name, value in texts.items() if value),
         "conversation = []",
         "continued = []",
         "translated = []",
         "attachment = []",
         "deleted = []",
         'between = ";"',
-        f"time_zone = {_quoted(zone)}",
-        f"time_formats = [{_quoted(form)}]",
+        f"time_zone = {quoted(zone)}",
+        f"time_formats = [{quoted(form)}]",
         'confirmed_by = ""',
         "# confirmed_on = 2026-01-31",
     ]
@@ -525,12 +508,3 @@ def _common_start(texts: Sequence[str]) -> str:
 def _escaped(text: str) -> str:
     """Return a printed line without braces of its own."""
     return text.replace("{", "(").replace("}", ")")
-
-
-def _quoted(text: str) -> str:
-    """Return a TOML string (https://toml.io/en/v1.0.0#string); JSON's escapes are TOML's."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _listed(values: Sequence[str]) -> str:
-    return f"[{', '.join(map(_quoted, values))}]"

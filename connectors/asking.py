@@ -212,6 +212,12 @@ def new_client() -> httpx.Client:
     return httpx.Client(timeout=httpx.Timeout(_TIMEOUT_S, connect=_CONNECT_S), verify=_trusted())
 
 
+def close_all(opened: list[Any]) -> None:
+    """Close clients, and let go of them."""
+    while opened:
+        opened.pop().close()
+
+
 @cache
 def _trusted() -> Any:
     """Return the certificates to trust, which take long to read."""

@@ -26,6 +26,7 @@ from connectors.asking import (
     Denied,
     Refused,
     check_address,
+    close_all,
     followed,
     heard,
     new_client,
@@ -108,7 +109,7 @@ class Google:
             check_address(self._host, self._where)
         self._patience_s = seconds(connection, "patience_s", PATIENCE_S, self._where)
         self._opened: list[Any] = []
-        weakref.finalize(self, _close, self._opened)
+        weakref.finalize(self, close_all, self._opened)
 
     def of(self, *names: str) -> Any:
         """Return a part of the library's client (``users``, ``messages``).
@@ -134,7 +135,7 @@ class Google:
 
     def close(self) -> None:
         """End its connections; it opens new ones when it is asked again."""
-        _close(self._opened)
+        close_all(self._opened)
 
     def get(self, request: Any) -> Mapping[str, Any]:
         """Send a request of ``of`` and return the JSON object it is answered with.
@@ -452,11 +453,6 @@ def not_given(source_id: str, place: str, error: Refused) -> AccessError:
         f"source {source_id}: Google does not give `{place}` ({error.code or error.detail}); check the "
         "account, or leave that place out in `places`"
     )
-
-
-def _close(opened: list[Any]) -> None:
-    while opened:
-        opened.pop().close()
 
 
 def _object(response: httpx.Response) -> Mapping[str, Any]:

@@ -15,9 +15,8 @@ from array import array
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO, ClassVar
-from zoneinfo import ZoneInfo
 
 from connectors.asking import Refused
 from connectors.google_auth import Google, not_given
@@ -38,7 +37,7 @@ from records.models import (
     Window,
     Yielded,
 )
-from records.moments import Place, place_in
+from records.moments import Place, midnight, place_in
 from records.vocabulary import Kind, Reach, Reason, WarningCode
 
 READ = (
@@ -329,12 +328,12 @@ def _pieces(whole: Range, window: Window, after: tuple[str, str]) -> Iterator[Ra
     if (resumed := instant(after[0]).at) is not None:
         whole = Range(_most(whole.first, resumed), whole.before)
     if window.first is not None:
-        early, whole = whole.cut(_midnight(window.first, window.zone))
+        early, whole = whole.cut(midnight(window.first, window.zone))
         yield from _not_empty(Range(early.first, early.before, whole=False))
     if window.last is None:
         yield from _not_empty(whole)
         return
-    inside, late = whole.cut(_midnight(window.last + timedelta(days=1), window.zone))
+    inside, late = whole.cut(midnight(window.last + timedelta(days=1), window.zone))
     yield from _not_empty(inside)
     yield from _not_empty(Range(late.first, late.before, whole=False))
 
@@ -342,10 +341,6 @@ def _pieces(whole: Range, window: Window, after: tuple[str, str]) -> Iterator[Ra
 def _not_empty(piece: Range) -> Iterator[Range]:
     if not piece.empty:
         yield piece
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(0), zone).astimezone(UTC)
 
 
 def _least(stated: datetime | None, other: datetime) -> datetime:

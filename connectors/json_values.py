@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
+
+
+def parsed(data: bytes) -> dict[str, Any] | None:
+    """Return the object that some bytes are, or None."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def inner(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ Rules (for the mboxo, mboxrd, mboxcl and mboxcl2 variants; RFC 4155 for the empt
 
 from __future__ import annotations
 
+import hashlib
 import re
 from array import array
 from collections.abc import Iterator
@@ -338,3 +339,9 @@ class SeenHashes:
 def prefix_of(digest: bytes) -> int:
     """Return the first 64 bits of a SHA-256."""
     return int.from_bytes(digest[:8], "big")
+
+
+def numbered(seen: SeenHashes, stated: str) -> tuple[str, int]:
+    """Return a key that is not there yet for an id, and how often the id was met before."""
+    again = seen.count(prefix_of(hashlib.sha256(stated.encode()).digest()))
+    return f"{stated}:{again}" if again else stated, again

@@ -26,6 +26,7 @@ from connectors.asking import (
     Denied,
     Refused,
     check_address,
+    close_all,
     followed,
     heard,
     new_client,
@@ -418,7 +419,7 @@ class _Opened:
     def __init__(self) -> None:
         self._of_thread = threading.local()
         self._clients: list[httpx.Client] = []
-        weakref.finalize(self, _close, self._clients)
+        weakref.finalize(self, close_all, self._clients)
 
     @property
     def over(self) -> threading.Event | None:
@@ -433,12 +434,7 @@ class _Opened:
         return self._clients[0]
 
     def close(self) -> None:
-        _close(self._clients)
-
-
-def _close(clients: list[httpx.Client]) -> None:
-    while clients:
-        clients.pop().close()
+        close_all(self._clients)
 
 
 class Tokens:

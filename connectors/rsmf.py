@@ -32,6 +32,7 @@ from connectors.export_paths import containers, fates
 from connectors.export_tables import clean
 from connectors.folders import storable
 from connectors.json_objects import Cut, objects_of
+from connectors.json_values import objects, parsed
 from connectors.mailhead import file_item, header_end, placed
 from records import canonical
 from records.errors import ItemError, SettingsError
@@ -406,7 +407,7 @@ def _event(
     seen: dict[str, int],
     of_event: dict[str, str],
 ) -> Iterator[Yielded]:
-    event = _parsed(data)
+    event = parsed(data)
     stated = clean(_text(event, "id"))[:_LONGEST_ID]
     key = f"{chat.key}#{stated}" if stated else hashlib.sha256(data).hexdigest()
     again = seen[key] = seen.get(key, -1) + 1
@@ -471,16 +472,16 @@ class _Names:
     @classmethod
     def of(cls, chat: _Chat) -> _Names:
         """Read the lists of a manifest; empty where it is damaged."""
-        manifest = _parsed(chat.manifest()) or {}
+        manifest = parsed(chat.manifest()) or {}
         people: dict[str, str] = {}
-        for one in _objects(manifest, "participants"):
+        for one in objects(manifest, "participants"):
             shown, address = (
                 clean(_text(one, "display")),
                 clean(_text(one, "email") or _text(one, "account_id")),
             )
             people[_text(one, "id")] = f"{shown} <{address}>" if shown and address else shown or address
         conversations: dict[str, Mapping[str, str]] = {}
-        for one in _objects(manifest, "conversations"):
+        for one in objects(manifest, "conversations"):
             ids = one.get("participants")
             among = [people.get(key, key) for key in map(_as_text, ids if isinstance(ids, list) else ())]
             conversations[_text(one, "id")] = {
@@ -506,29 +507,16 @@ class _Names:
 
 def _ids_in(event: Mapping[str, Any]) -> Iterator[object]:
     for name in ("edits", "read_receipts"):
-        yield from (one.get("participant") for one in _objects(event, name))
-    for one in _objects(event, "reactions"):
+        yield from (one.get("participant") for one in objects(event, name))
+    for one in objects(event, "reactions"):
         among = one.get("participants")
         yield from among if isinstance(among, list) else ()
 
 
 def _attached(event: Mapping[str, Any]) -> list[str]:
     """Return the names of an event's attachments; some programs write ``attachment``."""
-    listed = _objects(event, "attachments") or _objects(event, "attachment")
+    listed = objects(event, "attachments") or objects(event, "attachment")
     return list(dict.fromkeys(filter(None, (_text(one, "id") for one in listed))))
-
-
-def _parsed(data: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _objects(value: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    listed = value.get(name)
-    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
 def _text(value: Mapping[str, Any] | None, name: str) -> str:

@@ -23,7 +23,7 @@ from connectors.export_files import PackageFile
 from connectors.folders import storable
 from connectors.json_values import inner, one_line
 from connectors.mailhead import placed
-from connectors.mbox import SeenHashes, prefix_of
+from connectors.mbox import SeenHashes, numbered
 from records import canonical
 from records.errors import ItemError
 from records.loose_json import loose_object
@@ -298,12 +298,12 @@ class _Reading:
         """Yield what a line gives."""
         digest = hashlib.sha256(line.data).hexdigest()
         if not line.whole:
-            yield FailedItem(self._key(digest)[0], Kind.CHAT, "", Reason.TOO_LARGE, "line")
+            yield FailedItem(numbered(self.seen, digest)[0], Kind.CHAT, "", Reason.TOO_LARGE, "line")
             return
         read = loose_object(line.data)
         if read is None:
             reason, detail = (Reason.CORRUPT, "json") if line.ended else (Reason.TRUNCATED, "line_cut")
-            yield FailedItem(self._key(digest)[0], Kind.CHAT, "", reason, detail)
+            yield FailedItem(numbered(self.seen, digest)[0], Kind.CHAT, "", reason, detail)
             return
         value, guessed = read
         kind = next(iter(value), "") if "backupTimeMs" not in value else "header"
@@ -311,10 +311,10 @@ class _Reading:
             yield from self._entry(line.data, value[kind], guessed=guessed)
         elif kind in _DESCRIBES:
             yield ExcludedItem(
-                self._key(digest)[0], Kind.FILE, "", Reason.EXPORT_SCAFFOLDING, _snake(kind), None
+                numbered(self.seen, digest)[0], Kind.FILE, "", Reason.EXPORT_SCAFFOLDING, _snake(kind), None
             )
         else:
-            yield self._other(line.data, kind, inner(value, kind), self._key(digest)[0])
+            yield self._other(line.data, kind, inner(value, kind), numbered(self.seen, digest)[0])
 
     def _other(self, data: bytes, kind: str, value: Mapping[str, Any], key: str) -> Yielded:
         """Return a call by a link, or a frame that is not known, which is kept as it is."""
@@ -339,8 +339,8 @@ class _Reading:
         where = chat.with_.key if chat is not None else f"chat:{_digits(item.get('chatId'))}"
         who = author.key if author is not None else f"author:{_digits(item.get('authorId'))}"
         stated = _digits(item.get("dateSent"))
-        key, again = self._key(
-            f"{where}/{who}/{stated}" if stated else f"{where}/{hashlib.sha256(data).hexdigest()}"
+        key, again = numbered(
+            self.seen, f"{where}/{who}/{stated}" if stated else f"{where}/{hashlib.sha256(data).hexdigest()}"
         )
         kind = kind_of(item)
         moment = _moment(item.get("dateSent"))
@@ -405,10 +405,6 @@ class _Reading:
         if names:
             facts["names"] = canonical.dumps(dict(sorted(names.items())))
         return {name: one for name, one in facts.items() if one}
-
-    def _key(self, stated: str) -> tuple[str, int]:
-        again = self.seen.count(prefix_of(hashlib.sha256(stated.encode()).digest()))
-        return f"{stated}:{again}" if again else stated, again
 
 
 _NAMED = re.compile(rb'"(?:[a-zA-Z]*[aA]uthorId|[a-zA-Z]*[rR]ecipientId|adminId|voterId)"\s*:\s*"(\d{1,19})"')

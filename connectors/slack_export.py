@@ -21,7 +21,7 @@ from connectors.export_files import Archive, OpenZips, PackageFile, list_package
 from connectors.export_paths import containers, fates
 from connectors.folders import storable
 from connectors.json_lists import listed_objects
-from connectors.json_values import one_line
+from connectors.json_values import one_line, parsed
 from connectors.mailhead import placed
 from records import canonical
 from records.errors import ItemError
@@ -426,7 +426,7 @@ def _day(
 def _message(
     data: bytes, conversation: _Conversation, export: _Export, window: Window, seen: dict[str, int]
 ) -> Iterator[Yielded]:
-    message = _parsed(data)
+    message = parsed(data)
     stated = one_line(message.get("ts")) if message is not None else ""
     key = f"{conversation.id}/{stated}" if _TS.fullmatch(stated) else hashlib.sha256(data).hexdigest()
     again = seen[key] = seen.get(key, -1) + 1
@@ -462,14 +462,6 @@ def ts_moment(stated: str) -> Moment:
     if found is None:
         return Moment(None, stated, Basis.NONE) if stated else NO_MOMENT
     return epoch_moment(int(found[1]) * 1_000_000 + int((found[2] or "0").ljust(6, "0")), stated)
-
-
-def _parsed(data: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _carried(message: Mapping[str, Any], export: _Export) -> Iterator[tuple[str, str, PackageFile | None]]:

@@ -475,12 +475,3 @@ def _refused(
     return {
         key: ItemError(Reason.UNSUPPORTED, "html_download") for key, root in pages.items() if root not in read
     }
-
-
-def parsed(data: bytes) -> dict[str, Any] | None:
-    """Return the object that some bytes are, or None."""
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None

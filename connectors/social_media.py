@@ -18,6 +18,7 @@ from connectors.base import FileConnector, check_access, not_one, still_there
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import OpenZips, PackageFile, is_last, plain_item, span_of, within
 from connectors.export_paths import containers, fates
+from connectors.json_values import parsed
 from connectors.mailhead import placed
 from connectors.social_counts import expected_of
 from connectors.social_exports import (
@@ -28,7 +29,6 @@ from connectors.social_exports import (
     RecordFile,
     RecordList,
     Told,
-    parsed,
     read_downloads,
 )
 from connectors.social_layouts import (

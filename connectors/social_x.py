@@ -18,7 +18,7 @@ from connectors.bytesource import StreamSource
 from connectors.export_files import OpenZips, PackageFile
 from connectors.json_lists import listed_objects
 from connectors.json_objects import Cut, objects_of
-from connectors.json_values import inner, objects, one_line
+from connectors.json_values import inner, objects, one_line, parsed
 from connectors.social_exports import (
     MOST_MEMBERS,
     Account,
@@ -27,7 +27,6 @@ from connectors.social_exports import (
     Record,
     RecordList,
     Told,
-    parsed,
 )
 from connectors.social_layouts import GROUP, TALK
 from records import canonical

@@ -24,7 +24,7 @@ from connectors.folders import storable
 from connectors.json_objects import Path, Piece, pieces_of
 from connectors.json_values import one_line
 from connectors.mailhead import placed
-from connectors.mbox import SeenHashes, prefix_of
+from connectors.mbox import SeenHashes, numbered
 from records import canonical
 from records.errors import ItemError, SettingsError
 from records.loose_json import loose_object
@@ -328,7 +328,7 @@ class _Reading:
     def _section(self, piece: Piece) -> Iterator[Yielded]:
         """Yield a section beside the chats as a file, then media that it names and that is not there."""
         name = piece.path[0]
-        key, _ = self._key(f"{self.file.key}#{name}")
+        key, _ = numbered(self.seen, f"{self.file.key}#{name}")
         if not piece.whole:
             yield FailedItem(key, Kind.FILE, "", Reason.TRUNCATED, "section_cut", f"{name}.json")
             return
@@ -349,14 +349,16 @@ class _Reading:
         """Yield an entry of a chat, then media that it names and that is not there."""
         read = loose_object(piece.data) if piece.whole else None
         if read is None:
-            key, _ = self._key(hashlib.sha256(piece.data).hexdigest())
+            key, _ = numbered(self.seen, hashlib.sha256(piece.data).hexdigest())
             reason, detail = (Reason.CORRUPT, "json") if piece.whole else (Reason.TRUNCATED, "message_cut")
             yield FailedItem(key, Kind.CHAT, "", reason, detail)
             return
         value, guessed = read
         number = value.get("id")
         stated = isinstance(number, int) and not isinstance(number, bool)
-        key, again = self._key(f"{self.chat}{number}" if stated else hashlib.sha256(piece.data).hexdigest())
+        key, again = numbered(
+            self.seen, f"{self.chat}{number}" if stated else hashlib.sha256(piece.data).hexdigest()
+        )
         kind = Kind.CALL if value.get("action") in {"phone_call", "group_call"} else Kind.CHAT
         if value.get("type") == "unsupported":
             yield FailedItem(key, kind, "", Reason.NOT_IN_EXPORT, "unsupported_by_app")
@@ -386,10 +388,6 @@ class _Reading:
             if isinstance(path, str) and path:
                 held = self.files.get(place_of(self.file.key) + storable(path))
                 yield _Media(label, path, held)
-
-    def _key(self, stated: str) -> tuple[str, int]:
-        again = self.seen.count(prefix_of(hashlib.sha256(stated.encode()).digest()))
-        return f"{stated}:{again}" if again else stated, again
 
 
 @dataclass(frozen=True, slots=True)

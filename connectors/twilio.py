@@ -26,6 +26,7 @@ from connectors.asking import (
     Denied,
     Refused,
     check_address,
+    close_all,
     heard,
     is_safe,
     new_client,
@@ -249,7 +250,7 @@ class _Api:
         self._patience_s = seconds(connection, "patience_s", PATIENCE_S, self._where)
         self._root = f"{_VERSION}Accounts/{quote(account)}"
         self._opened: list[httpx.Client] = []
-        weakref.finalize(self, _close, self._opened)  # connections live as long as their connector
+        weakref.finalize(self, close_all, self._opened)  # connections live as long as their connector
 
     def messages_path(self, size: int) -> str:
         return f"{self._root}/Messages.json?PageSize={size}"
@@ -329,11 +330,6 @@ class _Api:
             "password and `account`, and that the key may read messages",
             error.detail,
         )
-
-
-def _close(opened: list[httpx.Client]) -> None:
-    while opened:
-        opened.pop().close()
 
 
 def _read_cursor(cursor: str | None) -> tuple[str, str]:

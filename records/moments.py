@@ -265,8 +265,8 @@ def place_in(window: Window, moment: Moment) -> Place:
     if moment.at is None:
         return Place.IN_DOUBT
     slack = EDGE if moment.basis is not Basis.STATED else timedelta(0)
-    start = _midnight(window.first, window.zone) if window.first else None
-    end = _midnight(window.last + timedelta(days=1), window.zone) if window.last else None
+    start = midnight(window.first, window.zone) if window.first else None
+    end = midnight(window.last + timedelta(days=1), window.zone) if window.last else None
     if (start and moment.at < start - slack) or (end and moment.at >= end + slack):
         return Place.OUTSIDE
     if slack and ((start and moment.at < start + slack) or (end and moment.at >= end - slack)):
@@ -274,5 +274,6 @@ def place_in(window: Window, moment: Moment) -> Place:
     return Place.INSIDE
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Return when a day of a zone begins, in UTC."""
     return datetime.combine(day, time(0), zone).astimezone(UTC)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from cli import exports, holds, leads, planning, sampling, topping_up, variants
+from cli import exports, holds, leads, planning, policy, sampling, topping_up, variants
 from cli.adequacy import adequacy_command
 from cli.columns import columns_command
 from cli.common import By, ItemId, RequestId, opened, say_doubts
@@ -49,6 +49,7 @@ app.add_typer(topping_up.app, name="top-up")
 app.add_typer(leads.app, name="leads")
 app.add_typer(variants.app, name="variants")
 app.add_typer(sampling.app, name="sample")
+app.add_typer(policy.app, name="policy")
 
 
 @app.callback()

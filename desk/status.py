@@ -13,6 +13,7 @@ from desk.coverage import coverage
 from desk.declaring import standing
 from desk.estimating import in_force
 from desk.home import Home
+from desk.policy import counts
 from desk.topping_up import report
 from records import tables as t
 from records.canonical import utc_time
@@ -64,6 +65,7 @@ def status(home: Home, request_id: str) -> dict[str, Any]:
         "seconds_left": left,
         "balanced": counted.balanced,
         "declarations": standing(home, request_id).counts(),
+        "policy": counts(home, request_id),
         "coverage": coverage(home, request_id, counted).as_json(),
         "scopes": [asdict(scope) for scope in counted.scopes],
         "text": counted.text,

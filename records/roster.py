@@ -1,7 +1,7 @@
 """The roster: who works and learns in the district, and what its places and programmes are called.
 
-A CSV file with the columns ``kind,name,aliases,emails,numbers``; only ``kind`` and ``name`` must be filled.
-Several aliases, emails or numbers in a cell are parted by ``;``. Further columns are passed over.
+A CSV file with the columns ``kind,name,aliases,emails,numbers,guardian_of``; only ``kind`` and ``name`` must
+be filled. Several values in a cell are parted by ``;``. Further columns are passed over.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class RosterLine:
         aliases: Nicknames, short forms and other spellings.
         emails: Addresses.
         numbers: Phone numbers.
+        guardian_of: Names of the students whose guardian it is; empty where the roster does not say.
     """
 
     kind: RosterKind
@@ -46,6 +47,7 @@ class RosterLine:
     aliases: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    guardian_of: tuple[str, ...] = ()
 
 
 def read_roster(text: str) -> tuple[RosterLine, ...]:
@@ -73,7 +75,9 @@ def read_roster(text: str) -> tuple[RosterLine, ...]:
         elif cells["kind"].lower() not in set(RosterKind):
             wrong.append(f"line {reader.line_num}: kind is not one of {', '.join(RosterKind)}")
         else:
-            several = (_several(cells.get(key, "")) for key in ("aliases", "emails", "numbers"))
+            several = (
+                _several(cells.get(key, "")) for key in ("aliases", "emails", "numbers", "guardian_of")
+            )
             lines.append(RosterLine(RosterKind(cells["kind"].lower()), cells["name"], *several))
     if wrong:
         raise SettingsError(f"roster: {'; '.join(wrong)}")

@@ -685,3 +685,66 @@ sample_answers = Table(
     Column("at", Text, nullable=False),
     _key("request_id", "sample_no", "family_id", "seq"),
 )
+
+
+# --- possible exceptions to the district's own policy ----------------------------------------------------
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("policy_no", Integer, nullable=False, autoincrement=False),  # of the whole office, append-only
+    Column("on", Boolean, nullable=False),  # the newest row says whether it is
+    Column("rules", Text, nullable=False),  # the file as it came; empty where it was turned off
+    Column("rules_sha256", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("policy_no"),
+)
+
+policy_checks = Table(
+    "policy_checks",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("check_no", Integer, nullable=False),  # from 1
+    Column("version", Integer, nullable=False),  # of the request
+    Column("rules_sha256", Text, nullable=False),  # whose text is in policies
+    Column("body", Text, nullable=False),  # what was looked at, and what not, canonical JSON
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("request_id", "check_no"),
+)
+
+policy_marks = Table(
+    "policy_marks",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("exception_id", Text, nullable=False),  # hash of rule and what is marked
+    Column("seq", Integer, nullable=False),  # append-only: the highest is how the newest check found it
+    Column("check_no", Integer, nullable=False),
+    Column("found", Boolean, nullable=False),  # false: found before, and not any more
+    Column("rule_id", Text, nullable=False),
+    Column("rules_sha256", Text, nullable=False),
+    Column("unit", Text, nullable=False),  # message, conversation, source
+    Column("item_id", Text, nullable=False),  # the message, or the first of what is marked
+    Column("source_id", Text, nullable=False),
+    Column("custodian_id", Text, nullable=False),
+    Column("body", Text, nullable=False),  # {messages, places, signs}, canonical JSON: never content
+    Column("at", Text, nullable=False),
+    _key("request_id", "exception_id", "seq"),
+)
+
+policy_judgements = Table(
+    "policy_judgements",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("exception_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),  # append-only: the highest is in force
+    Column("judgement", Text, nullable=False),  # exception, named_exception, no_exception
+    Column("excuse", Text, nullable=False),  # named_exception: its id; else empty
+    Column("rules_sha256", Text, nullable=False),  # under which the mark that was judged was made
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("request_id", "exception_id", "seq"),
+)

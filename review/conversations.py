@@ -304,7 +304,7 @@ class _Found:
             self._left.append((prefix, one))
             return
         facts = canonical.loads(row.facts).get("metadata", {})
-        key = _key(row, facts)
+        key = conversation_key(row, facts)
         self._said[key].append(one)
         self._key_of[row.item_id] = key
         self._by_prefix[prefix].add(key)
@@ -337,8 +337,13 @@ class _Found:
         return next(iter(keys)) if len(keys) == 1 else None
 
 
-def _key(row: sa.Row[Any], facts: Mapping[str, str]) -> str:
-    """Return the key of a stored message's conversation."""
+def conversation_key(row: sa.Row[Any], facts: Mapping[str, str]) -> str:
+    """Return the key of a stored message's conversation, within its source and place.
+
+    Args:
+        row: With ``thread``, ``sender`` and ``recipients`` of its reading.
+        facts: What the source told of it.
+    """
     if group := facts.get("group"):
         return f"g:{group}"
     thread = canonical.loads(row.thread).get("thread_key") if row.thread else ""

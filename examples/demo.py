@@ -482,7 +482,7 @@ def verify(home: Home, request_id: str) -> Path:
     """Verify the packaged bundle with its own verifier, as a process of its own; return the bundle.
 
     Raises:
-        DemoError: It does not verify.
+        DemoError: It does not verify, or has no page of a conversation.
     """
     bundles = sorted((home.settings.request_folder(request_id) / "bundles").glob("installment-*"))
     if not bundles:
@@ -496,6 +496,8 @@ def verify(home: Home, request_id: str) -> Path:
         tell(line)
     if done.returncode:
         raise DemoError(f"the bundle does not verify (exit code {done.returncode})")
+    if not json.loads(done.stdout)["conversations"]["pages"]:
+        raise DemoError("the bundle holds no page of a conversation, and texts and chats were released")
     return bundles[-1]
 
 

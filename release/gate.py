@@ -40,6 +40,7 @@ from release.leaks import (
 from release.page import STATES, UNREADABLE, WAITING
 from release.plan import RETENTION_KEYS, frozen_bodies, guard
 from release.selection import Role, load_members, load_selection, produced_roles
+from release.slices import LEFT_OUT
 
 DOCUMENTS = frozenset(
     {
@@ -55,12 +56,14 @@ DOCUMENTS = frozenset(
     }
 )
 TAG_FILES = frozenset({*verifier.TAG_FILES, verifier.TAG_MANIFEST, verifier.SIGNATURE})
-_PAYLOAD = re.compile(r"data/(natives|text)/([A-Z][A-Z0-9-]*[0-9])\.([a-z0-9]{1,8})")
-_TEMPLATE = Path(__file__).parent / "templates" / "index.html.j2"
+_PAYLOAD = re.compile(r"data/(natives|text|conversations)/([A-Z][A-Z0-9-]*[0-9])\.([a-z0-9]{1,8})")
+_TEMPLATES = tuple(
+    Path(__file__).parent / "templates" / name for name in ("index.html.j2", "conversation.html.j2")
+)
 
 CHECKS = (
     "layout", "native", "text_file", "native_hash", "item_id", "file_name", "subject", "content", "note",
-    "container",
+    "container", "conversation",
 )  # fmt: skip
 
 
@@ -180,9 +183,10 @@ def gate(
     looked_for = _looked_for(expected, watch)
     findings: list[Finding] = []
     files = 0
+    texts = _Texts(store, store.find([i.text_sha256 for i in expected.here.values() if i.text_sha256]))
     for path, name in _files(root, findings):
         files += 1
-        findings += _look(path, name, expected, watch)
+        findings += _look(path, name, expected, watch, texts)
     findings = sorted(set(findings), key=lambda f: (CHECKS.index(f.check), f.where, f.what))
     per_check = Counter(f.check for f in findings)
     checks = tuple(
@@ -289,7 +293,8 @@ def _shown(
 ) -> list[str]:
     """Collect what a bundle says of its own accord: the request, our own page, confirmed retention series."""
     v, d, f, i, r = t.request_versions.c, t.drafts.c, t.retention_flags.c, t.items.c, t.readings.c
-    out = [_TEMPLATE.read_text("utf-8"), *WAITING.values(), *STATES.values(), *UNREADABLE.values()]
+    out = [path.read_text("utf-8") for path in _TEMPLATES]
+    out += [*WAITING.values(), *STATES.values(), *UNREADABLE.values(), *LEFT_OUT.values()]
     for (body,) in connection.execute(sa.select(v.body).where(v.request_id == request_id)):
         out += _strings(canonical.loads(body))
     if status["draft"]:
@@ -414,6 +419,7 @@ def _looked_for(expected: _Expected, watch: Watch) -> dict[str, int]:
         "native_hash": len(expected.hashes),
         "item_id": len(expected.ids),
         "container": len(expected.hashes),
+        "conversation": len(expected.here),
     }
 
 
@@ -440,7 +446,7 @@ def _where(name: str, numbers: Iterable[str]) -> str:
     return f"a file with the name hash {hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 
-def _look(path: Path, name: str, expected: _Expected, watch: Watch) -> Iterator[Finding]:
+def _look(path: Path, name: str, expected: _Expected, watch: Watch, texts: _Texts) -> Iterator[Finding]:
     where = _where(name, expected.here)
     payload = _PAYLOAD.fullmatch(name)
     if where != name:
@@ -452,16 +458,38 @@ def _look(path: Path, name: str, expected: _Expected, watch: Watch) -> Iterator[
     looker = Looker(watch)
     looker.name(name)
     digest = _feed(looker, path)
-    if payload is not None and payload.group(2) in expected.here:
+    if payload is not None and payload.group(1) != "conversations" and payload.group(2) in expected.here:
         item = expected.here[payload.group(2)]
         native = payload.group(1) == "natives"
         right = item.blob_sha256 or _EMPTY if native else item.text_sha256
         if digest != right:
             yield Finding("native" if native else "text_file", where, "not_the_released_record")
+    if payload is not None and payload.group(1) == "conversations":
+        yield from _misplaced(path, where, expected, texts)
     if payload is not None and payload.group(1) == "natives":
         for code in sorted(looker.look.unopened):
             expected.miss("container", f"natives with: {code}")
     yield from _judged(looker.look, digest, where, expected)
+
+
+def _misplaced(path: Path, where: str, expected: _Expected, texts: _Texts) -> Iterator[Finding]:
+    """A page of a conversation shows released messages of this bundle in their own words, and none twice.
+
+    The words are compared whole: a message is often too short for runs of words to tell it by.
+    """
+    page = verifier.ConversationPage(path.read_bytes().decode("utf-8", "replace"))
+    if page.hidden or path.suffix != ".html":
+        yield Finding("conversation", where, "not_as_it_is_written")
+    seen: set[str] = set()
+    for number, shown in page.all("text"):
+        item = expected.here.get(number)
+        if item is None or number in seen:
+            yield Finding("conversation", where, "not_a_released_message")
+            continue
+        seen.add(number)
+        text = texts.get(item.text_sha256) if item.text_sha256 else ""
+        if text is None or not verifier.same_words(shown, text):
+            yield Finding("conversation", where, item.item_id)
 
 
 def _feed(looker: Looker, path: Path) -> str:
@@ -510,6 +538,7 @@ _NEVER: Mapping[str, tuple[str, ...]] = {
     ),
     "note": (),
     "container": ("archives other than zip and gzip", "attachments in formats other than MIME"),
+    "conversation": (),
 }
 
 

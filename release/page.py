@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -57,7 +57,7 @@ UNREADABLE: Mapping[str, str] = {
     "needs_ocr": "scanned pages, not yet recognised",
 }
 
-_ENVIRONMENT = Environment(
+ENVIRONMENT = Environment(
     loader=PackageLoader("release"),
     autoescape=True,
     undefined=StrictUndefined,
@@ -65,11 +65,17 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
     finalize=lambda value: plain(value) if type(value) is str else value,
 )
+"""Escapes everything; what is a plain string loses control characters and line ends too."""
 
 
-def index_page(rows: Rows) -> bytes:
-    """Return the page of an instalment. Everything in it is escaped; it runs no script and loads nothing."""
-    page = _ENVIRONMENT.get_template("index.html.j2").render(
+def index_page(rows: Rows, conversations: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return the page of an instalment. Everything in it is escaped; it runs no script and loads nothing.
+
+    Args:
+        rows: Its tables.
+        conversations: What it says of each page of a conversation (``conversation_page.listed``).
+    """
+    page = ENVIRONMENT.get_template("index.html.j2").render(
         statement=WORKING_COPY,
         told=rows.told,
         basis=rows.basis,
@@ -84,5 +90,6 @@ def index_page(rows: Rows) -> bytes:
         states=STATES,
         waiting=WAITING,
         unreadable=UNREADABLE,
+        conversations=conversations,
     )
     return page.encode("utf-8", "replace")

@@ -25,8 +25,9 @@ from records.errors import UsageError
 from records.vocabulary import CollectionState, Kind, ReviewState
 from release.context import ReleaseContext, frozen_form
 from release.selection import NotProduced, Role, Selection, load_selection, produced_roles
+from release.slices import KINDS, said_of, slices
 
-FORMAT = 1
+FORMAT = 2
 _IN = 400  # values of one IN list
 
 RETENTION_KEYS = (
@@ -120,6 +121,7 @@ def basis(connection: sa.Connection, request_id: str) -> dict[str, Any]:
         "installment": installment,
         "records": records,
         "families": _families(connection, request_id, records, selection),
+        "slices": slices(connection, request_id, selection, produced),
         "review": _review(selection, stored),
     }
 
@@ -221,6 +223,8 @@ def _records(
         record = _common(row, role, decided[item_id], names)
         if role is Role.RELEASED:
             record |= _released(row, flags.get(item_id), sorted(names.get(h, h) for h in holders[item_id]))
+            if row.found_kind in KINDS and row.level == 0:
+                record |= said_of((row.facts, row.read_facts))
         else:
             log_no += 1
             record["log_no"] = log_no
@@ -234,7 +238,7 @@ def _rows(connection: sa.Connection, request_id: str, ids: list[str]) -> Iterato
         i.item_id, i.family_id, i.parent_id, i.level, i.source_id, i.custodian_id, i.kind.label("found_kind"),
         i.name, i.media_type, i.blob_sha256, i.size_bytes, i.moment_at, r.kind, r.text_sha256, r.text_bytes,
         r.subject, r.sent_at, r.sent_at_text, r.sent_at_basis, r.sender, r.recipients, r.content_hash,
-        r.pages,
+        r.pages, i.facts, r.facts.label("read_facts"),
     )  # fmt: skip
     for piece in chunked(ids, _IN):
         yield from connection.execute(

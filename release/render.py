@@ -17,6 +17,7 @@ from records.vocabulary import Kind
 from release import numbering, verifier
 from release.bag import BagWriter
 from release.context import WORKING_COPY
+from release.conversation_page import conversation_pages, listed
 from release.keys import SigningKey
 from release.page import index_page
 from release.plan import RETENTION_KEYS
@@ -50,7 +51,7 @@ _PRIVILEGES = ("RCW 5.60.060", "RCW 18.83.110", "RCW 7.07", "RCW 42.56.600", "RC
 INDEX_COLUMNS = (
     "number", "family", "family_numbers", "treatment", "record_type", "date_time", "date_basis", "from", "to",
     "cc", "bcc", "participants", "subject", "file_name", "bytes", "sha256", "native", "text", "custodian",
-    "duplicate_holders", "retention_series", "log_no",
+    "duplicate_holders", "retention_series", "log_no", "conversation",
 )  # fmt: skip
 LOG_COLUMNS = (
     "log_no", "begin_no", "end_no", "pages", "record_type", "date", "author", "recipients", "description",
@@ -117,6 +118,8 @@ class Rows:
         self.numbers = self._numbers()
         self._family_no = {f: n for n, f in enumerate(dict.fromkeys(r["family_id"] for r in self.records), 1)}
         self._family_ranges = self._ranges()
+        self.slices: list[dict[str, Any]] = self.basis.get("slices", [])  # a plan of format 1 has none
+        self._slice_of = self._slice_paths()
         self.index = [self._index_row(r) for r in self.records]
         self.log = [row for r in self.records if r["role"] == Role.WITHHELD for row in self._log_rows(r)]
 
@@ -143,6 +146,18 @@ class Rows:
             shown = [ranges(earlier, self.told["prefix"])] if earlier else []
             out[family] = "; ".join([*shown, first if first == last else f"{first} to {last}"])
         return out
+
+    def _slice_paths(self) -> dict[str, str]:
+        """Message to its page, which is named by the first number on it."""
+        out: dict[str, str] = {}
+        for one in self.slices:
+            shown = [line for line in one["lines"] if isinstance(line, str)]
+            out |= dict.fromkeys(shown, f"conversations/{self.numbers[shown[0]]}.html")
+        return out
+
+    def page_of(self, one: Mapping[str, Any]) -> str:
+        """Return the path of a slice's page."""
+        return self._slice_of[next(line for line in one["lines"] if isinstance(line, str))]
 
     def _type(self, record: Mapping[str, Any]) -> str:
         name = TYPES.get(record["kind"], record["kind"])
@@ -175,6 +190,7 @@ class Rows:
             "custodian": record["custodian"],
             "duplicate_holders": "; ".join(record["holders"]),
             "retention_series": flag.get("series") or "",
+            "conversation": self._slice_of.get(record["item_id"], ""),
         }
 
     def log_no(self, record: Mapping[str, Any]) -> str:
@@ -256,6 +272,7 @@ class Rows:
             "texts": sum(1 for r in released if r["text_sha256"]),
             "families": len(self._family_no),
             "log_entries": len({row["log_no"] for row in self.log}),
+            "conversation_pages": len(self.slices),
         }
 
     @property
@@ -309,6 +326,8 @@ def render(
         _copy(bag, store, item_id, record["blob_sha256"], refs, row["native"])
         if row["text"]:
             _copy(bag, store, item_id, record["text_sha256"], refs, row["text"])
+    for name, data in conversation_pages(rows, _Words(store, refs)).items():
+        bag.add(name, data)
     for name, data in _documents(rows).items():
         bag.add(name, data)
     tag_manifest = bag.close(_bag_info(rows))
@@ -342,6 +361,17 @@ def _copy(
         raise CheckFailed(f"item {item_id} cannot be released: what was written differs from what was stored")
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Stored texts of messages, for the pages of conversations."""
+
+    store: EvidenceStore
+    refs: Mapping[str, BlobRef]
+
+    def __call__(self, sha256: str) -> str:
+        return self.store.read(self.refs[sha256]).decode("utf-8", "replace")
+
+
 def _documents(rows: Rows) -> dict[str, bytes]:
     told = rows.told
     terms = told["cleared_terms"]
@@ -363,7 +393,7 @@ def _documents(rows: Rows) -> dict[str, bytes]:
         ),
         "status.json": _json(_status(rows)),
         "audit-head.txt": _audit_head(rows),
-        "index.html": index_page(rows),
+        "index.html": index_page(rows, listed(rows)),
     }
 
 

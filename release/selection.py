@@ -115,11 +115,13 @@ class Selection:
         not_produced: Item id to reason, for records in review that stay *not yet produced*, and for numbered
             ones that were decided anew.
         states: How many stored items of the review stand in each state once this instalment is out.
+        aside: Item id to state, for records that are no public records or not responsive.
     """
 
     going: Mapping[str, Role]
     not_produced: Mapping[str, NotProduced]
     states: Mapping[ReviewState, int]
+    aside: Mapping[str, ReviewState]
 
 
 def load_members(connection: sa.Connection, request_id: str, version: int) -> list[Member]:
@@ -219,7 +221,15 @@ def select(
         if isinstance(result := outcome.get(m.item_id), Role) and m.item_id not in produced
     }
     waiting = {m.item_id: r for m in ordered if isinstance(r := outcome.get(m.item_id), NotProduced)}
-    return Selection(going, waiting, _states(ordered, standings, produced, going))
+    aside = {
+        m.item_id: result
+        for m in ordered
+        if isinstance(result := outcome.get(m.item_id), ReviewState) and result in _ASIDE
+    }
+    return Selection(going, waiting, _states(ordered, standings, produced, going), aside)
+
+
+_ASIDE = frozenset({ReviewState.PERSONAL_MATTER, ReviewState.NOT_RESPONSIVE})
 
 
 Outcome = Role | NotProduced | ReviewState

@@ -26,6 +26,7 @@ import re
 import stat
 import sys
 import unicodedata
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Sequence, Tuple  # noqa: UP035 - Python 3.8
 
@@ -167,6 +168,11 @@ class Report:
         for check in self.checks:
             lines.append(f"{'ok    ' if check['ok'] else 'FAILED'}  {check['check']}")
             lines.extend(f"          {problem}" for problem in check["problems"])
+        if self.facts.get("conversations", {}).get("pages"):
+            lines.append(
+                "counted {pages} pages of conversations: {messages} messages on them, {left_out} counted as "
+                "not there".format(**self.facts["conversations"])
+            )
         lines.extend(f"note    {note}" for note in self.notes)
         lines.append("RESULT  " + ("every check passed" if self.ok else "NOT VERIFIED: a check failed"))
         if self.facts.get("working_copy", True):
@@ -198,6 +204,7 @@ def verify(bundle: Path, fingerprint: str | None = None) -> Report:
     report.add("signature", _guarded(_signature, root, fingerprint, report))
     report.add("statement of the bundle", _guarded(_status, root, report))
     report.add("counts add up", _guarded(_counts, root, listed, report))
+    report.add("pages of conversations", _guarded(_conversations, root, listed, report))
     return report
 
 
@@ -415,8 +422,10 @@ def _counts(root: Path, listed: dict[str, str], report: Report) -> list[str]:
         "texts": sum(1 for name in listed if name.startswith("data/text/")),
         "families": len({r["family"] for r in rows}),
         "log_entries": len({r["log_no"] for r in log}),
+        "conversation_pages": sum(1 for name in listed if name.startswith(_PAGES)),
     }
-    problems += [f"counts.json says another number of {k}" for k, n in figures.items() if own[k] != n]
+    # a bundle of an earlier format has no pages, and says nothing of them
+    problems += [f"counts.json says another number of {k}" for k, n in figures.items() if own.get(k, 0) != n]
     problems += _ledger_problems(counts, report)
     report.facts["counts"] = figures
     return problems
@@ -454,6 +463,167 @@ def _index_problems(
     present = {name for name in listed if name.startswith(("data/natives/", "data/text/"))}
     if expected != present:
         problems.append("natives and texts are not those of the index")
+    return problems
+
+
+# --- the pages of conversations: each released message in its words, each other one counted
+
+_PAGES = "data/conversations/"
+
+NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+"""Characters that the page of a message leaves out: they steer a terminal, turn a line, or are none."""
+
+NO_SENDER = "sender not stated"
+
+_SUM = re.compile(r"([0-9]+) messages? .*: ([0-9]+) here, ([0-9]+) not here\.")
+_AWAY = re.compile(r"([0-9]+) messages? (?:is|are) not here")
+_COLLECTED = ("sum", "from", "clock", "text", "carried", "count", "part", "withheld", "before")
+
+
+class ConversationPage(HTMLParser):
+    """What a page of a conversation says, in the order it says it.
+
+    Attributes:
+        found: Class, id and words of every element that counts.
+        hidden: Comments and elements that a reader would not see; there must be none.
+    """
+
+    def __init__(self, text: str) -> None:
+        """Read a page."""
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[str, str, list[str]]] = []
+        self.hidden: list[str] = []
+        self._open: list[tuple[str, int]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Begin an element."""
+        given = {name: value or "" for name, value in attrs}
+        wanted = [name for name in given.get("class", "").split() if name in _COLLECTED]
+        if tag not in _PLAIN_TAGS or "hidden" in given or "style" in given:
+            self.hidden.append(tag)
+        if wanted:
+            self.found.append((wanted[0], given.get("id", ""), []))
+        if tag not in {"meta", "br"}:
+            self._open.append((tag, len(self.found) - 1 if wanted else -1))
+
+    def handle_endtag(self, tag: str) -> None:
+        """End an element."""
+        while self._open and self._open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        """Add words to every element that is open."""
+        for _, number in self._open:
+            if number >= 0:
+                self.found[number][2].append(data)
+
+    def handle_comment(self, data: str) -> None:
+        """Note a comment."""
+        self.hidden.append(f"a comment of {len(data)} characters")
+
+    def all(self, name: str) -> list[tuple[str, str]]:
+        """Return id and words of the elements of a class."""
+        return [(key, "".join(text)) for kind, key, text in self.found if kind == name]
+
+
+_PLAIN_TAGS = frozenset(
+    "a body div footer h1 h2 head html li main meta nav ol p span strong style time title ul".split()  # noqa: SIM905
+)
+
+
+def same_words(shown: str, text: str) -> bool:
+    """Say whether a page shows a text: white space apart, and less what ``NOT_SHOWN`` leaves out."""
+    return re.sub(r"\s", "", NOT_SHOWN.sub("", shown)) == re.sub(r"\s", "", NOT_SHOWN.sub("", text))
+
+
+def _conversations(root: Path, listed: dict[str, str], report: Report) -> list[str]:
+    rows = _table(root, "index.csv")
+    pages: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        if row.get("conversation"):
+            pages.setdefault("data/" + row["conversation"], []).append(row)
+    problems = []
+    if set(pages) != {name for name in listed if name.startswith(_PAGES)}:
+        problems.append("pages of conversations are not those of the index")
+    here = away = 0
+    for name in sorted(set(pages) & set(listed)):
+        page = ConversationPage((root / name).read_bytes().decode("utf-8"))
+        found = _page_problems(root, page, pages[name], {row["number"]: row for row in rows})
+        problems += [f"{_shown(name)}: {problem}" for problem in found]
+        here += len(pages[name])
+        away += sum(_leading(words) for _, words in page.all("count"))
+    report.facts["conversations"] = {"pages": len(pages), "messages": here, "left_out": away}
+    return problems
+
+
+def _leading(words: str) -> int:
+    return int(words.strip().split(" ", 1)[0])
+
+
+def _page_problems(
+    root: Path, page: ConversationPage, mine: list[dict[str, str]], rows: dict[str, dict[str, str]]
+) -> list[str]:
+    problems = ["holds what a reader does not see"] if page.hidden else []
+    texts = page.all("text")
+    if sorted(number for number, _ in texts) != sorted(row["number"] for row in mine):
+        problems.append("does not show the messages that the index says are on it, each once")
+        return problems
+    if len(page.all("from")) != len(texts) or len(page.all("clock")) != len(texts):
+        problems.append("messages, senders and times are not as many")
+    shown = zip(texts, page.all("from"), page.all("clock"))  # noqa: B905 - Python 3.8 knows no strict
+    for (number, words), (_, sender), (_, clock) in shown:
+        row = rows[number]
+        text = (root / "data" / row["text"]).read_bytes().decode("utf-8", "replace") if row["text"] else ""
+        if row["treatment"] != "released" or not same_words(words, text):
+            problems.append(f"{_shown(number)}: other words than the record's text")
+        # a cell that a spreadsheet would run begins with an apostrophe
+        stated = row["from"] or NO_SENDER
+        if sender.strip() not in {stated, stated.lstrip("'")}:
+            problems.append(f"{_shown(number)}: another sender than in the index")
+        if row["date_time"] and clock.strip() != row["date_time"][11:]:
+            problems.append(f"{_shown(number)}: another time than in the index")
+    families = {row["family"] for row in mine}
+    for number in _named(page, "carried"):
+        row = rows.get(number, {})
+        if row.get("treatment") != "released" or row.get("family") not in families:
+            problems.append(f"{_shown(number)}: named as carried, and is not of these messages")
+    problems += [
+        f"{_shown(number)}: named as withheld, and is not in the index as withheld"
+        for number in _named(page, "withheld")
+        if rows.get(number, {}).get("treatment") != "withheld in full"
+    ]
+    problems += [
+        f"{_shown(number)}: named as of an earlier instalment, and is in this one"
+        for number in _named(page, "before")
+        if number in rows
+    ]
+    return problems + _mark_problems(page, len(texts))
+
+
+def _named(page: ConversationPage, kind: str) -> list[str]:
+    return [words.strip() for _, words in page.all(kind)]
+
+
+def _mark_problems(page: ConversationPage, here: int) -> list[str]:
+    """Each mark's reasons must add up to its number, and all marks to what the head of the page says."""
+    problems = []
+    marks: list[list[int]] = []
+    for kind, _, pieces in page.found:
+        words = "".join(pieces).strip()
+        if kind == "count":
+            found = _AWAY.fullmatch(words)
+            marks.append([int(found.group(1)) if found else -1])
+        elif kind == "part":
+            marks[-1].append(_leading(words))
+    if any(mark[0] < 1 or mark[0] != sum(mark[1:]) for mark in marks):
+        problems.append("the reasons of a mark do not add up to its number")
+    said = [_SUM.fullmatch(words.strip()) for _, words in page.all("sum")]
+    figures = [tuple(int(n) for n in one.groups()) for one in said if one]
+    away = sum(mark[0] for mark in marks)
+    if len(said) != 1 or figures != [(here + away, here, away)]:
+        problems.append("the head of the page counts other messages than the page has")
     return problems
 
 

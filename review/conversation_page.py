@@ -8,9 +8,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from records.catalogue import Catalogue, chunked
+from records.conversations import AWAY, Conversation, Gap, Said, around_hits, conversation_of
 from records.errors import ItemError
 from records.evidence import EvidenceStore
-from review.conversations import AWAY, Conversation, Gap, Said, around_hits, conversation_of
 from review.families import Member, hits_of, members_of, people, terms_of
 from review.page_data import RequestRow
 

@@ -23,11 +23,11 @@ from starlette.routing import Route
 
 from records import audit, canonical
 from records.catalogue import Catalogue
+from records.conversations import KINDS
 from records.errors import ItemError
 from records.evidence import BlobRef, EvidenceStore
 from records.settings import Settings
 from review import conversation_page, page_data
-from review.conversations import KINDS
 from review.exemptions import load as load_exemptions
 from review.families import Member, terms_of
 from review.guard import Guard

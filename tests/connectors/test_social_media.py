@@ -15,10 +15,10 @@ from connectors.registry import guess
 from connectors.social_media import SocialMedia
 from examples.exports.meta import PAGE, meta_list
 from records import canonical
+from records.conversations import conversation_of
 from records.errors import SettingsError
 from records.models import ExcludedItem, Expected, FailedItem, FoundItem, Window
 from records.vocabulary import Reason, WarningCode
-from review.conversations import conversation_of
 from tests.connectors.builders import SECRET, ZONE, context, everything
 from tests.connectors.built_social import (
     GRAM,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -227,6 +228,12 @@ def test_from_decisions_to_a_verified_bundle(done, tmp_path):
         check=False,
     )
     assert verified.returncode == 0, verified.stdout + verified.stderr
+    rows = csv.DictReader((tmp_path / "bundle/release/data/index.csv").read_text("utf-8-sig").splitlines())
+    said = [row for row in rows if row["record_type"] in {"text message", "chat message"}]
+    pages = json.loads(verified.stdout)["conversations"]
+    assert pages["messages"] == sum(row["treatment"] == "released" for row in said) > 0
+    assert pages["left_out"] > 0
+    assert pages["pages"] == made["conversation_pages"]
     counted = ledger(home.catalogue, request_id)
     assert counted.balanced
     assert counted.review["released_in_full"] == made["released"]

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from release.keys import home_key
+from release.package import approve, build_draft, package
 from tests.release.scenario import full_scenario
-from tests.release.world import new_world
+from tests.release.talk import Made, talk, told
+from tests.release.world import REQUEST, new_world
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +68,19 @@ def scenario(tmp_path, full_home):
     yield made
     made.world.store.close()
     made.world.catalogue.close()
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory, opened_home):
+    """Conversations with every kind of message, drafted, approved and packaged; only to be read."""
+    place = tmp_path_factory.mktemp("talk")
+    shutil.copytree(opened_home, place / "home")
+    world = new_world(place / "home")
+    ids = talk(world)
+    key = home_key(place / "home")
+    draft = build_draft(world.catalogue, world.store, REQUEST, place / "draft", context=told())
+    approve(world.catalogue, REQUEST, draft.manifest_sha256, "R. Officer", "approved")
+    package(world.catalogue, world.store, REQUEST, place / "out", context=told(), key=key)
+    yield Made(world, ids, key, place / "home", place / "out")
+    world.store.close()
+    world.catalogue.close()

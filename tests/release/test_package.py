@@ -62,6 +62,7 @@ def test_the_whole_way(scenario, tmp_path):
         "texts": 6,
         "families": 7,
         "log_entries": 4,
+        "conversation_pages": 0,
         "not_yet_produced": 6,
     }
     given = scenario.approve(draft.manifest_sha256)
@@ -105,6 +106,7 @@ def test_the_index(scenario, tmp_path):
         "duplicate_holders": "",
         "retention_series": "GS2010-001",
         "log_no": "",
+        "conversation": "",
     }
     parent, part = rows[1], rows[2]
     assert parent["family_numbers"] == part["family_numbers"] == "CFS0000002 to CFS0000003"

@@ -393,7 +393,7 @@ def test_a_hostile_tree_is_only_reported(tmp_path):
     (tmp_path / "bag" / "data" / "a\nb").write_bytes(b"x")
     report = verify(tmp_path / "bag")
     assert not report.ok
-    assert len(report.checks) == 8
+    assert len(report.checks) == 9
     assert "'a\\nb'" not in report.words().split("unsafe name: ")[0]
 
 

@@ -147,9 +147,15 @@ class World:
         expected_children: int | None = None,
         children: int = 0,
         media_type: str | None = None,
+        at: datetime | None = None,
+        said_at: str = "",
+        group: str = "",
+        facts: dict | None = None,
+        warnings: tuple[str, ...] = (),
+        under: str = "",
     ) -> str:
         self.count += 1
-        key = f"n{self.count:06d}"
+        key = f"{under}n{self.count:06d}"
         this = (
             item_id(custodian, "mail", "Inbox", key)
             if parent is None
@@ -161,7 +167,10 @@ class World:
             native = (
                 mail(subject or f"subject {key}", text or f"body {key}") if kind == "email" else key.encode()
             )
-        at = self.at + timedelta(days=self.count if days is None else days)
+        moment = canonical.utc_text(at) if at and state != "stored" else None
+        at = at or self.at + timedelta(days=self.count if days is None else days)
+        told = {"metadata": {"group": group} if group else {}, "warnings": []}
+        read = {"metadata": facts or {}, "warnings": list(warnings)}
         stored = state == "stored"
         blob = self.put(native) if stored else None
         text_sha256 = self.put(text.encode()) if stored and text else None
@@ -176,7 +185,7 @@ class World:
                     "position": self.count, "kind": kind, "name": name,
                     "media_type": media_type, "state": state, "reason": reason, "detail": None,
                     "blob_sha256": blob, "size_bytes": len(native) if stored else None,
-                    "moment_at": None, "facts": "{}",
+                    "moment_at": moment, "facts": canonical.dumps(told),
                 },
             )  # fmt: skip
             if stored:
@@ -189,14 +198,14 @@ class World:
                         "detail": None, "text_sha256": text_sha256,
                         "text_bytes": len(text.encode()), "subject": subject,
                         "sent_at": canonical.utc_text(at) if days != -1 else None,
-                        "sent_at_text": "", "sent_at_basis": "stated" if days != -1 else "none",
+                        "sent_at_text": said_at, "sent_at_basis": "stated" if days != -1 else "none",
                         "sender": canonical.dumps([list(p) for p in sender]),
                         "recipients": canonical.dumps({
                             "to": [list(p) for p in to], "cc": [], "bcc": [], "participants": []
                         }),
                         "thread": "{}", "content_hash": content_hash, "mih": None, "family_hash": None,
                         "children": children, "expected_children": expected_children, "pages": None,
-                        "ocr_pages": "[]", "facts": "{}",
+                        "ocr_pages": "[]", "facts": canonical.dumps(read),
                     },
                 )  # fmt: skip
             if hit and parent is None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from records import canonical
-from review.conversations import AWAY, Gap, Said, around_hits, conversation_of, cut
+from records.conversations import AWAY, Gap, Said, around_hits, conversation_of, cut
 from tests.review.build import REQUEST, Desk
 from tests.review.test_pages import BASE, TOKEN, app_of, client_of, entries
 

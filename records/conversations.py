@@ -2,13 +2,14 @@
 
 A message is an item; what is decided is decided on a message. The slice (a day in the request's zone) is only
 how it is read: hits are marked, what stands around them is context, and whatever is left out leaves a mark
-with its number, so that nobody takes a gap for silence.
+with its number, so that nobody takes a gap for silence. The review room shows slices to those who decide, the
+release room writes them for the requester; both cut them here.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 
 from records import canonical
 from records import tables as t
+from records.catalogue import chunked
 from records.vocabulary import CollectionState, Kind
 
 KINDS = frozenset({Kind.CHAT.value, Kind.MESSAGE.value})
@@ -217,25 +219,67 @@ def conversation_of(
     ).first()
     if asked is None or asked.kind not in KINDS or asked.level:
         return None
-    place = (
-        i.request_id == request_id,
-        i.source_id == asked.source_id,
-        i.scope_key == asked.scope_key,
-        i.custodian_id == asked.custodian_id,
-        i.level == 0,
+    place = _Place(asked.source_id, asked.scope_key, asked.custodian_id)
+    found = _read(
+        connection, request_id, place, _hits_in(connection, request_id, version, place.rows_of(request_id))
     )
-    found = _Found(_hits_in(connection, request_id, version, place))
-    for row in _rows(connection, request_id, place):
+    return found.conversation(found.key_of(item_id), zone, also=item_id)
+
+
+def conversations_with(
+    connection: sa.Connection, request_id: str, item_ids: Collection[str], zone: ZoneInfo
+) -> Iterator[Conversation]:
+    """Yield the conversations that stored messages are in, each once; hits are not looked up.
+
+    Args:
+        connection: A reading transaction.
+        request_id: The request.
+        item_ids: Any items; those that are no messages of a conversation are passed over.
+        zone: The request's.
+    """
+    i = t.items.c
+    wanted: dict[_Place, list[str]] = defaultdict(list)
+    for piece in chunked(sorted(item_ids), _IN):
+        for row in connection.execute(
+            sa.select(i.item_id, i.source_id, i.scope_key, i.custodian_id).where(
+                i.request_id == request_id, i.item_id.in_(piece), i.kind.in_(sorted(KINDS)), i.level == 0
+            )
+        ):
+            wanted[_Place(row.source_id, row.scope_key, row.custodian_id)].append(row.item_id)
+    for place in sorted(wanted):
+        found = _read(connection, request_id, place, set())
+        for key in sorted({found.key_of(item_id) for item_id in wanted[place]}):
+            yield found.conversation(key, zone)
+
+
+_IN = 400  # values of one IN list
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Place:
+    """One custodian's copy of one place of a source."""
+
+    source_id: str
+    scope_key: str
+    custodian_id: str
+
+    def rows_of(self, request_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+        """Return what its top items are known by."""
+        i = t.items.c
+        return (
+            i.request_id == request_id,
+            i.source_id == self.source_id,
+            i.scope_key == self.scope_key,
+            i.custodian_id == self.custodian_id,
+            i.level == 0,
+        )
+
+
+def _read(connection: sa.Connection, request_id: str, place: _Place, hits: set[str]) -> _Found:
+    found = _Found(place, hits)
+    for row in _rows(connection, request_id, place.rows_of(request_id)):
         found.take(row)
-    said, name, unplaced = found.with_item(item_id)
-    return Conversation(
-        name,
-        asked.source_id,
-        asked.scope_key,
-        asked.custodian_id,
-        cut(said, zone),
-        dict(sorted(unplaced.items())),
-    )
+    return found
 
 
 def _rows(
@@ -280,7 +324,8 @@ def _hits_in(
 class _Found:
     """Messages of a place, by conversation."""
 
-    def __init__(self, hits: set[str]) -> None:
+    def __init__(self, place: _Place, hits: set[str]) -> None:
+        self._place = place
         self._hits = hits
         self._said: dict[str, list[Said]] = defaultdict(list)
         self._names: dict[str, str] = {}
@@ -310,25 +355,40 @@ class _Found:
         self._by_prefix[prefix].add(key)
         self._names.setdefault(key, facts.get("group_name") or row.subject or "")
 
-    def with_item(self, item_id: str) -> tuple[list[Said], str, Counter[str]]:
-        """Return the messages of the conversation that an item is in, its name, and what cannot be placed.
+    def key_of(self, item_id: str) -> str:
+        """Return the key of the conversation that an item is in; empty where nothing says."""
+        if item_id in self._key_of:
+            return self._key_of[item_id]
+        prefix = next((prefix for prefix, one in self._left if one.item_id == item_id), "")
+        return self._of_prefix(prefix) or ""
+
+    def conversation(self, mine: str, zone: ZoneInfo, also: str = "") -> Conversation:
+        """Return a conversation by its key, with what cannot be placed.
 
         What was left out has no facts. It belongs here where the place holds no other conversation, or where
         its key begins as only this one's keys do.
+
+        Args:
+            mine: The key.
+            zone: The request's.
+            also: An item that belongs here whatever its key says: the one that was asked for.
         """
-        mine = self._key_of.get(item_id)
-        if mine is None:  # left out itself
-            prefix = next((prefix for prefix, one in self._left if one.item_id == item_id), "")
-            mine = self._of_prefix(prefix) or ""
         said = list(self._said.get(mine, ()))
         unplaced: Counter[str] = Counter()
         for prefix, one in self._left:
             key = self._of_prefix(prefix)
-            if key == mine or one.item_id == item_id:
+            if key == mine or one.item_id == also:
                 said.append(one)
             elif key is None:
                 unplaced[one.left_out] += 1
-        return said, self._names.get(mine, ""), unplaced
+        return Conversation(
+            self._names.get(mine, ""),
+            self._place.source_id,
+            self._place.scope_key,
+            self._place.custodian_id,
+            cut(said, zone),
+            dict(sorted(unplaced.items())),
+        )
 
     def _of_prefix(self, prefix: str) -> str | None:
         if len(self._said) <= 1:

@@ -24,12 +24,12 @@ from desk.request import Request
 from records import audit, canonical
 from records import tables as t
 from records.catalogue import chunked
+from records.conversations import KINDS, conversation_key
 from records.errors import AccessError, ItemError, UsageError
 from records.rows import insert, lock_tables
 from records.vocabulary import CollectionState
 from release.sheets import csv_bytes
 from review import policy as rules_of
-from review.conversations import KINDS, conversation_key
 from review.policy import Look, Mark, Message, Policy, read_policy, students
 from search.signal_people import everyone
 from search.signal_text import account

@@ -81,7 +81,8 @@ class MailFiles(FileConnector):
         "other files lying among the mail: stored as files",
     )
     does_not_cover: ClassVar[tuple[str, ...]] = (
-        "PST, OST and MSG are stored as files, not opened",
+        "PST and OST: stored as files; their words are searched as one text, marked `unsupported`",
+        "MSG: stored as files, read as documents",
         "encrypted zip members: counted as failed",
         "zips inside zips: stored as files; the extract room opens them",
         "links: counted as failed, never followed",

@@ -13,6 +13,7 @@ import pytest
 
 from extract.mail import MailReader, Node, _tree, read_message
 from extract.workers import Job, Result, Worker
+from records.models import Failure
 from records.vocabulary import Reason
 from tests.extract.samples import ZONE, context
 
@@ -208,3 +209,11 @@ def test_entries_of_telegram_and_signal() -> None:
         "Hello\nJane!",
     ]
     assert [result.extraction.fields.sender.name for result in results[:2]] == ["Author 1", "Author 2"]
+
+
+def test_mailboxes_of_outlook_are_searched_and_named_as_not_opened() -> None:
+    paths = [FORMATS / "pst" / name for name in ("testPST_variousBodyTypes.pst", "dist-list.pst")]
+    mails, others = (result.extraction for result in read_all(paths))
+    assert mails.failure == others.failure == Failure(Reason.UNSUPPORTED, "pst_not_opened")
+    assert mails.text.count("This is the original email (html)") == 4
+    assert ("Test appointment" in others.text, others.children) == (True, ())

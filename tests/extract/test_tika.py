@@ -10,9 +10,11 @@ import pytest
 
 from extract import ooxml, pictures
 from extract.protocol import ExtractContext, Limits
+from extract.reading import text_state
+from extract.tika import TikaReader
 from extract.workers import Job, Worker
 from records.models import Extraction, Failure
-from records.vocabulary import Kind, Reason, WarningCode
+from records.vocabulary import Kind, Reason, TextState, WarningCode
 from tests.extract import samples
 from tests.extract.samples import ZONE
 
@@ -191,6 +193,21 @@ class TestFailures:
     def test_empty_files_have_no_failure(self, worker: Worker) -> None:
         (result,) = worker.submit([Job(1, b"", ExtractContext("empty.pdf", None, ZONE), "application/pdf")])
         assert (result.extraction.failure, result.extraction.text) == (None, "")
+
+
+def test_a_mailbox_of_outlook_is_searched_and_named_as_not_opened(worker: Worker) -> None:
+    """What Tika gives of a PST is the words of all its messages in a row (real ones: test_corpus.py)."""
+    kind = {"content_type": "application/vnd.ms-outlook-pst"}
+    told = ExtractContext("mailbox.pst", None, ZONE)
+    got = TikaReader._sorted(b"!BDN", "Inbox\nbus route", kind["content_type"], kind, {}, told)
+    assert got.failure == Failure(Reason.UNSUPPORTED, "pst_not_opened")
+    assert (got.text, got.kind) == ("Inbox\nbus route", Kind.FILE)
+    assert text_state(got, Kind.FILE) == (TextState.SEARCHABLE, got.failure)
+    empty = TikaReader._sorted(b"!BDN", "", kind["content_type"], kind, {}, told)
+    assert text_state(empty, Kind.FILE) == (TextState.NOT_SEARCHABLE, got.failure)
+    begun = b"!BDN" + bytes(4) + b"SM\x17\0\x13\0\x01\x01"  # MS-PST section 2.2.2.6
+    cut = read(worker, begun + bytes(2000), "mailbox.pst")
+    assert (cut.failure, cut.text) == (Failure(Reason.CORRUPT, "tika"), "")
 
 
 def test_looking_into_rubbish_finds_nothing() -> None:

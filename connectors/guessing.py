@@ -12,6 +12,7 @@ from connectors import (
     rsmf,
     signal,
     slack_export,
+    snapchat,
     telegram,
     telemessage,
     vault_export,
@@ -34,6 +35,7 @@ from connectors.rsmf import Rsmf
 from connectors.signal import Signal
 from connectors.slack_export import SlackExport
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
+from connectors.snapchat import Snapchat
 from connectors.social_media import SocialMedia, is_download
 from connectors.telegram import Telegram
 from connectors.telemessage import TeleMessage
@@ -56,6 +58,7 @@ _TELLING = (
     Signal.name,
     SlackExport.name,
     SmsBackupRestore.name,
+    Snapchat.name,
     SocialMedia.name,
     Telegram.name,
     TeleMessage.name,
@@ -115,6 +118,8 @@ def _app_of(head: bytes, key: str) -> str | None:
         return Telegram.name
     if signal.is_native(head) or signal.is_text(head, name):
         return Signal.name
+    if snapchat.is_history(head):
+        return Snapchat.name
     if looks_like_chat(head):
         return WhatsApp.name
     if looks_exported(head):

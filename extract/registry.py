@@ -17,6 +17,7 @@ from extract.signal import SignalReader, SignalTextReader
 from extract.slack import SlackReader
 from extract.smime import CmsReader
 from extract.sms import SmsReader
+from extract.snapchat import SnapchatReader
 from extract.social import SocialReader
 from extract.teams import TeamsReader
 from extract.telegram import TelegramReader
@@ -38,6 +39,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     PrintoutReader(),
     WhatsAppReader(),
     TelegramReader(),
+    SnapchatReader(),
     SignalReader(),
     SignalTextReader(),
     ImessageReader(),

@@ -25,6 +25,7 @@ MEDIA = {
     "signal export": "files/93/93f873cab847c20c87d505829655e4770c25f1c0409b58f0a0c7da8061e60657.jpg",
     "signal texts": "Lee Okafor/media/2025-03-04_00_bus stop.jpg",
     "slack export unpacked": "__uploads/F0UPLOADED/plan.txt",
+    "snapchat": "chat_media/2025-03-04_b~AAA.jpg",
     "telegram chat": "photos/photo_1@04-03-2025_10-23-34.jpg",
     "takeout folder": "Takeout/Google Chat/Groups/Space sp/File-1_account_id=3.png",
     "whatsapp chats": "IMG-20250314-WA0003.jpg",
@@ -83,7 +84,7 @@ def test_media_that_a_message_names_and_that_is_not_there_is_a_failed_item(name,
 OVERLAPPING = {
     "imazing", "imessage of a mac", "imessage-exporter", "instagram", "message tables",
     "printed histories", "rsmf", "signal export", "signal texts", "slack export unpacked",
-    "sms backups", "takeout zips", "telegram chat", "telemessage", "whatsapp chats",
+    "sms backups", "snapchat", "takeout zips", "telegram chat", "telemessage", "whatsapp chats",
     "x archive unpacked", "zoom meetings",
 }  # fmt: skip
 """Fixtures of which two exports may lie in one source; a folder of screenshots has one sheet."""

@@ -87,6 +87,14 @@ SAMPLES: dict[str, list[Sample]] = {
             b'"href": "https://example.org/"}], "poll": {"question": "when?", "answers": [{"text": "now"}]}}',
         )
     ],
+    "snapchat": [
+        (
+            None,
+            "application/x-snapchat-message+json",
+            b'{"From": "rosa.d", "Media Type": "TEXT", "Created": "2025-03-04 18:20:34 UTC", "Content": '
+            b'"Zyzzyva", "Conversation Title": null, "IsSender": false, "IsSaved": true, "Media IDs": ""}',
+        )
+    ],
     "signal": [
         (
             None,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +31,9 @@ from records.vocabulary import Reason
 MAGIC = b"SQLite format 3\x00"
 PAGE = 1_000
 """Rows whose numbers are asked for at a time."""
+
+BLOCK = 250
+"""Rows that are looked up together, with what other tables say of them: each by itself takes far longer."""
 
 VALUE_BYTES = 64 << 20
 """A value larger than this is refused by name: no message has one."""
@@ -87,11 +90,18 @@ class Database:
     select: dict[str, _Select]
     _chats: dict[int, Row] = field(default_factory=dict)
     _handles: dict[int, Row] = field(default_factory=dict)
+    _ahead: dict[str, _Block | _Walk] = field(default_factory=dict)
+    _reactions: dict[str, list[Row]] = field(default_factory=dict)
 
     @property
     def cuttable(self) -> bool:
         """Say whether its rows can be read in parts without doing work again for each."""
         return not self.copied and self.unique and self.indexed and not self.cut
+
+    @property
+    def has_reals(self) -> bool:
+        """Say whether a real number was read until now: one is spelt by one of two writers of JSON."""
+        return any(select.reals for select in self.select.values())
 
     def numbers(self, first: int, before: int | None, *, by_chats: bool = False) -> Iterator[int]:
         """Yield row numbers from ``first`` up to, not including, ``before``, in order.
@@ -123,6 +133,41 @@ class Database:
             if count < PAGE:
                 return
 
+    def look_ahead(self, first: int, last: int) -> None:
+        """Look up the rows between two numbers, both inclusive, and what belongs to them, at once.
+
+        What is asked afterwards of one of them is the same; of a damaged file, where this breaks off, each
+        row is looked up by itself again. Rows themselves come one after the other: some are large.
+        """
+        self._ahead.clear()
+        self._reactions.clear()
+        for name in ("chats", "deleted", "attached", "parts"):
+            if name in self.select and (block := self.select[name].block(first, last)) is not None:
+                self._ahead[name] = block
+        self._ahead["message"] = self.select["message"].walk(first, last)
+        if "reactions" in self.select:
+            self._look_for_reactions(first, last)
+
+    def _look_for_reactions(self, first: int, last: int) -> None:
+        """Keep the rows that react to the messages of a block, by what they name."""
+        rows = self.select["guid"].block(first, last)
+        guids = [row.get("guid") for found in rows.rows.values() for row in found] if rows is not None else []
+        wanted = [
+            target for guid in guids if isinstance(guid, str) for target in _targets(guid, _PLAIN_PARTS)
+        ]
+        try:
+            found = self.select["reactions"].rows(wanted, limit=len(wanted) * 4) if wanted else []
+        except apsw.Error:
+            return
+        if rows is None or len(found) >= len(wanted) * 4:
+            return  # each message is asked for by itself, and has its own limit
+        listed: dict[str, list[Row]] = {target: [] for target in wanted}
+        for row in found:
+            if (named := row.get("associated_message_guid")) not in listed:
+                return  # the column compares in a way of its own
+            listed[named].append(row)
+        self._reactions.update(listed)
+
     def message(self, number: int) -> Row | None:
         """Return a row of ``message``, every column that is not null; None when it is not there.
 
@@ -148,10 +193,8 @@ class Database:
         deleted = {row.get("chat_id"): row.get("delete_date", 0) for row in self._rows("deleted", number)}
         chats = []
         for chat_id in (*held, *(one for one in deleted if one not in held)):
-            chat = dict(self.chat(chat_id)) if isinstance(chat_id, int) else {}
-            if chat_id in deleted:
-                chat["delete_date"] = deleted[chat_id]
-            chats.append(chat)
+            chat = self.chat(chat_id) if isinstance(chat_id, int) else {}
+            chats.append(chat | {"delete_date": deleted[chat_id]} if chat_id in deleted else chat)
         return chats[:MOST_LISTED]
 
     def attachments(self, number: int) -> list[tuple[int, Row | None]]:
@@ -181,8 +224,14 @@ class Database:
         """
         if "reactions" not in self.select:
             return []
-        targets = [f"p:{part}/{guid}" for part in range(min(parts, MOST_LISTED))] + [f"bp:{guid}", guid]
-        found = self._rows("reactions", *targets)
+        targets = _targets(guid, min(parts, MOST_LISTED))
+        known = [self._reactions.get(target) for target in targets]
+        if None in known:
+            found = self._rows("reactions", *targets)
+        else:
+            found = [row for rows in known for row in rows or ()]
+            if len(found) > 1:
+                found = sorted(found, key=lambda row: row["ROWID"])[: MOST_LISTED + 1]
         return [row | {"handle": self.handle(row.get("handle_id"))} for row in found]
 
     def attached_names(self) -> Iterator[str]:
@@ -257,6 +306,8 @@ class Database:
         select = self.select.get(name)
         if select is None:
             return []
+        if (ahead := self._ahead.get(name)) is not None and (known := ahead.find(keys[0])) is not None:
+            return known
         try:
             return select.rows(keys)
         except apsw.Error as error:
@@ -278,12 +329,34 @@ def _kept(known: dict[int, Row], number: int, row: Row) -> Row:
     return row
 
 
+_PLAIN_PARTS = 3
+"""Parts of a message without attachments that a reaction can name."""
+
+
+def _targets(guid: str, parts: int) -> list[str]:
+    """Return what a reaction to a message of so many parts names."""
+    return [*(f"p:{part}/{guid}" for part in range(parts)), f"bp:{guid}", guid]
+
+
 class _Select:
-    """Rows of a table by one column, as JSON values; null is left out."""
+    """Rows of a table by one column, as JSON values; null is left out.
+
+    Attributes:
+        reals: A real number was among them.
+    """
 
     def __init__(
-        self, connection: apsw.Connection, table: str, columns: Sequence[str], key: str, rest: str = ""
+        self,
+        connection: apsw.Connection,
+        table: str,
+        columns: Sequence[str],
+        key: str,
+        *,
+        where: str = "",
+        order: str = "",
+        limit: int | None = None,
     ) -> None:
+        self.reals = False
         self._connection = connection
         self._columns = tuple(columns)
         names = [_quoted(column) for column in columns]
@@ -291,26 +364,81 @@ class _Select:
             f"typeof({name}), CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END"
             for name in names
         ]
-        self._where = f"FROM {table} WHERE {key} IN"
-        self._rest = rest
+        self._table, self._key, self._limit = table, key, limit
+        self._condition, self._order = where, order
         self._plain, self._bytes = ", ".join(names), ", ".join(bare)
+        self._one = self._query(self._plain, 1, limit)
+        ordered = f"ORDER BY {key}" + (f", {order}" if order else "")
+        self._between = (
+            f"SELECT {key}, {self._plain} FROM {table} WHERE {key} BETWEEN ? AND ? {where} {ordered}"  # noqa: S608
+        )
 
-    def rows(self, keys: Sequence[int | str]) -> list[Row]:
+    def rows(self, keys: Sequence[int | str], limit: int | None = None) -> list[Row]:
+        """Return the rows of some keys.
+
+        Args:
+            keys: What the column holds.
+            limit: Most rows, where not that of the look-up.
+        """
+        limit = self._limit if limit is None else limit
+        query = self._one if len(keys) == 1 else self._query(self._plain, len(keys), limit)
         try:
-            return [
-                {
-                    name: _value(value)
-                    for name, value in zip(self._columns, row, strict=True)
-                    if value is not None
-                }
-                for row in self._asked(self._plain, keys)
-            ]
+            return [self._row(row) for row in self._connection.execute(query, keys)]
         except UnicodeDecodeError:  # some text is no UTF-8: all of it as bytes
-            return [self._of_bytes(row) for row in self._asked(self._bytes, keys)]
+            query = self._query(self._bytes, len(keys), limit)
+            return [self._of_bytes(row) for row in self._connection.execute(query, keys)]
 
-    def _asked(self, columns: str, keys: Sequence[int | str]) -> apsw.Cursor:
-        marks = ", ".join("?" * len(keys))
-        return self._connection.execute(f"SELECT {columns} {self._where} ({marks}) {self._rest}", keys)
+    def block(self, first: int, last: int) -> _Block | None:
+        """Return the rows of all keys between two; None where they cannot be had so, or are very many."""
+        found: dict[int, list[Row]] = {}
+        most = self._limit or 1
+        room = _ROOM * BLOCK
+        try:
+            for key, *row in self._connection.execute(self._between, (first, last)):
+                room -= 1
+                if room < 0 or not isinstance(key, int):
+                    return None
+                rows = found.setdefault(key, [])
+                if len(rows) < most:
+                    rows.append(self._row(row))
+        except (apsw.Error, UnicodeDecodeError):
+            return None
+        return _Block(first, last, found)
+
+    def walk(self, first: int, last: int) -> _Walk:
+        """Return the rows of all keys between two, one after the other."""
+        return _Walk(first, last, self._walked(first, last))
+
+    def _walked(self, first: int, last: int) -> Iterator[tuple[int, Row]]:
+        for key, *row in self._connection.execute(self._between, (first, last)):
+            if not isinstance(key, int):  # seen where an index leads past the end of a cut file
+                raise apsw.CorruptError
+            yield key, self._row(row)
+
+    def _query(self, columns: str, keys: int, limit: int | None) -> str:
+        marks = ", ".join("?" * keys)
+        ordered = f"ORDER BY {self._order}" if self._order else ""
+        most = f"LIMIT {limit}" if limit is not None else ""
+        return (
+            f"SELECT {columns} FROM {self._table} WHERE {self._key} IN ({marks}) "  # noqa: S608
+            f"{self._condition} {ordered} {most}"
+        )
+
+    def _row(self, row: Sequence[Any]) -> Row:
+        return {
+            name: value if value.__class__ in _AS_THEY_ARE else self._value(value)
+            for name, value in zip(self._columns, row, strict=True)
+            if value is not None
+        }
+
+    def _value(self, value: Any) -> Json:
+        if isinstance(value, bytes):
+            return {"base64": base64.b64encode(value).decode()}
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                return {"real": str(value)}  # JSON has no word for it
+            self.reals = True
+        return value
 
     def _of_bytes(self, row: Sequence[Any]) -> Row:
         made: Row = {}
@@ -321,16 +449,52 @@ class _Select:
                 except UnicodeDecodeError:
                     made[name] = {"text_base64": base64.b64encode(value).decode()}
             elif value is not None:
-                made[name] = _value(value)
+                made[name] = self._value(value)
         return made
 
 
-def _value(value: Any) -> Json:
-    if isinstance(value, bytes):
-        return {"base64": base64.b64encode(value).decode()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"real": str(value)}  # JSON has no word for it
-    return value
+_AS_THEY_ARE = frozenset({int, str})
+_ROOM = 20
+"""Rows of another table for each row of a block, on the average; with more each is asked for by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """What was looked up for all rows between two numbers."""
+
+    first: int
+    last: int
+    rows: Mapping[int, list[Row]]
+
+    def find(self, key: int | str) -> list[Row] | None:
+        """Return the rows of a key; None for a key that is not of the block."""
+        if not isinstance(key, int) or not self.first <= key <= self.last:
+            return None
+        return self.rows.get(key, [])
+
+
+class _Walk:
+    """The rows between two numbers, read as they are asked for, in their order."""
+
+    def __init__(self, first: int, last: int, rows: Iterator[tuple[int, Row]]) -> None:
+        self._first, self._last = first, last
+        self._rows = rows
+        self._next: tuple[int, Row] | None = None
+        self._damaged = False
+
+    def find(self, key: int | str) -> list[Row] | None:
+        """Return the row of a key; None where it was passed already or not met, or the walk broke off."""
+        if not isinstance(key, int) or not self._first <= key <= self._last:
+            return None
+        self._first = key
+        while not self._damaged and (self._next is None or self._next[0] < key):
+            try:
+                self._next = next(self._rows, (self._last + 1, {}))
+            except (apsw.Error, UnicodeDecodeError):
+                self._damaged = True
+        if self._damaged or self._next is None or self._next[0] != key:
+            return None
+        return [self._next[1]]
 
 
 def _quoted(name: str) -> str:
@@ -494,25 +658,22 @@ def _database(connection: apsw.Connection, *, copied: bool, cut: bool, log_unrea
         "handle": _Select(connection, "handle", _there(_HANDLE, known["handle"]), "ROWID"),
     }
     indexed = True
-    listed = f"LIMIT {MOST_LISTED + 1}"
-    by_chat = "ORDER BY chat_id " + listed
+    listed = MOST_LISTED + 1
     joins = (
-        ("chats", "chat_message_join", "message_id", ("chat_id",), by_chat, True),
-        ("deleted", "chat_recoverable_message_join", "message_id", ("chat_id", "delete_date"),
-         by_chat, False),
-        ("people", "chat_handle_join", "chat_id", ("handle_id",), "ORDER BY handle_id " + listed, False),
-        ("attached", "message_attachment_join", "message_id", ("attachment_id",),
-         f"ORDER BY attachment_id LIMIT {MOST_ATTACHMENTS + 1}", True),
+        ("chats", "chat_message_join", "message_id", ("chat_id",), listed, True),
+        ("deleted", "chat_recoverable_message_join", "message_id", ("chat_id", "delete_date"), listed, False),
+        ("people", "chat_handle_join", "chat_id", ("handle_id",), listed, False),
+        ("attached", "message_attachment_join", "message_id", ("attachment_id",), MOST_ATTACHMENTS + 1, True),
         ("parts", "recoverable_message_part", "message_id", ("part_index", "delete_date", "part_text"),
-         "ORDER BY part_index " + listed, False),
+         listed, False),
     )  # fmt: skip
-    for name, table, key, wanted, rest, large in joins:
+    for name, table, key, wanted, most, large in joins:
         there = _there(wanted, known.get(table, set()))
         if there and key in known[table] and not _is_empty(connection, table):
             own = _has_index(connection, table, key)
             indexed &= own or not large
             place = table if own else _indexed_copy(connection, table, key, there)
-            select[name] = _Select(connection, place, there, key, rest)
+            select[name] = _Select(connection, place, there, key, order=wanted[0], limit=most)
     if "attachment" in tables:
         there = _there(_ATTACHMENT, known["attachment"])
         select["attachment"] = _Select(connection, "attachment", there, "ROWID")
@@ -522,8 +683,10 @@ def _database(connection: apsw.Connection, *, copied: bool, cut: bool, log_unrea
         own = _has_index(connection, "message", key)
         indexed &= own
         place = "message" if own else _indexed_copy(connection, "message", key, there)
-        kinds = "AND associated_message_type BETWEEN 2000 AND 3999 ORDER BY ROWID " + listed
-        select["reactions"] = _Select(connection, place, there, key, kinds)
+        kinds = "AND associated_message_type BETWEEN 2000 AND 3999"
+        select["reactions"] = _Select(
+            connection, place, ("ROWID", key, *there), key, where=kinds, order="ROWID", limit=listed
+        )
     unique = _is_unique(connection)
     return Database(connection, copied, cut, log_unread, columns["message"], unique, indexed, select)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from records import canonical
@@ -274,6 +275,7 @@ def place_in(window: Window, moment: Moment) -> Place:
     return Place.INSIDE
 
 
+@lru_cache(maxsize=256)
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """Return when a day of a zone begins, in UTC."""
     return datetime.combine(day, time(0), zone).astimezone(UTC)

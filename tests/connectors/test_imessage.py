@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from connectors import imessage_database
+from connectors import imessage, imessage_database
 from connectors.export_files import PackageFile
 from connectors.imessage import Imessage
 from connectors.imessage_database import LAST, opened
@@ -730,3 +730,89 @@ def test_a_database_is_never_written(tmp_path: Path) -> None:
         for statement in ("DELETE FROM message", "CREATE TABLE x (y)", "PRAGMA user_version = 7"):
             with pytest.raises((apsw.ReadOnlyError, apsw.SQLError)):
                 database.connection.execute(statement).fetchall()
+
+
+# --- rows that are looked up together
+
+
+def varied(root: Path) -> Path:
+    """A database with everything that other tables can say of a row, and rows that break a look-up."""
+    phone = Phone(root / "chat.db")
+    people = [phone.handle(f"+1425555{n:04}") for n in range(130)]
+    two, group = phone.chat("iMessage;-;a", people[:1]), phone.chat("iMessage;+;g", people, style=43)
+    for n in range(1, 61):
+        phone.message(f"m{n}", two if n % 3 else group, n, text=f"words {n}", handle_id=people[n % 7])
+    phone.join(8, group)
+    phone.delete(11, two, 90)
+    phone.attach(12, "a.heic", "~/Library/Messages/Attachments/a.heic")
+    phone.attach(12, "b.heic", None)
+    for n in range(140):
+        what = {"associated_message_guid": f"p:{n % 2}/m20", "associated_message_type": 2000 + n % 6}
+        phone.message(f"t{n}", two, 100 + n, handle_id=people[n % 130], **what)
+    for target, kind in (
+        ("p:4/m12", 2000),
+        ("bp:m13", 2003),
+        ("m14", 3001),
+        ("p:2/m15", 2001),
+        ("p:9/m16", 2001),
+    ):
+        phone.message(f"r {target}", two, 300, associated_message_guid=target, associated_message_type=kind)
+    phone.db.execute("INSERT INTO recoverable_message_part VALUES (1, 17, 0, 5, x'00ff')")
+    phone.db.execute("UPDATE message SET text = CAST(x'66ff' AS TEXT) WHERE ROWID = 18")
+    phone.db.execute("UPDATE message SET date_read = 1.5 WHERE ROWID = 19")
+    phone.db.execute("DELETE FROM message WHERE ROWID = 23")
+    phone.db.execute("UPDATE message SET date_read = 1e300 WHERE ROWID = 33")
+    phone.close()
+    return root
+
+
+def natives(path: Path) -> tuple[list[object], dict[str, bytes]]:
+    source = Imessage(context(str(path)))
+    return everything(source, scope(source))
+
+
+@pytest.mark.parametrize("block", [1, 7, 250])
+def test_rows_looked_up_together_are_those_looked_up_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    varied(tmp_path)
+    monkeypatch.setattr(imessage, "BLOCK", block)
+    values, data = natives(tmp_path)
+    monkeypatch.setattr(imessage_database.Database, "look_ahead", lambda *_: None)
+    assert (values, data) == natives(tmp_path)
+    about = {value.native_key: value for value in values}
+    assert about["m20"].metadata["reactions"].count(" by ") == 100
+    assert about["m20"].metadata["reactions_more"] == "true"
+    assert [about[f"m{n}"].metadata.get("reactions") for n in range(12, 17)] == [
+        "love by unknown", "laugh by unknown", "like by unknown (removed)", "like by unknown", None,
+    ]  # fmt: skip
+    assert b'"date_read":1.5,' in data["m19"]
+    assert b'"date_read":1e+300,' in data["m33"]
+    assert b'"text":{"text_base64":"Zv8="}' in data["m18"]
+    assert b'"part_text":{"base64":"AP8="}' in data["m17"]
+
+
+def test_a_message_in_two_chats_is_counted_once(tmp_path: Path) -> None:
+    phone = Phone(tmp_path / "chat.db")
+    someone = phone.handle("+14255550001")
+    one, other = phone.chat("iMessage;-;a", [someone]), phone.chat("iMessage;+;g", [someone])
+    phone.join(phone.message("m1", one, text="both"), other)
+    phone.message("m2", one, 1, text="one")
+    phone.close()
+    assert count(tmp_path) == Expected(2, "rows by chat, and without one")
+    assert len(read(tmp_path)) == 2
+
+
+def test_few_statements_are_run_for_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many(tmp_path / "chat.db", 600)
+    asked = []
+    rows = imessage_database._Select.rows
+    monkeypatch.setattr(
+        imessage_database._Select,
+        "rows",
+        lambda self, *given, **more: asked.append(given) or rows(self, *given, **more),
+    )
+    values, _ = natives(tmp_path)
+    assert len(values) == 600
+    # the first time that each of 200 chats and addresses is met, and three blocks
+    assert len(asked) < 200 * 3 + 3 * 2

@@ -16,7 +16,7 @@ import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from email.header import decode_header
 from typing import Any, BinaryIO, ClassVar, cast
@@ -60,13 +60,15 @@ _PART_NAME = re.compile(r"(?P<stem>.+?)-(?P<number>\d{3,4})\.zip", re.IGNORECASE
 _ZIP_NAME = re.compile(r"takeout-.*\.zip", re.IGNORECASE | re.DOTALL)
 _HEAD = 16 << 10
 _BUFFER = 1 << 20
-_COUNT_BYTES = 256 << 20
-"""A ``messages.json`` larger than this is not counted by parsing it whole; its count is unknown."""
+_MOST_CHARACTERS = 64 << 20
+"""A message longer than this is none that Google wrote; its conversation is not counted."""
 
 _ID_LENGTH = 400
 _DATE_LENGTH = 200
 _UNKNOWN = Expected(None, "unknown")
 _MESSAGES = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\s*\"messages\"\s*:\s*\[")
+_LIST = re.compile(r"\s*\{\s*\"messages\"\s*:\s*\[")
+_SPACE = re.compile(r"[ \t\n\r]*")
 _NOT_ON_DISK = re.compile(r"[\"*:<>?|\\/%&'\x00-\x1f]")
 _DRAFTS = frozenset({"Draft", "Drafts"})
 
@@ -775,18 +777,81 @@ def _count_mbox(file: _File) -> Expected:
 def _count_chat(file: _File, export: _Export) -> int | None:
     """Count the messages of a conversation, and the attachments that are not in the export."""
     try:
-        if _size(file) > _COUNT_BYTES:
-            return None
-        if file.member is None:
-            with open(file.path, "rb") as stream:
-                value = json.load(stream)
-        else:
-            with zipfile.ZipFile(file.path) as archive:
-                value = json.loads(archive.read(file.member.info))
-        messages = value["messages"]
-        carried = [a for m in messages for a in m.get("attached_files", ())]
+        with ExitStack() as stack:
+            stream: Any
+            if file.member is None:
+                stream = stack.enter_context(open(file.path, "rb"))
+            else:
+                archive = stack.enter_context(zipfile.ZipFile(file.path))
+                stream = stack.enter_context(archive.open(file.member.info))
+            text = stack.enter_context(io.TextIOWrapper(stream, "utf-8-sig"))
+            total = 0
+            carried: list[str] = []
+            for message in _parsed_one_by_one(text):
+                total += 1
+                carried += [a.get("export_name", "") for a in message.get("attached_files", ())]
+        if not carried:
+            return total
         present = {key.rpartition("/")[2] for key in export.keys if key.rpartition("/")[0] == file.folder}
-        lost = sum(storable(a.get("export_name", "")).replace("?", "_") not in present for a in carried)
-        return len(messages) + lost
+        return total + sum(storable(name).replace("?", "_") not in present for name in carried)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile):
         return None
+
+
+def _parsed_one_by_one(stream: io.TextIOWrapper) -> Iterator[Any]:
+    """Yield the values of ``messages`` by the standard library's parser, with one at a time in memory.
+
+    A conversation of years has hundreds of megabytes. Only ``messages`` may be large, and has to come first.
+
+    Raises:
+        ValueError: It is no JSON of that form.
+    """
+    decode = json.JSONDecoder().raw_decode
+    text = stream.read(_BUFFER)
+    found = _LIST.match(text)
+    if found is None:
+        raise ValueError("messages do not come first")
+    at = found.end()
+    before = ""
+    while True:
+        text, at = _filled(stream, text, at)
+        mark = text[at : at + 1]
+        if mark == "]":
+            break
+        if before:
+            if mark != ",":
+                raise ValueError("no comma between two messages")
+            text, at = _filled(stream, text, at + 1)
+        value, text, at = _value_at(decode, stream, text, at)
+        yield value
+        before = ","
+    rest = text[at + 1 :]
+    while more := stream.read(_BUFFER):  # asked for all at once, it would make room for all first
+        rest += more
+        if len(rest) > _MOST_CHARACTERS:
+            raise ValueError("messages are not what is large")
+    json.loads('{"messages":[]' + rest)  # what follows is whole as well
+
+
+def _filled(stream: io.TextIOWrapper, text: str, at: int) -> tuple[str, int]:
+    """Pass over white space, reading on; returns the text from there, and where it stands."""
+    while True:
+        at = _SPACE.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing as well
+        if at < len(text) or not (more := stream.read(_BUFFER)):
+            return text, at
+        text, at = more, 0
+
+
+def _value_at(
+    decode: Callable[[str, int], tuple[Any, int]], stream: io.TextIOWrapper, text: str, at: int
+) -> tuple[Any, str, int]:
+    """Read a value that begins at a place, reading on until it is whole; returns it and what follows."""
+    while True:
+        try:
+            value, end = decode(text, at)
+            return value, text, end
+        except json.JSONDecodeError:
+            more = stream.read(max(_BUFFER, len(text) - at)) if len(text) - at < _MOST_CHARACTERS else ""
+            if not more:
+                raise
+            text, at = text[at:] + more, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 import zipfile
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -351,3 +352,57 @@ def test_a_very_long_id_is_no_key(tmp_path: Path) -> None:
     (value,) = read(root)["Takeout/Google Chat"]
     assert len(value.native_key) == 66
     assert len(value.moment.text) == 200
+
+
+# --- counting a conversation of any size
+
+
+def counted(root: Path) -> int | None:
+    source = GoogleTakeout(context(str(root)))
+    (one,) = [scope for scope in source.scopes() if scope.kind == "export"]
+    return source.count(one).count
+
+
+def test_a_large_conversation_is_counted_a_message_at_a_time(tmp_path: Path) -> None:
+    """A parser that held all of them would take some ten times the size of the file."""
+    said = b",\n".join(
+        b'{"message_id": "m%d", "text": "%s"}' % (n, b"wort \xc3\xa9 " * 400) for n in range(6_000)
+    )
+    chat_export(tmp_path, b'{\n "messages": [\n' + said + b'\n ],\n "more": {"a": [1]}\n}\n')
+    tracemalloc.start()
+    try:
+        assert counted(tmp_path) == 6_000
+        assert tracemalloc.get_traced_memory()[1] < 12 << 20 < len(said)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        (b'{"messages": []}', 0),
+        (b'\xef\xbb\xbf{"messages": [{}, {}\n]}', 2),
+        (b'{"messages": [{"text": "\\ud83d\\ude00 ]}"}]}', 1),
+        (b'{"messages": [{"attached_files": [{"export_name": "a.jpg"}]}, {"attached_files": []}]}', 3),
+        (b'{"messages": [{} {}]}', None),
+        (b'{"messages": [{},]}', None),
+        (b'{"messages": [{}', None),
+        (b'{"messages": [{}]', None),
+        (b'{"messages": [{}]} more', None),
+        (b'{"messages": [{"text": "\xff"}]}', None),
+        (b'{"messages": [7]}', None),
+    ],
+)
+def test_what_is_no_whole_conversation_has_no_count(
+    tmp_path: Path, messages: bytes, expected: int | None
+) -> None:
+    assert counted(chat_export(tmp_path, messages)) == expected
+
+
+def test_a_message_that_is_cut_between_two_readings_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat_export(tmp_path, b'{"messages" : [ {"text": "one"} , {"text": "two"} ] , "n": 1 }')
+    for size in range(24, 40):  # so that each place between two characters is an edge once
+        monkeypatch.setattr("connectors.google_takeout._BUFFER", size)
+        assert counted(tmp_path) == 2

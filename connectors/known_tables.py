@@ -17,6 +17,7 @@ from connectors.chat_files import ChatFiles
 from connectors.export_files import PackageFile
 from connectors.export_tables import clean, normal, read_table
 from connectors.mailhead import placed
+from connectors.mbox import SeenHashes, prefix_of
 from connectors.message_table import BOM, MESSAGE_TYPE, cells_of, decoded, delimiter_of, records_of
 from records import canonical
 from records.models import NO_MOMENT, ExcludedItem, FailedItem, FoundItem, Moment, Window, Yielded
@@ -132,7 +133,7 @@ class KnownTables(ChatFiles):
     def _messages(self, file: PackageFile, data: bytes, window: Window) -> Iterator[Yielded]:
         del data
         tell = self._reader(file)
-        seen: dict[str, int] = {}
+        seen = SeenHashes()
         with file.stream() as stream:
             records = records_of(stream)
             delimiter, header = _header(next(records, b""))
@@ -160,11 +161,11 @@ def _header(first: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def _values(
-    native: bytes, told: Told, about: Mapping[str, str], window: Window, seen: dict[str, int], *, odd: bool
+    native: bytes, told: Told, about: Mapping[str, str], window: Window, seen: SeenHashes, *, odd: bool
 ) -> Iterator[Yielded]:
     """Yield a row, then what it names and the source does not have."""
     stated = told.key[:400] or hashlib.sha256(native).hexdigest()
-    again = seen[stated] = seen.get(stated, -1) + 1
+    again = seen.count(prefix_of(hashlib.sha256(stated.encode("utf-8", "surrogatepass")).digest()))
     key = f"{stated}:{again}" if again or not told.key else stated
     missing = [
         FailedItem(f"{key}#media{number}", Kind.FILE, "", one.reason, one.detail, one.name or None)

@@ -26,6 +26,7 @@ from connectors.export_paths import fates
 from connectors.export_tables import clean, read_table
 from connectors.folders import open_head, storable
 from connectors.mailhead import placed
+from connectors.mbox import SeenHashes, prefix_of
 from records import canonical
 from records.errors import ItemError, SettingsError
 from records.models import (
@@ -142,7 +143,7 @@ class MessageTable(FileConnector):
                     yield replace(value, cursor=number_cursor(number))
 
     def _rows(self, file: PackageFile, window: Window) -> Iterator[Yielded]:
-        seen: dict[str, int] = {}
+        seen = SeenHashes()
         there = self._by_name()
         with file.stream() as stream:
             records = records_of(stream)
@@ -159,12 +160,12 @@ class MessageTable(FileConnector):
         layout: _Layout,
         file: PackageFile,
         window: Window,
-        seen: dict[str, int],
+        seen: SeenHashes,
         there: Mapping[str, PackageFile],
     ) -> Iterator[Yielded]:
         stated = clean(layout.value(cells, "message_id"))
         key = stated[:400] or hashlib.sha256(native).hexdigest()
-        again = seen[key] = seen.get(key, -1) + 1
+        again = seen.count(prefix_of(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()))
         key = f"{key}:{again}" if again or not stated else key
         moment = layout.moment(cells)
         outside, codes = placed(moment, window, dated=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tracemalloc
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -61,6 +62,22 @@ def test_an_id_that_is_there_twice_is_marked(tmp_path: Path) -> None:
     assert (first.native_key, again.native_key) == ("m2", "m2:1")
     assert WarningCode.DUPLICATE_ENTRY in again.warnings
     assert WarningCode.DUPLICATE_ENTRY not in first.warnings
+
+
+def test_what_is_known_of_ids_takes_few_bytes_a_row(tmp_path: Path) -> None:
+    """A table of millions of rows must not cost as many objects: a text and its place in a map take 150."""
+    made = b"".join(ROWS[0].replace(b"m1", b"m%09d" % n) for n in range(600))
+    source = table(tmp_path, FIRST + made)
+    (scope,) = source.scopes()
+    (part,) = source.parts(scope, 10_000, 1 << 30)
+    values = source.items(part, Window(None, None, ZONE))
+    next(values)
+    tracemalloc.start()
+    try:
+        assert sum(1 for _, value in zip(range(598), values, strict=False)) == 598
+        assert tracemalloc.get_traced_memory()[0] < 60 * 598
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

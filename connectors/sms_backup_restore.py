@@ -33,7 +33,7 @@ from connectors.folders import open_head, storable
 from connectors.loose_files import loose_item, walk
 from connectors.mailhead import file_item, placed
 from connectors.mbox import SeenHashes, prefix_of
-from connectors.xml_elements import Element, ElementScanner, Root, attributes
+from connectors.xml_elements import Element, ElementScanner, Root, attribute
 from records.errors import ItemError, SettingsError
 from records.models import (
     NO_MOMENT,
@@ -296,7 +296,7 @@ def _item(
     data = element.data
     handle: Handle = data if data is not None else span_handle(source, path, element.start, size)
     head = data if data is not None else source.read_at(element.start, _HEAD)
-    moment = _moment(attributes(head).get("date"))
+    moment = _moment(attribute(head, "date"))
     outside, codes = placed(moment, window, dated=True)
     if outside:
         return ExcludedItem(key, kind, cursor, Reason.OUTSIDE_WINDOW, "", None, moment)

@@ -82,6 +82,18 @@ def attributes(head: bytes) -> dict[str, str]:
     return found
 
 
+def attribute(head: bytes, name: str) -> str | None:
+    """Return one attribute of the first tag in ``head``, as ``attributes`` does; None when it has none."""
+    start = _TAG_START.match(head)
+    at, wanted = start.end() if start else len(head), name.encode()
+    while (found := _ATTRIBUTE.match(head, at)) is not None:
+        if found[1] == wanted:
+            value = found[2] if found[2] is not None else found[3]
+            return value.decode("utf-8", "replace")
+        at = found.end()
+    return None
+
+
 class ElementScanner:
     """Walks over a source once."""
 

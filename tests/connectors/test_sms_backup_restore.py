@@ -296,3 +296,20 @@ def test_a_folder_without_a_backup_is_a_wrong_setting(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_bytes(b"x")
     with pytest.raises(SettingsError, match="source s1: no SMS Backup & Restore file at its path"):
         SmsBackupRestore(context(str(tmp_path))).check()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'<sms date="1" type=\'2\' date="3" />',
+        b"<sms date = '1'>",
+        b'<sms body="date=&quot;9&quot; date=" date="\xff1"/>',
+        b'<sms body="it is cut here',
+        b"no tag",
+        b"<sms/>",
+    ],
+)
+def test_one_attribute_is_that_of_all_attributes(head: bytes) -> None:
+    every = attributes(head)
+    for name in ("date", "type", "body", "none"):
+        assert xml_elements.attribute(head, name) == every.get(name)

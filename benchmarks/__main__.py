@@ -21,7 +21,16 @@ from rich.console import Console
 
 from benchmarks import machine, page
 from benchmarks.parts import PARTS
-from benchmarks.settings import MAIL_SETS, SIZES, Bench, BenchmarkError, Figures, Sizes, default_cache
+from benchmarks.settings import (
+    EXPORT_SETS,
+    MAIL_SETS,
+    SIZES,
+    Bench,
+    BenchmarkError,
+    Figures,
+    Sizes,
+    default_cache,
+)
 from benchmarks.sheets import Sheet
 
 words = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -39,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         sizes = SIZES[args.size] if args.messages is None else SIZES[args.size].with_large(args.messages)
         command = shlex.join(["python", "-m", "benchmarks", *given])
-        sets = tuple(args.sets or MAIL_SETS)
+        sets = tuple(args.sets or (*MAIL_SETS, *EXPORT_SETS))
         return _run(args.parts or list(PARTS), sizes, sets, args.work, args.out, command)
     except BenchmarkError as error:
         words.print(f"benchmarks: {error}", markup=False)
@@ -56,13 +65,13 @@ def _parser() -> argparse.ArgumentParser:
         "--messages",
         type=int,
         metavar="N",
-        help="messages of the large runs and of the index that is queried",
+        help="messages of the large runs, of the index that is queried and of a chat.db",
     )
     parser.add_argument(
         "--sets",
         action="append",
-        choices=MAIL_SETS,
-        help="of mail, measure this data set alone; may be given again",
+        choices=(*MAIL_SETS, *EXPORT_SETS),
+        help="of mail and of exports, measure this data set alone; may be given again",
     )
     parser.add_argument(
         "--work", type=Path, help="folder on a real disk for what is made (default: a temporary one)"
@@ -95,7 +104,8 @@ def _run(
         work.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="daylight-bench-", dir=work))
     try:
-        bench = Bench(sizes, folder, default_cache(), say, sets)
+        mails, exports = (tuple(one for one in known if one in sets) for known in (MAIL_SETS, EXPORT_SETS))
+        bench = Bench(sizes, folder, default_cache(), say, mails, exports)
         result: Figures = {
             "began_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": command,

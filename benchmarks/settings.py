@@ -16,6 +16,9 @@ SEED = 4256
 MAIL_SETS = ("letters", "district", "real", "holders")
 """The data sets of ``mail``, in the order they are measured."""
 
+EXPORT_SETS = ("sms", "messages", "takeout")
+"""The exports of ``exports``, in the order they are measured."""
+
 Figures = dict[str, Any]
 
 
@@ -40,6 +43,9 @@ class Sizes:
         documents: Office and PDF files.
         mailbox: Messages of the mailbox behind a service.
         mailbox_faster: How many times as fast the clock of that service runs.
+        sms_bytes: Of an SMS backup.
+        rows: Messages of a chat.db.
+        takeout_bytes: Of a Takeout.
     """
 
     name: str
@@ -54,16 +60,37 @@ class Sizes:
     documents: int
     mailbox: int
     mailbox_faster: int
+    sms_bytes: int
+    rows: int
+    takeout_bytes: int
 
     def with_large(self, messages: int) -> Sizes:
-        """Return these sizes with another large size, and a tenth of it as the small one."""
-        return replace(self, large=messages, small=max(1, messages // 10))
+        """Return these sizes with another large size, a chat.db's too, and a tenth of it as the small one."""
+        return replace(self, large=messages, small=max(1, messages // 10), rows=messages)
 
 
 SIZES = {
-    "tiny": Sizes("tiny", 120, 300, 60, 1, 60, 120, 5, 12, 8, 2_000, 30),
-    "quick": Sizes("quick", 2_000, 2_000, 1_000, 1, 1_000, 5_000, 40, 200, 40, 5_000, 12),
-    "full": Sizes("full", 20_000, 20_000, 1_000_000, 3, 10_000, 100_000, 200, 1_000, 400, 200_000, 6),
+    "tiny": Sizes("tiny", 120, 300, 60, 1, 60, 120, 5, 12, 8, 2_000, 30, 1_000_000, 1_000, 12_000_000),
+    "quick": Sizes(
+        "quick", 2_000, 2_000, 1_000, 1, 1_000, 5_000, 40, 200, 40, 5_000, 12, 50_000_000, 50_000, 500_000_000
+    ),
+    "full": Sizes(
+        "full",
+        20_000,
+        20_000,
+        1_000_000,
+        3,
+        10_000,
+        100_000,
+        200,
+        1_000,
+        400,
+        200_000,
+        6,
+        2_000_000_000,
+        5_000_000,
+        20_000_000_000,
+    ),
 }
 
 
@@ -77,6 +104,7 @@ class Bench:
         cache: Folder that is kept between runs, for what was fetched.
         say: Takes words for a person.
         mail_sets: Which data sets ``mail`` measures, of ``MAIL_SETS``.
+        export_sets: Which exports ``exports`` measures, of ``EXPORT_SETS``.
         letters: Maildirs made so far, by their number of messages.
         largest: Home and request id of the largest index made so far, and its number of messages.
     """
@@ -86,6 +114,7 @@ class Bench:
     cache: Path
     say: Callable[[str], None]
     mail_sets: tuple[str, ...] = MAIL_SETS
+    export_sets: tuple[str, ...] = EXPORT_SETS
     letters: dict[int, Path] = field(default_factory=dict)
     largest: tuple[Path, str, int] | None = None
 

@@ -36,6 +36,7 @@ class Measured:
     Attributes:
         wall_s: From its start to its end, seconds.
         cpu_s: User and system seconds of it and everything it started.
+        peak_rss_bytes: Most resident memory of one of its processes, as the kernel keeps it.
         peak_pss_bytes: Highest sum of the proportional set sizes of its processes; None: not asked for.
         processes: How many processes there were at that moment, or None.
         samples: How many times memory was looked at.
@@ -45,6 +46,7 @@ class Measured:
 
     wall_s: float
     cpu_s: float
+    peak_rss_bytes: int
     peak_pss_bytes: int | None
     processes: int | None
     samples: int
@@ -53,7 +55,12 @@ class Measured:
 
 
 def run(
-    command: list[str], *, work: Path, memory: bool = False, environment: Mapping[str, str] | None = None
+    command: list[str],
+    *,
+    work: Path,
+    memory: bool = False,
+    environment: Mapping[str, str] | None = None,
+    fine: tuple[int, ...] = (0,),
 ) -> Measured:
     """Run a command under the watcher.
 
@@ -62,6 +69,7 @@ def run(
         work: Folder for its output.
         memory: Also sample memory, every 0.25 s.
         environment: Variables beside the clean ones.
+        fine: Exit codes that are no failure.
 
     Raises:
         BenchmarkError: It failed; with the end of its own words.
@@ -84,7 +92,7 @@ def run(
             stderr=err,
             check=False,
         ).returncode
-    if code:
+    if code not in fine:
         words = errors.read_text("utf-8", "replace")[-1500:]
         raise BenchmarkError(f"{Path(command[0]).name} {' '.join(command[1:6])} … ended with {code}: {words}")
     return Measured(**json.loads(report.read_text("utf-8")), output=output.read_text("utf-8", "replace"))
@@ -145,6 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
     figures = {
         "wall_s": wall,
         "cpu_s": spent.ru_utime + spent.ru_stime,
+        "peak_rss_bytes": spent.ru_maxrss * 1024,  # Linux states KiB
         "peak_pss_bytes": peak if args.memory else None,
         "processes": processes if args.memory else None,
         "samples": len(memory),

@@ -2,7 +2,19 @@
 
 from types import ModuleType
 
-from benchmarks.parts import airflow, collect, elastic, mail, memory, peers, query, share, terms, tika
+from benchmarks.parts import (
+    airflow,
+    collect,
+    elastic,
+    exports,
+    mail,
+    memory,
+    peers,
+    query,
+    share,
+    terms,
+    tika,
+)
 
 PARTS: dict[str, ModuleType] = {
     "mail": mail,
@@ -15,5 +27,6 @@ PARTS: dict[str, ModuleType] = {
     "elastic": elastic,
     "tika": tika,
     "collect": collect,
+    "exports": exports,
 }
 """In the order they run: the parts that query come after those that make large indexes."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -20,7 +21,7 @@ from typing import ClassVar, TypeVar
 import apsw
 
 from connectors.base import FileConnector, check_access, still_there
-from connectors.bytesource import HELD, Handle
+from connectors.bytesource import HELD, Handle, errno_code
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import OpenZips, PackageFile, plain_item
 from connectors.imessage_database import BLOCK, LAST, MOST_LISTED, Database, Row, opened
@@ -181,7 +182,7 @@ class Imessage(FileConnector):
         Raises:
             ItemError: The scope cannot be opened at all.
         """
-        handed = self._handed()
+        handed = self._handed(known_will_do=True)
         place = handed.place(part.scope.key)
         with ExitStack() as stack:
             if place is None:
@@ -196,11 +197,35 @@ class Imessage(FileConnector):
         """Return every file, those of a backup that are not of Messages too."""
         return paths_of(self._handed(), self._path)
 
-    def _handed(self) -> Handed:
+    def _handed(self, *, known_will_do: bool = False) -> Handed:
+        """Return what lies there, listed once.
+
+        Args:
+            known_will_do: What this process listed before will do: whoever plans lists anew, and a folder
+                of 100,000 attachments is not to be walked through for each part of its database.
+        """
         still_there(self._path)
         if self._read is None:
-            self._read = list_handed(self._path)
+            mark = _mark_of(self._path)
+            if known_will_do and _LISTED and _LISTED[0][0] == mark:
+                self._read = _LISTED[0][1]
+            else:
+                self._read = list_handed(self._path)
+                _LISTED[:] = [(mark, self._read)]
         return self._read
+
+
+def _mark_of(path: str) -> tuple[str, int, int, int]:
+    """Return what tells a file or folder from what it was before something came into it or went."""
+    try:
+        about = os.stat(path)
+    except OSError as error:
+        raise ItemError(Reason.UNREADABLE, errno_code(error)) from None
+    return path, about.st_ino, about.st_size, about.st_mtime_ns
+
+
+_LISTED: list[tuple[tuple[str, int, int, int], Handed]] = []
+"""What this process listed last, and of which path as it was: each part is read by a connector of its own."""
 
 
 # --- rows as items --------------------------------------------------------------------------------------

@@ -816,3 +816,24 @@ def test_few_statements_are_run_for_many_rows(tmp_path: Path, monkeypatch: pytes
     assert len(values) == 600
     # the first time that each of 200 chats and addresses is met, and three blocks
     assert len(asked) < 200 * 3 + 3 * 2
+
+
+def test_a_folder_is_not_listed_anew_for_each_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many(tmp_path / "chat.db", 60)
+    listed = []
+    listing = imessage.list_handed
+    monkeypatch.setattr(imessage, "list_handed", lambda path: listed.append(path) or listing(path))
+
+    def rows() -> int:
+        source = Imessage(context(str(tmp_path)))
+        place = scope(source)
+        parts = list(source.parts(place, 20, 1 << 30))
+        assert len(parts) == 3
+        return sum(len(list(Imessage(context(str(tmp_path))).items(part, ALWAYS))) for part in parts)
+
+    assert (rows(), len(listed)) == (60, 1)  # by whoever asks for the places
+    assert (rows(), len(listed)) == (60, 2)
+    (part, *_) = Imessage(context(str(tmp_path))).parts(Scope("chat.db", "chat.db", "export"), 20, 1 << 30)
+    (tmp_path / "one more.txt").write_bytes(b"")
+    assert len(list(Imessage(context(str(tmp_path))).items(part, ALWAYS))) == 20
+    assert len(listed) == 4  # the folder changed since

@@ -31,6 +31,7 @@ from examples.district.handed_voice import takeout_voice
 from examples.district.handed_whatsapp import whatsapp
 from examples.district.people import People, Person, make_people
 from examples.district.plant_leads import LEADS_FROM, Leads, in_gap, lead_mail, write_truth
+from examples.district.plant_policy import write_policy_truth
 from examples.district.plant_variants import forms
 from examples.district.planter import BOXES, OTHER_BOXES, FileStep, MailStep, Planter, TextStep
 from examples.district.planting import OVERLAP_AT, plant
@@ -57,7 +58,7 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
         seed: The same seed and size give the same bytes.
         out: A new or empty folder; gets ``sources/``, ``maps/``, ``layouts/``, ``request-*.toml``,
             ``declared-*.toml``, ``terms-*.csv``, ``truth.jsonl``, ``truth-variants.jsonl``,
-            ``truth-leads.jsonl``, ``staff.csv``, ``students.csv`` and ``roster.csv``.
+            ``truth-leads.jsonl``, ``truth-policy.jsonl``, ``staff.csv``, ``students.csv`` and ``roster.csv``.
 
     Raises:
         ValueError: The size is out of range, or the folder is not empty.
@@ -96,6 +97,7 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
         {key: place.id for key, place in places.items()},
         items,
     )
+    write_policy_truth(out)
     return summary
 
 

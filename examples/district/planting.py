@@ -10,6 +10,7 @@ from examples.district.people import People
 from examples.district.plant_asks import contract, near_misses, staffing
 from examples.district.plant_bus import bus_edges, bus_files, bus_mail, bus_phone, students
 from examples.district.plant_odd import odd_files, odd_mail
+from examples.district.plant_policy import plant_policy
 from examples.district.plant_variants import plant_variants
 from examples.district.planter import Planter
 from examples.district.texts import Words
@@ -32,6 +33,7 @@ def plant(seed: int, people: People, words: Words) -> Planter:
     odd_files(planter)
     students(planter, people)
     plant_variants(planter)
+    plant_policy(planter)
     _older_backup(planter)
     return planter
 

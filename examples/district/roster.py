@@ -18,6 +18,10 @@ AIDE = Person(
 )
 """On the roster and no custodian; stands in planted mail only."""
 
+PUPIL = Person("p001", "Fenella Quist", "", "+15645550171", "Student", SCHOOLS[1])
+"""A student with a number of her own; texts with a coach."""
+PUPILS_PARENT = Person("p002", "Ingrid Quist", "", "+15645550172", "Guardian", "")
+
 _FIXED = (
     ("staff", COACH, "Coach Teddy", f"tbrannock@{DOMAIN}", "+15645550143"),
     ("staff", AIDE.name, "", AIDE.email, AIDE.number),
@@ -42,26 +46,29 @@ def write_roster(out: Path, people: People) -> None:
     """Write ``roster.csv``, which the requests name."""
     with (out / "roster.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("kind", "name", "aliases", "emails", "numbers"))
-        rows.writerows(_FIXED)
+        rows.writerow(("kind", "name", "aliases", "emails", "numbers", "guardian_of"))
+        rows.writerows((*line, "") for line in _FIXED)
+        rows.writerow(("student", PUPIL.name, "", "", PUPIL.number, ""))
+        rows.writerow(("guardian", PUPILS_PARENT.name, "", "", PUPILS_PARENT.number, PUPIL.name))
         rows.writerows(_people(people))
 
 
 def _people(people: People) -> Iterator[tuple[str, ...]]:
     for person in people.staff:
-        yield "staff", person.name, "", person.email, person.number
+        yield "staff", person.name, "", person.email, person.number, ""
     for person in people.board:
-        yield "board", person.name, "", person.email, person.number
+        yield "board", person.name, "", person.email, person.number, ""
     yield (
         "counsel",
         people.attorney.name,
         people.attorney.place,
         people.attorney.email,
         people.attorney.number,
+        "",
     )
     for person in people.vendors:
-        yield "vendor", person.name, person.place, person.email, person.number
+        yield "vendor", person.name, person.place, person.email, person.number, ""
     for student in people.students:
-        yield "student", student.name, "", "", ""
+        yield "student", student.name, "", "", "", ""
         for guardian in {g.email: g for g in student.guardians}.values():
-            yield "guardian", guardian.name, "", guardian.email, guardian.number
+            yield "guardian", guardian.name, "", guardian.email, guardian.number, student.name

@@ -13,15 +13,17 @@ from typing import Any
 
 import pytest
 
-from desk import bundle, declaring, reviewing, searching, variants, variants_sheet
+from desk import bundle, declaring, policy, reviewing, searching, variants, variants_sheet
 from desk.home import Home
 from desk.items import items
 from desk.run import run_local
 from examples import decide
 from examples.planted import planted
 from records.decisions import standings
+from records.errors import UsageError
 from records.ledger import ledger
 from records.settings import Settings
+from review import policy as policy_rules
 from search.terms import load_report
 from tests.chaos.harness import district, entered
 from tests.end_to_end.truth import differences, load
@@ -196,6 +198,40 @@ def test_near_misses_are_not_hits(done):
         if item["item_id"] in standing and standing[item["item_id"]].state != "not_in_review"
     }
     assert near & reviewed == set()
+
+
+@pytest.mark.slow
+def test_the_policy_marks_what_was_planted_and_nothing_else(done, tmp_path):
+    """Nothing that is personal is looked at; the district's own apps are all approved here."""
+    text = policy_rules.FILE.read_text("utf-8")
+    approved = '["sms_backup_restore", "message_table", "transcripts", "social_media"]'
+    (tmp_path / "rules.toml").write_text(
+        text.replace("connectors = []", f"connectors = {approved}", 1), "utf-8"
+    )
+    with pytest.raises(UsageError, match="is off; "):
+        policy.check(done.home, done.request_id, by="test")
+    policy.turn_on(done.home, tmp_path / "rules.toml", why="a test", by="test")
+    made = policy.check(done.home, done.request_id, by="test")
+    policy.turn_off(done.home, why="a test", by="test")
+    place = {item["item_id"]: (item["source"], item["native_id"]) for item in done.items}
+    stored = {place[item["item_id"]] for item in done.items if item["state"] == "stored"}
+    lines = load(done.folder / "truth-policy.jsonl")
+    expected = {
+        (line["rule"], here[0], len(here), tuple(line["signs"]))
+        for line in lines
+        if not line["near_miss"]
+        and (here := [at for one in line["items"] if (at := (one["source_id"], one["native_key"])) in stored])
+    }
+    found = {
+        (one.rule, place[one.item_id], one.messages, one.signs)
+        for one in policy.standings(done.home, done.request_id)
+    }
+    assert found == expected
+    assert len(expected) == {"bus": 6, "contract": 2, "staffing": 3}[done.name]
+    personal = [item for item in done.items if item["source"] in PERSONAL[done.name]]
+    talk = sum(item["kind"] in {"chat", "message"} and item["state"] == "stored" for item in personal)
+    assert made["not_looked_at"] == {"personal": talk, "no_text": 0}
+    assert made["not_applied"] == {}
 
 
 @pytest.mark.slow

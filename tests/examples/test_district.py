@@ -214,12 +214,40 @@ def test_the_roster_names_everybody_and_every_school(district):
     lines = read_roster((district / "roster.csv").read_text("utf-8"))
     guardians = {(s["guardian"], s["guardian_email"]) for s in table(district / "students.csv")}
     assert Counter(line.kind for line in lines) == {
-        "staff": 64 + 2, "student": 400, "guardian": len(guardians), "school": 4, "office": 3, "programme": 2,
-        "vendor": 3 + 2, "board": 5, "counsel": 1, "mailbox": 3,
+        "staff": 64 + 2, "student": 400 + 1, "guardian": len(guardians) + 1, "school": 4, "office": 3,
+        "programme": 2, "vendor": 3 + 2, "board": 5, "counsel": 1, "mailbox": 3,
     }  # fmt: skip
     emails = [email for line in lines for email in line.emails]
     assert len(set(emails)) == len(emails)
     assert {p["email"] for p in table(district / "staff.csv")} <= set(emails)
+    whose = Counter(line.guardian_of for line in lines if line.kind == "guardian")
+    assert set(whose) == {(line.name,) for line in lines if line.kind == "student"}
+
+
+def test_the_truth_of_the_policy_is_what_stands_on_the_phones(district, truth):
+    """By the words in the backups themselves, read by the standard library."""
+    lines = [json.loads(text) for text in (district / "truth-policy.jsonl").read_text("utf-8").splitlines()]
+    assert Counter((line["rule"], bool(line["near_miss"])) for line in lines) == {
+        ("substantive-business", False): 2, ("substantive-business", True): 1,
+        ("password", False): 1, ("password", True): 1,
+        ("political-use", False): 1, ("political-use", True): 1,
+        ("commercial-use", False): 1, ("commercial-use", True): 1,
+        ("student-without-guardian", False): 1, ("student-without-guardian", True): 1,
+    }  # fmt: skip
+    assert [len(line["items"]) for line in lines] == [1] * 9 + [2, 1]
+    stored = {
+        (row["source_id"], row["native_key"]) for row in truth if row["collection"]["state"] == "stored"
+    }
+    for line in lines:
+        for item in line["items"]:
+            assert (item["source_id"], item["native_key"]) in stored
+            (file,) = source_path(district, item["source_id"]).glob("sms-*.xml")
+            elements = re.findall(rb"<sms [^>]*/>|<mms .*?</mms>", file.read_bytes(), re.DOTALL)
+            digests = {hashlib.sha256(one).hexdigest(): one for one in elements}
+            said = digests[item["native_key"].partition(":")[0]]
+            pupil = line["rule"] == "student-without-guardian"
+            assert (b"+15645550171" in said) is pupil
+            assert (b"+15645550172" in said) is (pupil and bool(line["near_miss"]))
 
 
 # -- the requests

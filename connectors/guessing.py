@@ -6,6 +6,7 @@ import os
 from itertools import islice
 
 from connectors import (
+    discord,
     imessage_database,
     imessage_files,
     purview_export,
@@ -19,6 +20,7 @@ from connectors import (
     zips,
 )
 from connectors.bytesource import gunzipped, whole
+from connectors.discord import Discord
 from connectors.folders import open_head
 from connectors.google_takeout import TOP, GoogleTakeout
 from connectors.imazing import Imazing
@@ -47,8 +49,9 @@ from records.errors import ItemError
 
 _HEAD = 64 << 10
 _LOOKED_AT = 2_000
-_TABLES: tuple[type[KnownTables], ...] = (Imazing, LinkedIn, TwilioLog)
+_TABLES: tuple[type[KnownTables], ...] = (Discord, Imazing, LinkedIn, TwilioLog)
 _TELLING = (
+    Discord.name,
     GoogleTakeout.name,
     Imazing.name,
     Imessage.name,
@@ -118,6 +121,8 @@ def _app_of(head: bytes, key: str) -> str | None:
         return Telegram.name
     if signal.is_native(head) or signal.is_text(head, name):
         return Signal.name
+    if name.endswith(".json") and discord.is_list(head):
+        return Discord.name
     if snapchat.is_history(head):
         return Snapchat.name
     if looks_like_chat(head):

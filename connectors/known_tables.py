@@ -20,7 +20,7 @@ from connectors.mailhead import placed
 from connectors.mbox import SeenHashes, prefix_of
 from connectors.message_table import BOM, MESSAGE_TYPE, cells_of, decoded, delimiter_of, records_of
 from records import canonical
-from records.models import NO_MOMENT, ExcludedItem, FailedItem, FoundItem, Moment, Window, Yielded
+from records.models import NO_MOMENT, ExcludedItem, Expected, FailedItem, FoundItem, Moment, Window, Yielded
 from records.moments import as_facts
 from records.vocabulary import Kind, Reason, WarningCode
 
@@ -121,7 +121,7 @@ class KnownTables(ChatFiles):
         del file
         return b""
 
-    def _counted(self, file: PackageFile, data: bytes) -> int:
+    def _counted(self, file: PackageFile, data: bytes) -> int | Expected:
         """Count rows by the standard library's reader, and what they name that is not there."""
         del data
         tell, count = self._reader(file), 0
@@ -150,7 +150,8 @@ class KnownTables(ChatFiles):
                 if any(cells):
                     told = tell(Row(dict(zip(header, cells, strict=False))))
                     odd = len(cells) != len(header)
-                    yield from _values(native, told, about, window, seen, odd=odd)
+                    warned = (WarningCode.HEADER_DEFECT,) if odd else ()
+                    yield from row_values(native, told, about, window, seen, warned=warned)
 
 
 def _header(first: bytes) -> tuple[str, tuple[str, ...]]:
@@ -160,10 +161,27 @@ def _header(first: bytes) -> tuple[str, tuple[str, ...]]:
     return delimiter, tuple(clean(cell) for cell in cells_of(text, delimiter))
 
 
-def _values(
-    native: bytes, told: Told, about: Mapping[str, str], window: Window, seen: SeenHashes, *, odd: bool
+def row_values(
+    native: bytes,
+    told: Told,
+    about: Mapping[str, str],
+    window: Window,
+    seen: SeenHashes,
+    *,
+    warned: tuple[WarningCode, ...] = (),
+    media_type: str = MESSAGE_TYPE,
 ) -> Iterator[Yielded]:
-    """Yield a row, then what it names and the source does not have."""
+    """Yield a row, then what it names and the source does not have.
+
+    Args:
+        native: Its exact bytes.
+        told: What it says.
+        about: Facts that all rows of the table have.
+        window: The request's days.
+        seen: Keys so far.
+        warned: What its bytes give to know.
+        media_type: What its reader knows it by.
+    """
     stated = told.key[:400] or hashlib.sha256(native).hexdigest()
     again = seen.count(prefix_of(hashlib.sha256(stated.encode("utf-8", "surrogatepass")).digest()))
     key = f"{stated}:{again}" if again or not told.key else stated
@@ -183,13 +201,13 @@ def _values(
         facts["attachments"] = canonical.dumps([{"name": name, "native_key": one} for name, one in held])
     warnings = (
         *told.warnings,
-        *((WarningCode.HEADER_DEFECT,) if odd else ()),
+        *warned,
         *((WarningCode.DUPLICATE_ENTRY,) if again and told.key else ()),
         *((WarningCode.MISSING_PART,) if missing else ()),
         *codes,
     )
     stated_facts = {name: value for name, value in facts.items() if value}
     yield FoundItem(
-        key, told.kind, "", None, MESSAGE_TYPE, len(native), told.moment, stated_facts, warnings, native
+        key, told.kind, "", None, media_type, len(native), told.moment, stated_facts, warnings, native
     )
     yield from missing

@@ -23,6 +23,7 @@ CONNECTORS = _Connectors()
 """Every connector there is: its name, which is also that of its file, and its class."""
 
 CONNECTORS.data.update(  # type: ignore[call-overload]  # the names of classes, until they are loaded
+    discord="Discord",
     exchange_ews="ExchangeEws",
     google_takeout="GoogleTakeout",
     google_workspace="GoogleWorkspace",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from extract.archives import GzipReader, ZipReader
 from extract.calendar import CalendarReader
+from extract.discord import DiscordReader
 from extract.google_chat import GoogleChatReader
 from extract.google_voice import GoogleVoiceReader
 from extract.imessage import ImessageDatabaseReader, ImessageReader
@@ -40,6 +41,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     WhatsAppReader(),
     TelegramReader(),
     SnapchatReader(),
+    DiscordReader(),
     SignalReader(),
     SignalTextReader(),
     ImessageReader(),

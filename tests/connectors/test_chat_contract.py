@@ -34,6 +34,7 @@ MEDIA = {
 """A file that a message of the fixture names."""
 
 NAME_NO_FILES = {
+    "discord": "a message names attachments by address only: tests/connectors/test_discord.py",
     "linkedin": "a message names attachments by address only: tests/connectors/test_known_tables.py",
     "twilio_log": "a log says how many files a message had: tests/connectors/test_known_tables.py",
     "sms_backup_restore": "what a message carries lies in its element: tests/extract/test_sms.py",
@@ -82,6 +83,7 @@ def test_media_that_a_message_names_and_that_is_not_there_is_a_failed_item(name,
 
 
 OVERLAPPING = {
+    "discord",
     "imazing", "imessage of a mac", "imessage-exporter", "instagram", "message tables",
     "printed histories", "rsmf", "signal export", "signal texts", "slack export unpacked",
     "sms backups", "snapchat", "takeout zips", "telegram chat", "telemessage", "whatsapp chats",

@@ -87,6 +87,14 @@ SAMPLES: dict[str, list[Sample]] = {
             b'"href": "https://example.org/"}], "poll": {"question": "when?", "answers": [{"text": "now"}]}}',
         )
     ],
+    "discord": [
+        (
+            None,
+            "application/x-discord-message+json",
+            b'{"ID": 897870239797215243, "Timestamp": "2021-10-13 15:35:46", "Contents": "Zyzzyva", '
+            b'"Attachments": ""}',
+        )
+    ],
     "snapchat": [
         (
             None,

@@ -134,7 +134,7 @@ def test_a_backup_is_measured_and_its_reader_beside_it(bench, monkeypatch):
         "request-exports",
     ]
     shown = exports.sheets({
-        "exports": {"SMS backup": {"runs": [run, run], "peers": [peer], "left_out": ""}},
+        "exports": {"SMS backup": {"runs": [run, run], "peers": [peer], "peers_at": 1, "left_out": ""}},
         "most_mib": 500, "most_growth": 1.2,
     })  # fmt: skip
     through, beside = (sheet.as_markdown() for sheet in shown)
@@ -196,5 +196,6 @@ def test_only_the_exports_that_were_asked_for_are_measured(bench, monkeypatch):
     )
     monkeypatch.setattr(exports, "_asked", lambda _bench, _kind, _handed: ([], ""))
     own = Bench(bench.sizes, bench.work, bench.cache, bench.say, export_sets=("sms",))
-    assert list(exports.measure(own)["exports"]) == ["SMS backup"]
+    (one,) = exports.measure(own)["exports"].values()
+    assert (one["connector"], one["peers_at"]) == ("sms_backup_restore", 1)
     assert measured == [("SMS backup", True), ("SMS backup", False)]

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,6 +24,7 @@ from desk import run
 from desk.batch import BatchRunner
 from desk.exports import context_of
 from desk.home import Home
+from records import canonical
 from records import tables as t
 from records.models import FoundItem
 from records.settings import Settings
@@ -51,7 +53,54 @@ def main(home: Path, request_id: str) -> dict[str, Any]:
             one["batches"] += 1
             one["items"] += items
             one["cpu_s"] += cpu_s
-    return {"plan": planned, "collect_s": time.monotonic() - collecting, "scopes": scopes}
+    collect_s = time.monotonic() - collecting
+    return {"plan": planned, "collect_s": collect_s, "scopes": scopes, "ledger": _added_up(home)}
+
+
+def _added_up(home: Path) -> dict[str, Any]:
+    """Return the states of all items by place, and the fates of paths, as the ledger has them.
+
+    The home has one request: its table is read from one end to the other, which the ledger of a home with
+    many cannot do.
+    """
+    states: dict[str, dict[str, int]] = {}
+    opened = Home.open(settings=Settings(home=home))
+    try:
+        with opened.catalogue.read() as connection:
+            counted = "SELECT scope_key, state, COUNT(*) FROM items NOT INDEXED GROUP BY scope_key, state"
+            for scope, state, count in connection.exec_driver_sql(counted):
+                states.setdefault(scope, {})[state] = count
+            scopes = [
+                _place(scope, expected, states.get(scope, {}))
+                for scope, expected in connection.execute(
+                    sa.select(t.scopes.c.scope_key, t.scopes.c.expected).order_by(t.scopes.c.scope_key)
+                )
+            ]
+            exports = [
+                _fates(paths, canonical.loads(body))
+                for paths, body in connection.execute(
+                    sa.select(t.export_paths.c.paths, t.export_paths.c.body)
+                )
+            ]
+        return {"scopes": scopes, "exports": exports}
+    finally:
+        opened.close()
+
+
+def _place(scope: str, expected: int | None, states: Mapping[str, int]) -> dict[str, Any]:
+    found = sum(states.values())
+    by_state = {state: states.get(state, 0) for state in ("stored", "failed", "excluded")}
+    return {
+        "scope": scope,
+        "found": found,
+        **by_state,
+        "balanced": expected == found == sum(by_state.values()),
+    }
+
+
+def _fates(paths: int | None, body: Mapping[str, Any]) -> dict[str, Any]:
+    told = body["read"] + sum(body["ignored"].values()) + body["unknown"]
+    return {"paths": paths, "unknown": body["unknown"], "balanced": paths == told}
 
 
 def read(home: Path, request_id: str) -> dict[str, Any]:

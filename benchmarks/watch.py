@@ -60,7 +60,6 @@ def run(
     work: Path,
     memory: bool = False,
     environment: Mapping[str, str] | None = None,
-    fine: tuple[int, ...] = (0,),
 ) -> Measured:
     """Run a command under the watcher.
 
@@ -69,7 +68,6 @@ def run(
         work: Folder for its output.
         memory: Also sample memory, every 0.25 s.
         environment: Variables beside the clean ones.
-        fine: Exit codes that are no failure.
 
     Raises:
         BenchmarkError: It failed; with the end of its own words.
@@ -92,7 +90,7 @@ def run(
             stderr=err,
             check=False,
         ).returncode
-    if code not in fine:
+    if code:
         words = errors.read_text("utf-8", "replace")[-1500:]
         raise BenchmarkError(f"{Path(command[0]).name} {' '.join(command[1:6])} … ended with {code}: {words}")
     return Measured(**json.loads(report.read_text("utf-8")), output=output.read_text("utf-8", "replace"))

@@ -164,8 +164,8 @@ def ledger(*, stored=5, failed=1, excluded=0, found=6, balanced=True, paths=3, u
         ({"failed": 0, "excluded": 1}, "5 stored, 0 failed, 1 excluded of 6"),
         ({"found": 7}, "excluded of 7"),
         ({"balanced": False}, "1 places do not balance"),
-        ({"paths": 4}, "of 3 paths the ledger tells"),
-        ({"unknown": 1}, "of 3 paths the ledger tells"),
+        ({"paths": 4}, "of 3 paths it tells"),
+        ({"unknown": 1}, "of 3 paths it tells"),
     ],
 )
 def test_a_run_with_an_item_or_a_path_amiss_is_not_measured(wrong, words):

@@ -39,6 +39,7 @@ class Sizes:
         small: Messages of the smaller memory run, and of ``share``.
         large: Messages of the larger memory run, of ``airflow``, and of the index that is queried.
         queries: Queries of each kind.
+        warm_up: Queries of each kind that are asked before, and not counted.
         terms: Lines of the term list.
         documents: Office and PDF files.
         mailbox: Messages of the mailbox behind a service.
@@ -56,6 +57,7 @@ class Sizes:
     small: int
     large: int
     queries: int
+    warm_up: int
     terms: int
     documents: int
     mailbox: int
@@ -70,9 +72,24 @@ class Sizes:
 
 
 SIZES = {
-    "tiny": Sizes("tiny", 120, 300, 60, 1, 60, 120, 5, 12, 8, 2_000, 30, 1_000_000, 1_000, 12_000_000),
+    "tiny": Sizes("tiny", 120, 300, 60, 1, 60, 120, 5, 1, 12, 8, 2_000, 30, 1_000_000, 1_000, 12_000_000),
     "quick": Sizes(
-        "quick", 2_000, 2_000, 1_000, 1, 1_000, 5_000, 40, 200, 40, 5_000, 12, 50_000_000, 50_000, 500_000_000
+        "quick",
+        2_000,
+        2_000,
+        1_000,
+        1,
+        1_000,
+        5_000,
+        40,
+        10,
+        200,
+        40,
+        5_000,
+        12,
+        50_000_000,
+        50_000,
+        500_000_000,
     ),
     "full": Sizes(
         "full",
@@ -83,6 +100,7 @@ SIZES = {
         10_000,
         100_000,
         200,
+        10,
         1_000,
         400,
         200_000,

@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from email.message import Message
-from itertools import pairwise
+from itertools import compress, count, pairwise
 from urllib.parse import unquote
 
 SHINGLE = 8
@@ -45,7 +45,8 @@ DEPTH, PARTS, UNPACKED_BYTES = 8, 20_000, 1 << 28
 """Limits of looking into one released native."""
 
 _WORD = re.compile(r"[^\W_]+")
-_HEX = re.compile(rb"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{32})(?![0-9A-Fa-f])")
+_HEX = re.compile(rb"[0-9A-Fa-f]{32,}")
+_HEX_LENGTHS = (32, 64)
 _TAG = re.compile(r"<(?![^\s<>@]+@[^\s<>@]+>)[A-Za-z!/?][^<>]*>")
 """A tag or a comment, but not a mail address between angle brackets."""
 
@@ -90,6 +91,7 @@ class Watch:
         self._single: set[str] = set()
         # the lengths of the runs that begin with two words: most places of a text begin none
         self._lengths: dict[int, set[int]] = {}
+        self._shingles = False
 
     def __len__(self) -> int:
         return len(self._owners)
@@ -103,6 +105,8 @@ class Watch:
         self._owners.setdefault(hash(tuple(run)), (check, owner))
         if len(run) == 1:
             self._single.add(run[0])
+        elif len(run) == SHINGLE:
+            self._shingles = True
         else:
             self._lengths.setdefault(hash((run[0], run[1])), set()).add(len(run))
 
@@ -127,16 +131,21 @@ class Watch:
                 self.add(run[start : start + SHINGLE], check, owner)
 
     def _hits(self, run: list[str]) -> Iterator[int]:
+        """Yield the key of every watched run in these words; all but a few of them are passed over in C."""
         lengths, owners = self._lengths, self._owners
         if self._single:
             for word in self._single.intersection(run):
                 if (key := hash((word,))) in owners:
                     yield key
-        for start, pair in enumerate(pairwise(run)):
-            for length in lengths.get(hash(pair), ()):
-                key = hash(tuple(run[start : start + length]))
-                if key in owners and start + length <= len(run):
-                    yield key
+        if self._shingles:
+            rows = zip(*(run[start:] for start in range(SHINGLE)), strict=False)
+            yield from filter(owners.__contains__, map(hash, rows))
+        if lengths:
+            for start in compress(count(), map(lengths.__contains__, map(hash, pairwise(run)))):
+                for length in lengths[hash((run[start], run[start + 1]))]:
+                    key = hash(tuple(run[start : start + length]))
+                    if key in owners and start + length <= len(run):
+                        yield key
 
     def clear(self, text: str) -> None:
         """Stop watching for what a text may say."""
@@ -314,7 +323,7 @@ def _looks_like_mail(data: bytes) -> bool:
 
 
 def _hex(data: bytes) -> set[str]:
-    return {found.group().decode("ascii").lower() for found in _HEX.finditer(data)}
+    return {token.decode("ascii").lower() for token in _HEX.findall(data) if len(token) in _HEX_LENGTHS}
 
 
 def views(data: bytes) -> Iterator[str]:

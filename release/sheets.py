@@ -13,6 +13,8 @@ _STARTS = "=+-@\uff1d\uff0b\uff0d\uff20"
 
 def plain(value: str) -> str:
     """Return text without control characters (a line break counts as a space) and lone surrogates."""
+    if value.isprintable():
+        return value
     text = value.encode("utf-8", "replace").decode("utf-8")
     return "".join(
         " " if c in "\t\r\n\x0b\x0c\x85\u2028\u2029" else c for c in text if c.isprintable() or c.isspace()

@@ -65,6 +65,7 @@ from search.protocol import (
     Hit,
     IndexDocument,
     IndexState,
+    SearchEngine,
     TermHits,
     TooLong,
     TooManyWords,
@@ -135,7 +136,7 @@ class Cluster:
         return Elasticsearch(self.url, **options)
 
 
-class ElasticsearchEngine:
+class ElasticsearchEngine(SearchEngine):
     """An index of one request; safe in threads and over a fork.
 
     Attributes:
@@ -405,43 +406,11 @@ class ElasticsearchEngine:
 
     # -- reading
 
-    def count(self, query: q.Node) -> Counts:
-        """Count exactly; see ``SearchEngine``."""
+    @contextmanager
+    def reading(self) -> Iterator[_Reading]:
+        """Hold one state of the index; see ``SearchEngine``."""
         with _translated(), self._reader() as reader:
-            return self._answered(reader, query).counts if reader else Counts(0, 0, 0)
-
-    def search(self, query: q.Node, after: str | None = None, limit: int = 100) -> list[Hit]:
-        """Return hits in item-id order, those after ``after``; see ``SearchEngine``."""
-        kept = self._answer if self._answer is not None and self._answer.query == query else None
-        with _translated():
-            if kept is not None and after is None and kept.has(limit) and self._shown() == kept.shown:
-                return list(kept.first[:limit])
-        with _translated(), self._reader() as reader:
-            if reader is None:
-                return []
-            known = kept is not None and kept.shown == reader.shown
-            compiled = kept.compiled if kept is not None and known else reader.compile(query)
-            if after is not None:
-                compiled = {"bool": {"filter": [compiled, {"range": {"item_id": {"gt": after}}}]}}
-            return [Hit(*row) for row in islice(reader.rows(compiled, _HIT_SORT, limit), limit)]
-
-    def _answered(self, reader: _Reader, query: q.Node) -> _Answer:
-        """Count a query and read its first hits; kept, since a person counts, looks, and turns the page."""
-        compiled = reader.compile(query)
-        counts, first = reader.counted(compiled)
-        self._answer = _Answer(query, reader.shown, compiled, counts, first)
-        return self._answer
-
-    def _shown(self) -> _Shown | None:
-        """Return what the index shows now; None where that is more than one page of batches, or nothing."""
-        index_id = self._made()
-        if index_id is None:
-            return None
-        found = self._client().search(
-            index=self.load_alias, allow_partial_search_results=False,
-            filter_path=["timed_out", "hits.hits.sort"], **_page(_SHOWN, _BATCH, _PAGE),
-        ).get("hits", {}).get("hits", [])  # fmt: skip
-        return (index_id, _loads(hit["sort"] for hit in found)) if len(found) < _PAGE else None
+            yield _Reading(self, reader)
 
     def terms(self, queries: Iterable[q.Node]) -> Iterator[TermHits]:
         """Run a term list, all of it on one point in time; see ``SearchEngine``."""
@@ -479,20 +448,6 @@ class ElasticsearchEngine:
             found = list(reader.words(fold(prefix).strip())) if reader else []
         yield from found
 
-    def state(self) -> IndexState:
-        """Say what is in the index."""
-        documents = batches = 0
-        with _translated():
-            if self._made() is not None:
-                found = self._client().search(
-                    index=self.load_alias, query=_SHOWN, size=0, track_total_hits=True,
-                    aggs={"documents": {"sum": {"field": "documents"}}}, allow_partial_search_results=False,
-                )  # fmt: skip
-                _check_whole(found)
-                batches = found["hits"]["total"]["value"]
-                documents = int(found["aggregations"]["documents"]["value"])
-        return IndexState(documents, batches, ANALYZER, "elasticsearch")
-
     @contextmanager
     def _reader(self) -> Iterator[_Reader | None]:
         """Open a point in time, or give None when the index was never made."""
@@ -506,6 +461,50 @@ class ElasticsearchEngine:
             yield reader
         finally:
             reader.close()
+
+
+class _Reading:
+    """What is asked of one state of the index; of an index that was never made, an empty one.
+
+    Attributes:
+        engine: Keeps the last answer.
+        reader: The point in time, or None.
+    """
+
+    def __init__(self, engine: ElasticsearchEngine, reader: _Reader | None) -> None:
+        self.engine = engine
+        self.reader = reader
+
+    def state(self) -> IndexState:
+        """Say what is in it; see ``Reading``."""
+        loads, documents = (self.reader.loads, self.reader.documents) if self.reader else ((), 0)
+        return IndexState(documents, len(loads), ANALYZER, "elasticsearch")
+
+    def count(self, query: q.Node) -> Counts:
+        """Count exactly; see ``Reading``. The first hits come along, since a person counts and then looks."""
+        if self.reader is None:
+            return Counts(0, 0, 0)
+        with _translated():
+            self.reader.begin()
+            compiled = self.reader.compile(query)
+            counts, first = self.reader.counted(compiled)
+        self.engine._answer = _Answer(query, self.reader.shown, compiled, counts, first)
+        return counts
+
+    def search(self, query: q.Node, after: str | None = None, limit: int = 100) -> list[Hit]:
+        """Return hits in item-id order, those after ``after``; see ``Reading``."""
+        if self.reader is None:
+            return []
+        kept = self.engine._answer
+        known = kept is not None and (kept.query, kept.shown) == (query, self.reader.shown)
+        if kept is not None and known and after is None and kept.has(limit):
+            return list(kept.first[:limit])
+        with _translated():
+            self.reader.begin()
+            compiled = kept.compiled if kept is not None and known else self.reader.compile(query)
+            if after is not None:
+                compiled = {"bool": {"filter": [compiled, {"range": {"item_id": {"gt": after}}}]}}
+            return [Hit(*row) for row in islice(self.reader.rows(compiled, _HIT_SORT, limit), limit)]
 
 
 def _check_whole(found: Any) -> None:
@@ -979,12 +978,7 @@ _SHOWN = {"bool": {"filter": [{"term": {"doc_type": "batch"}}, {"range": {"live"
 """The records of batches that are to be seen."""
 
 
-_BATCH = ("batch", "live")
-
-
-def _loads(records: Iterable[list[Any]]) -> tuple[str, ...]:
-    """Name the generation that is to be seen of each batch."""
-    return tuple(f"{batch}.{live}" for batch, live in records)
+_BATCH = ("batch", "live", "documents")
 
 
 def _live(loads: Iterable[str]) -> dict[str, Any]:
@@ -996,6 +990,7 @@ class _Reader:
 
     Attributes:
         shown: The index and the generations in it that are to be seen, one a batch.
+        documents: How many those hold.
         limit_s: How long a query may take.
         until: When the present one is over, by the monotonic clock.
     """
@@ -1014,6 +1009,7 @@ class _Reader:
         self._all: list[str] | None = None
         self._joined: bool | None = None
         self._filter: dict[str, Any] = {}
+        self.documents = 0
 
     @property
     def loads(self) -> tuple[str, ...]:
@@ -1022,8 +1018,14 @@ class _Reader:
 
     def open(self) -> None:
         self._pit = self._client.open_point_in_time(index=self._index, keep_alive=_KEEP_ALIVE)["id"]
-        self.shown = self.shown[0], _loads(self._rows(_SHOWN, _BATCH))
+        records = list(self._rows(_SHOWN, _BATCH))
+        self.shown = self.shown[0], tuple(f"{batch}.{live}" for batch, live, _ in records)
+        self.documents = sum(documents for _, _, documents in records)
         self._filter = _live(self.loads)
+
+    def begin(self) -> None:
+        """Give the next question all of its time."""
+        self.until = time.monotonic() + self.limit_s
 
     def close(self) -> None:
         if self._pit:
@@ -1093,7 +1095,7 @@ class _Reader:
         """Answer some queries of a list together; one that cannot be run says why."""
         compiled: list[dict[str, Any] | str] = []
         for query in queries:
-            self.until = time.monotonic() + self.limit_s
+            self.begin()
             try:
                 compiled.append(self._seen(self.compile(query)))
             except (TooManyWords, TooLong) as refused:
@@ -1105,7 +1107,7 @@ class _Reader:
                 yield TermHits((), one)
                 continue
             first = next(answered)
-            self.until = time.monotonic() + self.limit_s
+            self.begin()
             try:
                 yield TermHits(hits.hits(self._rows(one, hits.fields, first=first)))
             except TooLong as refused:

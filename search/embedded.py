@@ -57,6 +57,7 @@ from search.protocol import (
     Hit,
     IndexDocument,
     IndexState,
+    SearchEngine,
     TermHits,
     TooLong,
     TooManyWords,
@@ -115,7 +116,7 @@ _HIT_SOURCE = (
 )
 
 
-class EmbeddedEngine:
+class EmbeddedEngine(SearchEngine):
     """An index of one request in a folder of its own; safe in threads and over a fork.
 
     Attributes:
@@ -206,15 +207,11 @@ class EmbeddedEngine:
 
     # -- reading
 
-    def count(self, query: q.Node) -> Counts:
-        """Count exactly; see ``SearchEngine``."""
-        with self._timed(), self._snapshot() as shards:
-            return self._found(query, shards).counts()
-
-    def search(self, query: q.Node, after: str | None = None, limit: int = 100) -> list[Hit]:
-        """Return hits in item-id order, those after ``after``; see ``SearchEngine``."""
-        with self._timed(), self._snapshot() as shards:
-            return self._found(query, shards).page(after, limit)
+    @contextmanager
+    def reading(self) -> Iterator[_Reading]:
+        """Hold one state of the index; see ``SearchEngine``."""
+        with _translated(), self._snapshot() as shards:
+            yield _Reading(self, shards)
 
     @contextmanager
     def _snapshot(self) -> Iterator[list[_Shard]]:
@@ -322,13 +319,6 @@ class EmbeddedEngine:
                     found[term] = found.get(term, 0) + documents
         yield from sorted(found.items())
 
-    def state(self) -> IndexState:
-        """Say what is in the index."""
-        with _translated(), self._snapshot() as shards:
-            sizes = [shard.size() for shard in shards]
-        batches, documents = sum(size[0] for size in sizes), sum(size[1] for size in sizes)
-        return IndexState(documents, batches, ANALYZER, "embedded")
-
     @contextmanager
     def _timed(self) -> Iterator[None]:
         """Give up what is inside when it takes longer than a query may."""
@@ -379,6 +369,35 @@ _Answer = TypeVar("_Answer")
 
 _Identity = tuple[int, int]
 """Device and inode: which file a name stands for."""
+
+
+class _Reading:
+    """What is asked of the shards as they are held.
+
+    Attributes:
+        engine: Keeps the last answer.
+        shards: In order.
+    """
+
+    def __init__(self, engine: EmbeddedEngine, shards: list[_Shard]) -> None:
+        self.engine = engine
+        self.shards = shards
+
+    def state(self) -> IndexState:
+        """Say what is in it; see ``Reading``."""
+        sizes = [shard.size() for shard in self.shards]
+        batches, documents = sum(size[0] for size in sizes), sum(size[1] for size in sizes)
+        return IndexState(documents, batches, ANALYZER, "embedded")
+
+    def count(self, query: q.Node) -> Counts:
+        """Count exactly; see ``Reading``."""
+        with self.engine._timed():
+            return self.engine._found(query, self.shards).counts()
+
+    def search(self, query: q.Node, after: str | None = None, limit: int = 100) -> list[Hit]:
+        """Return hits in item-id order, those after ``after``; see ``Reading``."""
+        with self.engine._timed():
+            return self.engine._found(query, self.shards).page(after, limit)
 
 
 def _listed(folder: Path) -> list[tuple[str, _Identity]]:

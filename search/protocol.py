@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, runtime_checkable
@@ -134,6 +135,29 @@ class TermHits:
     problem: str = ""
 
 
+class Reading(Protocol):
+    """One state of an index: what is asked of it belongs together, however many batches come meanwhile."""
+
+    def state(self) -> IndexState:
+        """Say what is in it."""
+
+    def count(self, query: Node) -> Counts:
+        """Count exactly; no result wall.
+
+        Raises:
+            TooManyWords: A term stands for more than ``PREFIX_LIMIT`` words.
+            TooLong: It took longer than the time limit.
+        """
+
+    def search(self, query: Node, after: str | None = None, limit: int = 100) -> list[Hit]:
+        """Return hits in item-id order, those after ``after``.
+
+        Raises:
+            TooManyWords: A term stands for more than ``PREFIX_LIMIT`` words.
+            TooLong: It took longer than the time limit.
+        """
+
+
 @runtime_checkable
 class SearchEngine(Protocol):
     """An index of one request."""
@@ -152,21 +176,23 @@ class SearchEngine(Protocol):
             How many documents the batch now has.
         """
 
-    def count(self, query: Node) -> Counts:
-        """Count exactly; no result wall.
+    def reading(self) -> AbstractContextManager[Reading]:
+        """Hold one state of the index for several questions, not for long: it takes room while it is held."""
 
-        Raises:
-            TooManyWords: A term stands for more than ``PREFIX_LIMIT`` words.
-            TooLong: It took longer than the time limit.
-        """
+    def count(self, query: Node) -> Counts:
+        """Ask ``Reading.count`` of the index as it is now."""
+        with self.reading() as reading:
+            return reading.count(query)
 
     def search(self, query: Node, after: str | None = None, limit: int = 100) -> list[Hit]:
-        """Return hits in item-id order, those after ``after``.
+        """Ask ``Reading.search`` of the index as it is now."""
+        with self.reading() as reading:
+            return reading.search(query, after, limit)
 
-        Raises:
-            TooManyWords: A term stands for more than ``PREFIX_LIMIT`` words.
-            TooLong: It took longer than the time limit.
-        """
+    def state(self) -> IndexState:
+        """Ask ``Reading.state`` of the index as it is now."""
+        with self.reading() as reading:
+            return reading.state()
 
     def terms(self, queries: Iterable[Node]) -> Iterator[TermHits]:
         """Run a term list; one result a query, in order. One that cannot be run says so and stops nothing."""
@@ -181,9 +207,6 @@ class SearchEngine(Protocol):
 
     def vocabulary(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield the tokens that start with ``prefix``, in order, with the number of their documents."""
-
-    def state(self) -> IndexState:
-        """Say what is in the index."""
 
     def drop(self) -> None:
         """Delete the index; it can be rebuilt from the evidence."""

@@ -68,10 +68,11 @@ def search(
         TooLong: It took longer than the time limit; logged without counts.
     """
     node = parse(query, zone)
-    index = engine.state()
-    with _refusal_logged(catalogue, request_id, query, node, by, index):
-        counts = engine.count(node)
-        hits = tuple(engine.search(node, after, limit))
+    with engine.reading() as reading:
+        index = reading.state()
+        with _refusal_logged(catalogue, request_id, query, node, by, index):
+            counts = reading.count(node)
+            hits = tuple(reading.search(node, after, limit))
     seq = _log(catalogue, request_id, query, node, by, index, counts)
     return Answer(q.to_text(node), node, counts, index, hits, seq)
 
@@ -81,9 +82,10 @@ def count(
 ) -> Answer:
     """Run a query for its counts alone, and log it; see ``search``."""
     node = parse(query, zone)
-    index = engine.state()
-    with _refusal_logged(catalogue, request_id, query, node, by, index):
-        counts = engine.count(node)
+    with engine.reading() as reading:
+        index = reading.state()
+        with _refusal_logged(catalogue, request_id, query, node, by, index):
+            counts = reading.count(node)
     seq = _log(catalogue, request_id, query, node, by, index, counts)
     return Answer(q.to_text(node), node, counts, index, (), seq)
 

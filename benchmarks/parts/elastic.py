@@ -12,7 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from benchmarks import index
-from benchmarks.parts.query import BARS_MS, WARM_UP, summed, timed
+from benchmarks.parts.query import BARS_MS, summed, timed
 from benchmarks.parts.terms import MIX
 from benchmarks.settings import Bench, BenchmarkError, Figures
 from benchmarks.sheets import Sheet, figure, held
@@ -49,7 +49,7 @@ def measure(bench: Bench) -> Figures:
         raise BenchmarkError(missing)
     with (
         index.largest(bench) as (home, request_id, messages),
-        elasticsearch(8, heap="1g", whole_compiler=True) as server,
+        elasticsearch(8, heap="1g", whole_compiler=bench.sizes.name != "tiny") as server,
     ):
         bench.say(f"elastic: {messages:,} messages into Elasticsearch {server.version} …")
         documents, load_s = _load(home, server.url, request_id)
@@ -62,7 +62,10 @@ def measure(bench: Bench) -> Figures:
             engines: dict[str, SearchEngine] = {"embedded": embedded, "elasticsearch": elastic}
             queries = min(QUERIES, bench.sizes.queries)
             bench.say(f"elastic: {queries} queries of each kind on both …")
-            kinds = {kind: _queries(queries, home, request_id, draw, engines, kind) for kind in KINDS}
+            kinds = {
+                kind: _queries(bench.sizes.warm_up, queries, home, request_id, draw, engines, kind)
+                for kind in KINDS
+            }
             wanted: dict[str, None] = {}
             while len(wanted) < bench.sizes.terms:
                 wanted[draw.listed(MIX[len(wanted) % len(MIX)])] = None
@@ -124,16 +127,22 @@ def _load_batch(given: tuple[Path, str, str, str]) -> int:
 
 
 def _queries(
-    queries: int, home: Home, request_id: str, draw: Draw, engines: dict[str, SearchEngine], kind: str
+    warm_up: int,
+    queries: int,
+    home: Home,
+    request_id: str,
+    draw: Draw,
+    engines: dict[str, SearchEngine],
+    kind: str,
 ) -> Figures:
     """Ask both engines the same queries of one kind.
 
     Raises:
         BenchmarkError: They counted differently.
     """
-    drawn = [draw.query(kind) for _ in range(WARM_UP + queries)]
+    drawn = [draw.query(kind) for _ in range(warm_up + queries)]
     taken = {
-        name: [timed(home, engine, request_id, one) for one in drawn][WARM_UP:]
+        name: [timed(home, engine, request_id, one) for one in drawn][warm_up:]
         for name, engine in engines.items()
     }
     if len({tuple(documents for _, documents in one) for one in taken.values()}) > 1:

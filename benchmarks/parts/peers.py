@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import datasets, index
-from benchmarks.parts.query import PAGE, WARM_UP, summed, timed
+from benchmarks.parts.query import PAGE, summed, timed
 from benchmarks.settings import Bench, BenchmarkError, Figures, clean_environment
 from benchmarks.sheets import Sheet, figure
 from benchmarks.vocabulary import NEAR, Draw
@@ -44,10 +44,11 @@ def measure(bench: Bench) -> Figures:
         kinds: Figures = {}
         for kind in KINDS:
             bench.say(f"peers: {kind} …")
-            drawn = [draw.query(kind) for _ in range(WARM_UP + bench.sizes.queries)]
+            warm_up = bench.sizes.warm_up
+            drawn = [draw.query(kind) for _ in range(warm_up + bench.sizes.queries)]
             kinds[kind] = {
-                "daylight": summed([timed(home, engine, request_id, one) for one in drawn][WARM_UP:]),
-                **{name: _asked(ask, drawn[WARM_UP:]) for name, ask in peers.items()},
+                "daylight": summed([timed(home, engine, request_id, one) for one in drawn][warm_up:]),
+                **{name: _asked(ask, drawn[warm_up:]) for name, ask in peers.items()},
             }
         starts = {name: _asked(ask, [NOTHING] * 20) for name, ask in peers.items()}
         engine.close()

@@ -20,8 +20,6 @@ PAGE = 10
 BARS_MS = {"phrase": 150.0, "near": 150.0, "word": 50.0}
 """95th percentiles at 500,000 messages."""
 
-WARM_UP = 10
-
 
 def measure(bench: Bench) -> Figures:
     """Measure each kind of query, warm, on the largest index of this run.
@@ -35,8 +33,9 @@ def measure(bench: Bench) -> Figures:
         engine = home.engine(request_id)
         kinds = {}
         for kind in KINDS:
-            drawn = [draw.query(kind) for _ in range(WARM_UP + bench.sizes.queries)]
-            kinds[kind] = summed([timed(home, engine, request_id, one) for one in drawn][WARM_UP:])
+            warm_up = bench.sizes.warm_up
+            drawn = [draw.query(kind) for _ in range(warm_up + bench.sizes.queries)]
+            kinds[kind] = summed([timed(home, engine, request_id, one) for one in drawn][warm_up:])
         engine.close()
         return {
             "messages": messages,

@@ -219,8 +219,9 @@ def test_nothing_of_the_request_reached_airflow(airflow, request_id):
     assert small.leaks(airflow.home / "catalogue") != []
 
 
-def test_what_is_left_running_without_an_owner_is_stopped_by_the_next(place, airflow):
-    """The last test that asks this Airflow."""
+def test_what_is_left_running_without_an_owner_is_stopped_by_the_next(place, airflow, monkeypatch):
+    """The last test that asks this Airflow; the next one is stopped before it is ready."""
+    monkeypatch.setattr(Standalone, "_wait_ready", lambda *_: None)
     left = airflow.process_id
     session = (airflow.folder / "session.json").read_text("ascii")
     process, airflow._process = airflow._process, None  # as if owner and watchdog were killed together
@@ -236,9 +237,15 @@ def test_what_is_left_running_without_an_owner_is_stopped_by_the_next(place, air
 
 
 def test_what_a_killed_owner_left_running_is_stopped(place):
+    """It is killed when Airflow has begun to start its parts."""
     script = (
-        "import sys, pathlib, time\n"
+        "import sys, pathlib, time, psutil\n"
         "from desk.standalone import Standalone\n"
+        "def some_parts(airflow, until):\n"
+        "    while len(psutil.Process(airflow.process_id).children(recursive=True)) < 3:\n"
+        "        assert time.monotonic() < until\n"
+        "        time.sleep(0.2)\n"
+        "Standalone._wait_ready = some_parts\n"
         "with Standalone(pathlib.Path(sys.argv[1])) as a:\n"
         "    print(a.process_id, flush=True)\n"
         "    time.sleep(600)\n"
@@ -248,6 +255,7 @@ def test_what_a_killed_owner_left_running_is_stopped(place):
     )
     assert owner.stdout is not None
     left = int(owner.stdout.readline())
+    assert len(running(left)) > 3
     owner.kill()
     owner.wait()
     owner.stdout.close()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from search.elasticsearch import Cluster, ElasticsearchEngine
+from search.protocol import INDEX_PREFIX
 
 _number = itertools.count(1)
 
@@ -21,3 +22,18 @@ def fresh(cluster: Cluster) -> Iterator[ElasticsearchEngine]:
     finally:
         engine.drop()
         engine.close()
+
+
+@contextmanager
+def emptied(engine: ElasticsearchEngine) -> Iterator[ElasticsearchEngine]:
+    """Empty an engine's index and give another engine on it, which knows nothing of what was there.
+
+    Making an index takes longer than all that a small collection is asked.
+    """
+    engine.create()
+    engine._client().delete_by_query(index=engine.load_alias, query={"match_all": {}}, refresh=True)
+    again = ElasticsearchEngine(engine.cluster, engine.alias.removeprefix(f"{INDEX_PREFIX}-"))
+    try:
+        yield again
+    finally:
+        again.close()

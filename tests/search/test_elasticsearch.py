@@ -61,21 +61,24 @@ def test_every_query_of_the_truth_table(filled: ElasticsearchEngine) -> None:
     assert dict(zip((query for query, _ in TRUTH), found, strict=True)) == {
         query: expected.split() for query, expected in TRUTH
     }
-    for node, expected in zip(nodes, found, strict=True):
-        assert [hit.item_id for hit in filled.search(node)] == expected
-        documents = [by_id[item] for item in expected]
-        assert filled.count(node) == Counts(
-            len(documents), len({d.family_id for d in documents}), len({d.distinct_key for d in documents})
-        )
+    with filled.reading() as reading:
+        for node, expected in zip(nodes, found, strict=True):
+            assert [hit.item_id for hit in reading.search(node)] == expected
+            documents = [by_id[item] for item in expected]
+            assert reading.count(node) == Counts(
+                len(documents),
+                len({d.family_id for d in documents}),
+                len({d.distinct_key for d in documents}),
+            )
 
 
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(batches=collections(), queries=st.lists(nodes, min_size=12, max_size=24))
 def test_it_finds_what_the_oracle_finds(
-    cluster: Cluster, batches: list[list[IndexDocument]], queries: list[Node]
+    elastic_engine: ElasticsearchEngine, batches: list[list[IndexDocument]], queries: list[Node]
 ) -> None:
-    with elastic.fresh(cluster) as engine:
+    with elastic.emptied(elastic_engine) as engine:
         for number, batch in enumerate(batches):
             engine.upsert(f"b{number}", batch)
         finds_what_the_oracle_finds(engine, [one for batch in batches for one in batch], queries)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from records import audit, canonical
 from records import tables as t
+from search import embedded
 from search.language import QuerySyntaxError
 from search.protocol import PREFIX_LIMIT, Counts, TooLong, TooManyWords
 from search.query import count, search
@@ -69,7 +70,7 @@ def test_a_query_that_is_given_up_is_logged_without_counts(
     for ask in (search, count):
         with pytest.raises(TooManyWords):
             ask(home.catalogue, home.engine, REQUEST, "p*", PACIFIC, "pat")
-    monkeypatch.setattr(home.engine, "count", give_up)
+    monkeypatch.setattr(embedded._Reading, "count", give_up)
     with pytest.raises(TooLong):
         count(home.catalogue, home.engine, REQUEST, "p00001", PACIFIC, "counsel")
     rows = logged(home)
@@ -91,7 +92,7 @@ def test_a_query_that_is_given_up_is_logged_without_counts(
     assert not any("documents" in entry for entry in entries(home))
 
 
-def give_up(_query: object) -> Counts:
+def give_up(_reading: object, _query: object) -> Counts:
     raise TooLong(60.0)
 
 

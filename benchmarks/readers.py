@@ -63,10 +63,9 @@ parser = TakeoutParser(sys.argv[1], error_policy="yield")
 print(Counter(type(one).__name__ for one in parser.parse(cache=False)))
 """
 _VOICE = """
-import pathlib, sys
+import sys
 from google_voice_takeout_parser import google_voice_takeout_parser as reader
-found = (reader.parse_file(str(path)) for path in pathlib.Path(sys.argv[1]).glob("*.html"))
-print(sum(len(one) for one in found))
+print(len(reader.process_directory(sys.argv[1])))
 """
 
 

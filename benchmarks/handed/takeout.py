@@ -127,7 +127,8 @@ class _Maker:
             if n % 5 == 4:
                 label, towards = _CALLS[n // 5 % 3]
                 title = f"{label} call {towards}\nContact {n % _OTHERS}"
-                data = voice.call(title, other, label, _iso(at))
+                lasted = "" if label == "Missed" else '<abbr class="duration" title="PT22S">(00:00:22)</abbr>'
+                data = voice.call(title, other, label, _iso(at), lasted)
                 self.write(f"{voice.CALLS}/{number} - {label} - {stamp}.html", data)
                 messages += 1
                 continue

@@ -179,13 +179,19 @@ def _asked(bench: Bench, export: Export, handed: Handed) -> tuple[list[Figures],
         wanted = export.peers(bench)
     except readers.NotHadError as error:
         return [], str(error)
-    found = []
+    found, failed = [], []
     for reader in wanted:
         bench.say(f"exports: {reader.name} …")
         out = bench.work / "read"
         out.mkdir()
-        run = watch.run(reader.made(handed.path, out), work=bench.work, memory=True)
-        shutil.rmtree(out)
+        try:
+            run = watch.run(reader.made(handed.path, out), work=bench.work, memory=True)
+        except BenchmarkError as error:  # costs only itself: the others are long runs
+            bench.say(str(error))
+            failed.append(f"{reader.name} broke off")
+            continue
+        finally:
+            shutil.rmtree(out)
         found.append({
             "name": reader.name,
             "what": reader.what,
@@ -196,7 +202,7 @@ def _asked(bench: Bench, export: Export, handed: Handed) -> tuple[list[Figures],
             "peak_pss_bytes": run.peak_pss_bytes,
             "peak_rss_bytes": run.peak_rss_bytes,
         })  # fmt: skip
-    return found, ""
+    return found, "; ".join(failed)
 
 
 def sheets(figures: Figures) -> list[Sheet]:
@@ -270,7 +276,7 @@ def _beside(figures: Figures) -> Sheet:
             ))  # fmt: skip
             notes.append(f"{peer['name']}: {peer['does']}.")
         if export["left_out"]:
-            notes.append(f"{name}: no reader to compare with: {export['left_out']}.")
+            notes.append(f"{name}: left out: {export['left_out']}.")
     notes.append(
         "daylight, all it does: plans, counts by a second route, keeps every original byte with its hash and "
         "its place in the catalogue. Reading alone: every item with its bytes, cut out and told of, and "

@@ -199,3 +199,17 @@ def test_only_the_exports_that_were_asked_for_are_measured(bench, monkeypatch):
     (one,) = exports.measure(own)["exports"].values()
     assert (one["connector"], one["peers_at"]) == ("sms_backup_restore", 1)
     assert measured == [("SMS backup", True), ("SMS backup", False)]
+
+
+def test_a_reader_that_breaks_off_costs_only_itself(bench):
+    def made(code):
+        return lambda _handed, _out: [sys.executable, "-c", code]
+
+    wanted = [
+        readers.Reader("one", "mail", "", "nothing", made("raise SystemExit(3)")),
+        readers.Reader("two", "mail", "", "nothing", made("pass")),
+    ]
+    kind = exports.Export("sms", "sms_backup_restore", sms.write_backup, 1, "bytes", lambda _: wanted)
+    peers, left_out = exports._asked(bench, kind, Handed(Path(), 5, 5, 1, 0, 3, 100))
+    assert ([peer["name"] for peer in peers], left_out) == (["two"], "one broke off")
+    assert [path.name for path in bench.work.iterdir() if path.is_dir()] == []

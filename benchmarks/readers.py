@@ -133,7 +133,8 @@ def of_takeout(bench: Bench) -> list[Reader]:
         ),
         Reader(
             "google-takeout-parser 0.1.13", "activity", "Takeout/My Activity",
-            "activity as Python values, all else of an export is named in its log and passed over: mail, "
+            "activity as Python values (daylight keeps it as one file); all else is named in its log and "
+            "passed over: mail, "
             "Voice, Chat, Drive and photos",
             lambda handed, _: [str(python), "-c", _ACTIVITY, str(handed / "Takeout")],
         ),

@@ -67,6 +67,9 @@ _EXPANDED = 25
 
 _SPANS = 8
 _ROUNDS = 3
+_TRIED = 3
+"""Teams of which one must be readable."""
+
 _CURSOR = "m1:"
 _TICK = timedelta(milliseconds=1)
 _OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -309,6 +312,10 @@ class Messages(ABC):
             span = waiting.pop()
             try:
                 times = [_changed(one) for one in self._between(scope, span) if found.take(one)]
+            except Denied as error:
+                if not self._refused_alone(scope):
+                    raise
+                raise ItemError(Reason.REFUSED_BY_SOURCE, error.code) from None
             except Refused as error:
                 if error.status == 404:
                     raise ItemError(Reason.UNREADABLE, "scope_gone") from None
@@ -415,6 +422,11 @@ class Messages(ABC):
         )
         root = message.get("replyToId")
         return f"{channel}/messages/" + (f"{_part_of_path(root)}/replies/{key}" if root else key)
+
+    def _refused_alone(self, scope: Scope) -> bool:
+        """Tell whether another export of this source can be had though one of this scope is refused."""
+        del scope
+        return False
 
     def _probe(self, scope: Scope) -> None:
         """Prove that an export can be asked for, by a page of one."""
@@ -577,13 +589,38 @@ class Channels(Messages):
             raise not_given(self._context.source_id, self.place, error) from error
 
     def scopes(self) -> Iterator[Scope]:
-        """List the teams. Each right is tried on the first, so that a missing one is known before reading."""
-        for number, (key, name) in enumerate(sorted(self._teams().items())):
-            scope = Scope(f"{self.place}/{key}", name, "team")
-            if not number:
-                self._probe(scope)
-                self._channels(key)
-            yield scope
+        """List the teams. Each right is tried before, so that a missing one is known before reading."""
+        teams = [Scope(f"{self.place}/{key}", name, "team") for key, name in sorted(self._teams().items())]
+        self._prove(teams)
+        yield from teams
+
+    def _prove(self, teams: Sequence[Scope]) -> None:
+        """Prove that one of the first teams can be read: a right that is missing is missing for each.
+
+        Raises:
+            Denied: None of them can; it is what was said of the first.
+        """
+        first: Denied | None = None
+        for team in teams[:_TRIED]:
+            try:
+                self._probe(team)
+                self._channels(_team_of(team))
+            except Denied as error:
+                first = first or error
+            else:
+                return
+        if first is not None:
+            raise first
+
+    def _refused_alone(self, scope: Scope) -> bool:
+        """One team that is refused (its owner, or a policy, may do that) is a failure of its own."""
+        others = [Scope(f"{self.place}/{key}", "", "team") for key in sorted(self._teams())]
+        others = [one for one in others if one.key != scope.key]
+        try:
+            self._prove(others)
+        except Denied:
+            return False
+        return bool(others)
 
     def unreached(self) -> Iterator[Unreached]:
         """Name what a list of the account's teams does not lead to."""
@@ -595,7 +632,7 @@ class Channels(Messages):
 
     def _export(self, scope: Scope) -> str:
         """See https://learn.microsoft.com/graph/api/channel-getallmessages."""
-        return f"/v1.0/teams/{_part_of_path(scope.key.partition('/')[2])}/channels/getAllMessages"
+        return f"/v1.0/teams/{_part_of_path(_team_of(scope))}/channels/getAllMessages"
 
     def _teams(self) -> dict[str, str]:
         """Return names of the teams by id (https://learn.microsoft.com/graph/api/user-list-joinedteams)."""
@@ -625,6 +662,11 @@ class Channels(Messages):
                 for one in page.values
             }
         return self._talks[team]
+
+
+def _team_of(scope: Scope) -> str:
+    """Return the id of the team that a scope is."""
+    return scope.key.partition("/")[2]
 
 
 _PROTECTED = (

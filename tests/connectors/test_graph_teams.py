@@ -511,6 +511,20 @@ def test_a_team_that_went_away_is_a_scope_failure(tmp_path, served, graph):
     assert result.scopes == {"teams_channels/T1": (None, 0, "unreadable", "scope_gone")}
 
 
+@pytest.mark.parametrize("refused", ["T0", "T2"])
+def test_a_team_that_is_refused_alone_is_a_scope_failure(tmp_path, served, graph, refused):
+    """Before the team that can be read, and after it."""
+    teams, expected = with_teams(graph)
+    teams.team(refused, "refused", ANA).channel("19:r@thread.tacv2", "General")
+    served.app = graph.app()
+    denied = b'{"error": {"code": "Forbidden", "message": "by policy"}}'
+    served.faults.append(Fault(f"/teams/{refused}/", 403, body=denied, times=None))
+    result = run(tmp_path / "home", served, about={"places": ("teams_channels",)})
+    posts = sum(key.startswith(("19:general@", "19:closed@")) for key in expected)
+    assert result.scopes[f"teams_channels/{refused}"] == (None, 0, "refused_by_source", "Forbidden")
+    assert result.scopes["teams_channels/T1"] == (None, posts, None, None)
+
+
 # --- what a person is told ---
 
 

@@ -14,6 +14,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from connectors.message_table import EPOCH, is_epoch
 from connectors.signed_files import listed, quoted, read_signable, require_signature, require_zone
 
 FIELDS: Mapping[str, str] = {
@@ -53,6 +54,7 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {
         "content",
         "messagetext",
         "messagebody",
+        "textcontent",
         "original",
         "originalmessage",
     ),
@@ -68,6 +70,7 @@ _FORMATS = (
     "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%dT%H:%M:%S",
     "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p", "%m/%d/%y %I:%M %p",
     "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%b %d, %Y %I:%M %p", "%B %d, %Y %I:%M %p",
+    EPOCH,
 )  # fmt: skip
 """Forms that are tried for a proposal, month first as apps of the United States write it."""
 
@@ -83,8 +86,9 @@ class ColumnMap(BaseModel):
         header: The columns in their order; a table with another header is another map's.
         columns: The column of each field that the table has.
         time_zone: Of times that state no offset.
-        time_formats: Forms of the time, as ``datetime.strptime`` has them, tried in this order. Where the day
-            has a column of its own, it and the clock stand side by side with a space.
+        time_formats: Forms of the time, as ``datetime.strptime`` has them, or ``epoch`` for a number since
+            1970, tried in this order. Where the day has a column of its own, it and the clock stand side by
+            side with a space.
         confirmed_by: Who looked at the map and found it right; empty for a proposal.
         confirmed_on: When.
     """
@@ -168,6 +172,8 @@ def _column(field: str, header: tuple[str, ...]) -> str | None:
 
 
 def _reads(time: str, form: str) -> bool:
+    if form == EPOCH:
+        return is_epoch(time)
     try:
         datetime.strptime(time, form)  # noqa: DTZ007 - only its form is asked for
     except ValueError:

@@ -11,6 +11,7 @@ from connectors import (
     imessage_files,
     purview_export,
     rsmf,
+    samsung,
     signal,
     slack_export,
     snapchat,
@@ -34,6 +35,7 @@ from connectors.mailhead import looks_like_mail
 from connectors.mbox import starts_like_mbox
 from connectors.purview_export import PurviewExport
 from connectors.rsmf import Rsmf
+from connectors.samsung import Samsung
 from connectors.signal import Signal
 from connectors.slack_export import SlackExport
 from connectors.sms_backup_restore import SmsBackupRestore, is_backup
@@ -58,6 +60,7 @@ _TELLING = (
     ImessageExporter.name,
     LinkedIn.name,
     Rsmf.name,
+    Samsung.name,
     Signal.name,
     SlackExport.name,
     SmsBackupRestore.name,
@@ -117,6 +120,8 @@ def _table(head: bytes, key: str) -> str | None:
 def _app_of(head: bytes, key: str) -> str | None:
     """Return which app's export a file is of, by how it begins; None for none."""
     name = key.rpartition("/")[2].lower()
+    if samsung.tells(name):
+        return Samsung.name
     if telegram.is_export(head) or (name.endswith((".html", ".htm")) and telegram.is_page(head)):
         return Telegram.name
     if signal.is_native(head) or signal.is_text(head, name):

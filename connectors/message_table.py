@@ -10,11 +10,11 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -39,10 +39,11 @@ from records.models import (
     Moment,
     Part,
     Scope,
+    SourceContext,
     Window,
     Yielded,
 )
-from records.moments import as_facts, local_moment
+from records.moments import as_facts, epoch_moment, local_moment
 from records.vocabulary import Basis, Kind, Reason, WarningCode
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ MESSAGE_TYPE = "application/x-message-table-row"
 
 _TABLES = (".csv", ".tsv", ".txt")
 FILES = "."
+EPOCH = "epoch"
+"""Form of a time that is a number since 1970, of seconds or what its size says."""
+
+_EPOCH = re.compile(r"[0-9]{9,19}")
 _LINK = re.compile("https?://", re.IGNORECASE)
 _LONGEST_NAME = 300
 _RECORD_BYTES = 16 << 20
@@ -106,13 +111,7 @@ class MessageTable(FileConnector):
         """
         if scope.key == FILES:
             return Expected(len(self._beside()), "file list")
-        file, there = self._table(scope.key), self._by_name()
-        column = self._map.columns.get("attachments", "")
-        total = 0
-        with file.stream() as stream:
-            for row in read_table(stream).rows:
-                total += 1 + sum(name not in there for name in _names(row.get(column, "")))
-        return Expected(total, "csv parse")
+        return self._table(scope.key).count()
 
     def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
         """Return one part: where a row ends is not known before it is read.
@@ -137,74 +136,14 @@ class MessageTable(FileConnector):
             if part.scope.key == FILES:
                 made = (plain_item(file, window, opened) for _, file in sorted(self._beside().items()))
             else:
-                made = self._rows(self._table(part.scope.key), window)
+                made = self._table(part.scope.key).values(window)
             for number, value in enumerate(made, 1):
                 if number > done:
                     yield replace(value, cursor=number_cursor(number))
 
-    def _rows(self, file: PackageFile, window: Window) -> Iterator[Yielded]:
-        seen = SeenHashes()
-        there = self._by_name()
-        with file.stream() as stream:
-            records = records_of(stream)
-            layout = _Layout.of(next(records, b""), self._map)
-            for native in records:
-                cells = layout.cells(native)
-                if any(cells):
-                    yield from self._row(native, cells, layout, file, window, seen, there)
-
-    def _row(
-        self,
-        native: bytes,
-        cells: list[str],
-        layout: _Layout,
-        file: PackageFile,
-        window: Window,
-        seen: SeenHashes,
-        there: Mapping[str, PackageFile],
-    ) -> Iterator[Yielded]:
-        stated = clean(layout.value(cells, "message_id"))
-        key = stated[:400] or hashlib.sha256(native).hexdigest()
-        again = seen.count(prefix_of(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()))
-        key = f"{key}:{again}" if again or not stated else key
-        moment = layout.moment(cells)
-        outside, codes = placed(moment, window, dated=True)
-        named = _names(layout.value(cells, "attachments"))
-        missing = [
-            FailedItem(
-                f"{key}#{number}", Kind.FILE, "", Reason.NOT_IN_EXPORT,
-                "link" if _LINK.match(name) else "attachment", name[:_LONGEST_NAME],
-            )
-            for number, name in enumerate(named)
-            if name not in there
-        ]  # fmt: skip
-        if outside:
-            yield ExcludedItem(key, Kind.CHAT, "", Reason.OUTSIDE_WINDOW, "", None, moment)
-            yield from missing
-            return
-        about = layout.facts | as_facts(moment) | {"group": layout.group(cells, file)}
-        if held := [{"name": name, "native_key": there[name].key} for name in named if name in there]:
-            about["attachments"] = canonical.dumps(held)
-        warnings = (
-            *((WarningCode.HEADER_DEFECT,) if len(cells) != len(layout.header) else ()),
-            *((WarningCode.DELETED,) if _says_yes(layout.value(cells, "deleted")) else ()),
-            *((WarningCode.DUPLICATE_ENTRY,) if again and stated else ()),
-            *((WarningCode.MISSING_PART,) if missing else ()),
-            *codes,
-        )
-        yield FoundItem(key, Kind.CHAT, "", None, MESSAGE_TYPE, len(native), moment, about, warnings, native)
-        yield from missing
-
     @cached_property
     def _map(self) -> ColumnMap:
-        from connectors.column_maps import read_map
-
-        where = f"source {self._context.source_id}"
-        if not self._context.options.get("map"):
-            raise SettingsError(
-                f"{where}: needs `map` in options; `daylight columns FILE --app NAME` proposes one"
-            )
-        return read_map(self._context.options["map"], where)
+        return map_of(self._context, "map")
 
     def paths(self) -> Iterator[ExportPath]:
         """Return every file: tables, and the files that their rows name, are read."""
@@ -214,12 +153,10 @@ class MessageTable(FileConnector):
 
     def _carried(self, tables: Iterable[str]) -> set[str]:
         """Return the keys of the files that rows name; a table that cannot be read names none."""
-        there, column = self._by_name(), self._map.columns.get("attachments", "")
         found: set[str] = set()
-        for key in tables if there else ():
-            with suppress(ItemError), self._table(key).stream() as stream:
-                for row in read_table(stream).rows:
-                    found |= {there[name].key for name in _names(row.get(column, "")) if name in there}
+        for key in tables if self._beside() else ():
+            with suppress(ItemError):
+                found.update(self._table(key).named())
         return found
 
     def _beside(self) -> dict[str, PackageFile]:
@@ -241,7 +178,7 @@ class MessageTable(FileConnector):
             found[archive.key] = PackageFile(archive.key, archive.path)
         return found
 
-    def _table(self, key: str) -> PackageFile:
+    def _table(self, key: str) -> MappedTable:
         """Return a table whose header is the map's.
 
         Raises:
@@ -252,13 +189,154 @@ class MessageTable(FileConnector):
             raise ItemError(Reason.UNREADABLE, "scope_gone")
         if not file.name.lower().endswith(_TABLES):
             raise ItemError(Reason.UNSUPPORTED, "no_csv")
+        return MappedTable.of(file, self._map, self._by_name())
+
+
+def map_of(context: SourceContext, option: str) -> ColumnMap:
+    """Return the map that an option of a source names.
+
+    Raises:
+        SettingsError: There is none, it is wrong, or nobody has confirmed it.
+    """
+    from connectors.column_maps import read_map
+
+    where = f"source {context.source_id}"
+    if not context.options.get(option):
+        raise SettingsError(
+            f"{where}: needs `{option}` in options; `daylight columns FILE --app NAME` proposes one"
+        )
+    return read_map(context.options[option], where)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What the rest of an export says of a row.
+
+    Attributes:
+        kind: What the row is.
+        facts: For its reader.
+        held: Files that belong to it, beside those that its column of attachments names.
+    """
+
+    kind: Kind = Kind.CHAT
+    facts: Mapping[str, str] = field(default_factory=dict)
+    held: tuple[PackageFile, ...] = ()
+
+
+_BARE = Joined()
+Join = Callable[[Sequence[str], Callable[[str], str]], Joined]
+
+
+@dataclass(frozen=True, slots=True)
+class MappedTable:
+    """A table whose header is that of its map.
+
+    Attributes:
+        file: The table.
+        columns: Its map.
+        there: The files that a row can name, by name and by path.
+        join: Returns what else is known of a row, by its cells and by what its fields say.
+    """
+
+    file: PackageFile
+    columns: ColumnMap
+    there: Mapping[str, PackageFile]
+    join: Join
+
+    @classmethod
+    def of(
+        cls,
+        file: PackageFile,
+        columns: ColumnMap,
+        there: Mapping[str, PackageFile],
+        join: Join = lambda _cells, _said: _BARE,
+    ) -> MappedTable:
+        """Return a table.
+
+        Raises:
+            ItemError: ``unsupported`` for UTF-16 and for another header; what opening raises.
+        """
         with file.stream() as stream:
             if stream.read(2) in {b"\xff\xfe", b"\xfe\xff"}:
                 raise ItemError(Reason.UNSUPPORTED, "utf16")
         with file.stream() as stream:
-            if _Layout.of(next(records_of(stream), b""), self._map).header != self._map.header:
+            if _Layout.of(next(records_of(stream), b""), columns).header != columns.header:
                 raise ItemError(Reason.UNSUPPORTED, "columns")
-        return file
+        return cls(file, columns, there, join)
+
+    def count(self) -> Expected:
+        """Count rows, and attachments that are not there, by the standard library's CSV reader."""
+        total = 0
+        with self.file.stream() as stream:
+            for row in read_table(stream).rows:
+                total += 1 + sum(name not in self.there for name in self._named(row))
+        return Expected(total, "csv parse")
+
+    def named(self) -> Iterator[str]:
+        """Return the keys of the files that rows name; raises ItemError where the table breaks off."""
+        with self.file.stream() as stream:
+            for row in read_table(stream).rows:
+                yield from (self.there[name].key for name in self._named(row) if name in self.there)
+
+    def _named(self, row: Mapping[str, str]) -> list[str]:
+        return _names(row.get(self.columns.columns.get("attachments", ""), ""))
+
+    def values(self, window: Window, opened: OpenZips | None = None) -> Iterator[Yielded]:
+        """Yield the rows in order, each with its attachments that are not there.
+
+        Raises:
+            ItemError: It broke off.
+        """
+        seen = SeenHashes()
+        with self.file.stream(opened.of(self.file) if opened is not None else None) as stream:
+            records = records_of(stream)
+            layout = _Layout.of(next(records, b""), self.columns)
+            for native in records:
+                cells = layout.cells(native)
+                if any(cells):
+                    yield from self._row(native, cells, layout, window, seen)
+
+    def _row(
+        self, native: bytes, cells: list[str], layout: _Layout, window: Window, seen: SeenHashes
+    ) -> Iterator[Yielded]:
+        stated = clean(layout.value(cells, "message_id"))
+        key = stated[:400] or hashlib.sha256(native).hexdigest()
+        again = seen.count(prefix_of(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()))
+        key = f"{key}:{again}" if again or not stated else key
+        moment = layout.moment(cells)
+        outside, codes = placed(moment, window, dated=True)
+        named = _names(layout.value(cells, "attachments"))
+        missing = [
+            FailedItem(
+                f"{key}#{number}", Kind.FILE, "", Reason.NOT_IN_EXPORT,
+                "link" if _LINK.match(name) else "attachment", name[:_LONGEST_NAME],
+            )
+            for number, name in enumerate(named)
+            if name not in self.there
+        ]  # fmt: skip
+        joined = self.join(cells, partial(layout.value, cells))
+        if outside:
+            yield ExcludedItem(key, joined.kind, "", Reason.OUTSIDE_WINDOW, "", None, moment)
+            yield from missing
+            return
+        group = layout.group(cells, self.file)
+        about = {**layout.facts, **as_facts(moment), "group": group, **joined.facts}
+        held = [(name, self.there[name].key) for name in named if name in self.there]
+        told = {one for _, one in held}
+        held += [(one.name, one.key) for one in joined.held if one.key not in told]
+        if held:
+            about["attachments"] = canonical.dumps([{"name": name, "native_key": one} for name, one in held])
+        warnings = (
+            *((WarningCode.HEADER_DEFECT,) if len(cells) != len(layout.header) else ()),
+            *((WarningCode.DELETED,) if _says_yes(layout.value(cells, "deleted")) else ()),
+            *((WarningCode.DUPLICATE_ENTRY,) if again and stated else ()),
+            *((WarningCode.MISSING_PART,) if missing else ()),
+            *codes,
+        )
+        yield FoundItem(
+            key, joined.kind, "", None, MESSAGE_TYPE, len(native), moment, about, warnings, native
+        )
+        yield from missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +395,10 @@ class _Layout:
         if not stated:
             return NO_MOMENT
         for form in self.formats:
+            if form == EPOCH:
+                if is_epoch(stated):
+                    return epoch_moment(int(stated), stated)
+                continue
             try:
                 at = datetime.strptime(stated, form)  # noqa: DTZ007 - the map's zone is applied
             except ValueError:
@@ -358,6 +440,11 @@ def records_of(stream: BinaryIO) -> Iterator[bytes]:
             raise ItemError(Reason.TOO_LARGE, "record")
     if lines:
         raise ItemError(Reason.TRUNCATED, "quote")
+
+
+def is_epoch(stated: str) -> bool:
+    """Say whether a time is a number since 1970."""
+    return _EPOCH.fullmatch(stated) is not None
 
 
 def delimiter_of(first: str) -> str:

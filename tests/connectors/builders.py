@@ -359,6 +359,8 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "message tables": ("message_table", elsewhere("built_tables", "tables")),
     "message tables with files": ("message_table", elsewhere("built_tables", "with_files")),
     "rsmf": ("rsmf", elsewhere("built_rsmf", "files")),
+    "samsung": ("samsung", elsewhere("built_samsung", "unpacked")),
+    "samsung in a zip": ("samsung", elsewhere("built_samsung", "zipped")),
     "screenshots": ("screenshots", elsewhere("built_screenshots", "folder")),
     "snapchat": ("snapchat", elsewhere("built_snapchat", "unpacked")),
     "snapchat in zips": ("snapchat", elsewhere("built_snapchat", "zipped")),

@@ -21,6 +21,7 @@ MEDIA = {
     "message tables with files": "plan.pdf",
     "printed histories": "map.png",
     "rsmf": "unpacked/plan.pdf",
+    "samsung": "Image_2_p1_29fa7e75-0000-4000-8000-00000000a002.jpg",
     "screenshots": "IMG_2.png",
     "signal export": "files/93/93f873cab847c20c87d505829655e4770c25f1c0409b58f0a0c7da8061e60657.jpg",
     "signal texts": "Lee Okafor/media/2025-03-04_00_bus stop.jpg",
@@ -85,7 +86,7 @@ def test_media_that_a_message_names_and_that_is_not_there_is_a_failed_item(name,
 OVERLAPPING = {
     "discord",
     "imazing", "imessage of a mac", "imessage-exporter", "instagram", "message tables",
-    "printed histories", "rsmf", "signal export", "signal texts", "slack export unpacked",
+    "printed histories", "rsmf", "samsung", "signal export", "signal texts", "slack export unpacked",
     "sms backups", "snapchat", "takeout zips", "telegram chat", "telemessage", "whatsapp chats",
     "x archive unpacked", "zoom meetings",
 }  # fmt: skip

@@ -57,6 +57,7 @@ class RecordFiles(FileConnector):
         self._chats: dict[str, PackageFile] = {}
         self._broken: dict[str, ItemError] = {}
         self._archives: list[Archive] = []
+        self._named: dict[str, set[str]] = {}  # files of a chat, where its count looked for them
 
     def check(self) -> None:
         """Prove access, and that something is there.
@@ -88,10 +89,13 @@ class RecordFiles(FileConnector):
     def _belonging(self, beside: Mapping[str, PackageFile]) -> Iterable[str]:
         """Return the keys of the files beside the chats that belong to them: those that messages name.
 
-        A chat that cannot be read names none.
+        A chat that cannot be read names none. One whose count looked for them is not read again.
         """
         window = Window(None, None, self._context.time_zone)
         for chat in self._chats.values() if beside else ():
+            if (named := self._named.get(chat.key)) is not None:
+                yield from named
+                continue
             with suppress(ItemError), OpenZips() as opened:
                 for value in self._read_chat(chat, window, opened):
                     stated = value.metadata.get("attachments") if isinstance(value, FoundItem) else None

@@ -125,9 +125,12 @@ class KnownTables(ChatFiles):
         """Count rows by the standard library's reader, and what they name that is not there."""
         del data
         tell, count = self._reader(file), 0
+        named = self._named[file.key] = set()
         with file.stream() as stream:
             for cells in read_table(stream).rows:
-                count += 1 + sum(one.file is None for one in tell(Row(cells)).media)
+                media = tell(Row(cells)).media
+                count += 1 + sum(one.file is None for one in media)
+                named.update(one.file.key for one in media if one.file is not None)
         return count
 
     def _messages(self, file: PackageFile, data: bytes, window: Window) -> Iterator[Yielded]:

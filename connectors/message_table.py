@@ -84,6 +84,11 @@ class MessageTable(FileConnector):
     options: ClassVar[Mapping[str, str]] = {"map": "the column map of the tables, a file beside the request"}
     named_files: ClassVar[tuple[str, ...]] = ("map",)
 
+    def __init__(self, context: SourceContext) -> None:
+        """Keep the context; touch nothing yet."""
+        super().__init__(context)
+        self._named: dict[str, set[str]] = {}  # files that the rows of a table name, once it was counted
+
     def check_settings(self) -> None:
         """Check path and map.
 
@@ -111,7 +116,8 @@ class MessageTable(FileConnector):
         """
         if scope.key == FILES:
             return Expected(len(self._beside()), "file list")
-        return self._table(scope.key).count()
+        named = self._named[scope.key] = set()
+        return self._table(scope.key).count(named)
 
     def parts(self, scope: Scope, max_items: int, max_bytes: int) -> Iterator[Part]:
         """Return one part: where a row ends is not known before it is read.
@@ -155,8 +161,10 @@ class MessageTable(FileConnector):
         """Return the keys of the files that rows name; a table that cannot be read names none."""
         found: set[str] = set()
         for key in tables if self._beside() else ():
-            with suppress(ItemError):
-                found.update(self._table(key).named())
+            if key not in self._named:  # it was not counted by this one
+                with suppress(ItemError):
+                    self.count(Scope(key, key, "table"))
+            found |= self._named.get(key, set())
         return found
 
     def _beside(self) -> dict[str, PackageFile]:
@@ -264,22 +272,19 @@ class MappedTable:
                 raise ItemError(Reason.UNSUPPORTED, "columns")
         return cls(file, columns, there, join)
 
-    def count(self) -> Expected:
-        """Count rows, and attachments that are not there, by the standard library's CSV reader."""
-        total = 0
+    def count(self, named: set[str]) -> Expected:
+        """Count rows, and attachments that are not there, by the standard library's CSV reader.
+
+        Args:
+            named: Is given the keys of the attachments that are there, as far as the table can be read.
+        """
+        total, column = 0, self.columns.columns.get("attachments", "")
         with self.file.stream() as stream:
             for row in read_table(stream).rows:
-                total += 1 + sum(name not in self.there for name in self._named(row))
+                files = [self.there.get(name) for name in _names(row.get(column, ""))]
+                total += 1 + files.count(None)
+                named.update(file.key for file in files if file is not None)
         return Expected(total, "csv parse")
-
-    def named(self) -> Iterator[str]:
-        """Return the keys of the files that rows name; raises ItemError where the table breaks off."""
-        with self.file.stream() as stream:
-            for row in read_table(stream).rows:
-                yield from (self.there[name].key for name in self._named(row) if name in self.there)
-
-    def _named(self, row: Mapping[str, str]) -> list[str]:
-        return _names(row.get(self.columns.columns.get("attachments", ""), ""))
 
     def values(self, window: Window, opened: OpenZips | None = None) -> Iterator[Yielded]:
         """Yield the rows in order, each with its attachments that are not there.

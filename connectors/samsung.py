@@ -119,7 +119,8 @@ class Samsung(RecordFiles):
         return key
 
     def _expected(self, file: PackageFile) -> Expected:
-        return self._table(file).count()
+        named = self._named[file.key] = set()
+        return self._table(file).count(named)
 
     def _read_chat(self, file: PackageFile, window: Window, opened: OpenZips) -> Iterator[Yielded]:
         return self._table(file).values(window, opened)

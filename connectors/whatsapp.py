@@ -154,10 +154,13 @@ class WhatsApp(ChatFiles):
         text = _decoded(data, charset_of(data))
         starts = [found.end() for found in _SCAN.finditer(text)]
         beside = self._beside(file)
+        named = self._named[file.key] = set()
         lost = 0
         for start, end in pairwise([*starts, len(text)]):
             carried = _carried(text[start:end].partition(": ")[2], beside)
             lost += carried is not None and carried.file is None
+            if carried is not None and carried.file is not None:
+                named.add(carried.file.key)
         return len(starts) + lost
 
     def _messages(self, file: PackageFile, data: bytes, window: Window) -> Iterator[Yielded]:

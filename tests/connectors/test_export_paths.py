@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from connectors.registry import CONNECTORS
 from connectors.service import ServiceConnector
 from records import canonical
 from records import tables as t
+from records.errors import ItemError
 from records.models import ExportPath
 from records.vocabulary import Fate
 from tests.connectors.builders import FIXTURES, Built, backup_bytes, sms
@@ -87,6 +89,26 @@ def test_a_file_that_does_not_belong_there_is_unknown_and_changes_nothing_else(n
     assert Counter(after) - Counter(before) == Counter(stray)
     assert Counter(before) - Counter(after) == Counter()
     assert STRAY in "".join(tally_of(CONNECTORS[FIXTURES[name][0]](built.context)).names)
+
+
+COUNTS_TELL = {"imazing", "message tables with files", "samsung", "twilio log", "whatsapp chats"}
+"""Exports whose count looks for the files that messages name."""
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_paths_are_the_same_when_the_places_were_counted_before(name, tmp_path, monkeypatch):
+    built = FIXTURES[name][1](tmp_path / "source")
+    if (root := Path(built.path)).is_dir():
+        (root / STRAY).write_bytes(b"\x00stray")
+    before = listed(name, built)
+    source = CONNECTORS[FIXTURES[name][0]](built.context)
+    for scope in source.scopes():
+        with suppress(ItemError):  # the stray file is no table
+            source.count(scope)
+    if name in COUNTS_TELL:  # no chat is read again
+        monkeypatch.setattr(type(source), "_read_chat", None, raising=False)
+        monkeypatch.setattr(type(source), "_table", None, raising=False)
+    assert list(source.paths()) == before
 
 
 def tell(name: str, built: Built) -> dict[str, str]:

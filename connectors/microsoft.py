@@ -118,8 +118,12 @@ def _is_no_error(body: Mapping[str, Any]) -> bool:
 
 
 def _is_page(body: Mapping[str, Any]) -> bool:
-    """Tell whether an answer is a page of a list: without one, the list would end early and nobody know."""
-    return isinstance(body.get("value"), list)
+    """Tell whether an answer is a page of a list: without one, the list would end early and nobody know.
+
+    Each entry of the lists that are asked for has an id; one without could not be told from another.
+    """
+    values = body.get("value")
+    return isinstance(values, list) and all(isinstance(one, dict) and one.get("id") for one in values)
 
 
 class Service:

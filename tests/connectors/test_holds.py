@@ -238,8 +238,8 @@ def test_other_legal_holds_of_cases_that_are_not_closed(purview):
     service, _, client = purview
     for number in range(3):
         client.place(f"x{number}", ACCOUNT, DAYS, "")
-    service.holds[OTHER_CASE]["far"] = {"id": "far", "sources": [{"email": ACCOUNT.upper()}]}
-    service.holds[OTHER_CASE]["else"] = {"id": "else", "sources": [{"email": "kim@example.org"}]}
+    service.holds[OTHER_CASE]["far"] = {"id": "far", "sources": [{"id": "s1", "email": ACCOUNT.upper()}]}
+    service.holds[OTHER_CASE]["else"] = {"id": "else", "sources": [{"id": "s2", "email": "kim@example.org"}]}
     assert client.others(ACCOUNT, "policy-2") == (
         OtherHold(CASE, "policy-1"), OtherHold(CASE, "policy-3"), OtherHold(OTHER_CASE, "far"),
     )  # fmt: skip

@@ -125,9 +125,10 @@ def test_what_is_no_page_is_never_the_end_of_a_list(
     for body in (ERROR, b'{"value": null}', b""):
         served.faults.append(Fault(r"/messages\?", 200, JSON, body, skip=1))
     assert run(tmp_path / "a", served, source=patient).scopes == {"mail/F0000": (7, 7, None, None)}
-    served.faults[:] = [Fault(r"/messages\?", 200, JSON, b'{"@odata.context": "x"}', skip=1, times=None)]
-    made = run(tmp_path / "b", served)
-    assert made.scopes == {"mail/F0000": (7, 2, "unreadable", "half_answer")}
+    for home, body in (("b", b'{"@odata.context": "x"}'), ("c", b'{"value": [{"subject": "no id"}]}')):
+        served.faults[:] = [Fault(r"/messages\?", 200, JSON, body, skip=1, times=None)]
+        made = run(tmp_path / home, served)
+        assert made.scopes == {"mail/F0000": (7, 2, "unreadable", "half_answer")}
     served.faults.clear()
     assert run(tmp_path / "b", served).scopes == {"mail/F0000": (7, 7, None, None)}
 

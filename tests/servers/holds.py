@@ -210,7 +210,8 @@ class PurviewHoldService:
         if (refused := self._refused(request)) is not None:
             return refused
         hold = self.holds[request.path_params["case"]][request.path_params["hold"]]
-        return JSONResponse({"value": hold["sources"]})
+        sources = [{"id": f"source-{number}", **one} for number, one in enumerate(hold["sources"], 1)]
+        return JSONResponse({"value": sources})
 
     async def _delete(self, request: Request) -> Response:
         if (refused := self._refused(request)) is not None:

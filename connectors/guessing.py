@@ -17,6 +17,7 @@ from connectors import (
     snapchat,
     telegram,
     telemessage,
+    ufdr_report,
     vault_export,
     zips,
 )
@@ -44,6 +45,7 @@ from connectors.social_media import SocialMedia, is_download
 from connectors.telegram import Telegram
 from connectors.telemessage import TeleMessage
 from connectors.twilio_log import TwilioLog
+from connectors.ufdr import REPORT, Ufdr
 from connectors.vault_export import VaultExport
 from connectors.whatsapp import WhatsApp, looks_like_chat
 from connectors.zoom_files import ZoomFiles, layout_of
@@ -53,6 +55,7 @@ _HEAD = 64 << 10
 _LOOKED_AT = 2_000
 _TABLES: tuple[type[KnownTables], ...] = (Discord, Imazing, LinkedIn, TwilioLog)
 _TELLING = (
+    Ufdr.name,  # before all others, whose files lie among those of a phone
     Discord.name,
     GoogleTakeout.name,
     Imazing.name,
@@ -98,6 +101,8 @@ def _guess_file(path: str, key: str = "") -> str:
             return MailFiles.name if starts_like_mbox(stream.read(_HEAD)) else LooseFiles.name
     if head.startswith(imessage_database.MAGIC) and imessage_database.is_messages(path):
         return Imessage.name
+    if ufdr_report.is_report(head):
+        return Ufdr.name
     if is_backup(head):
         return SmsBackupRestore.name
     if rsmf.is_rsmf(head) or os.path.basename(path) == rsmf.MANIFEST:
@@ -143,6 +148,11 @@ def _guess_zip(path: str) -> str:
     with zips.opened(path) as archive:
         members = zips.members(archive)
         if any(
+            one.key == REPORT and ufdr_report.is_report(zips.read_head(archive, one, _HEAD))
+            for one in members
+        ):
+            return Ufdr.name
+        if any(
             member.key.startswith(f"{TOP}/") or member.key == "archive_browser.html" for member in members
         ):
             return GoogleTakeout.name
@@ -173,6 +183,8 @@ def _guess_zip(path: str) -> str:
 
 def _guess_folder(path: str) -> str:
     here = set(os.listdir(path))
+    if REPORT in here and _guess_file(os.path.join(path, REPORT)) == Ufdr.name:
+        return Ufdr.name  # the other files are those of a phone
     if TOP in here or "archive_browser.html" in here or (os.path.basename(path.rstrip("/")) == TOP):
         return GoogleTakeout.name
     if "cur" in here and here & {"new", "tmp"}:

@@ -25,6 +25,7 @@ from extract.telegram import TelegramReader
 from extract.tika import TikaReader
 from extract.transcripts import PrintoutReader
 from extract.twilio import TwilioReader
+from extract.ufdr import UfdrReader
 from extract.whatsapp import WhatsAppReader
 from extract.worker_main import choose as _choose
 from extract.zoom import TranscriptReader, ZoomChatReader
@@ -42,6 +43,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     TelegramReader(),
     SnapchatReader(),
     DiscordReader(),
+    UfdrReader(),
     SignalReader(),
     SignalTextReader(),
     ImessageReader(),

@@ -377,6 +377,8 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "facebook page": ("social_media", elsewhere("built_social", "facebook_zip")),
     "facebook page in zips": ("social_media", elsewhere("built_social", "facebook_split")),
     "instagram": ("social_media", elsewhere("built_social", "instagram")),
+    "ufdr": ("ufdr", elsewhere("built_ufdr", "zipped")),
+    "ufdr unpacked": ("ufdr", elsewhere("built_ufdr", "unpacked")),
     "vault export": ("vault_export", packages("vault")),
     "vault export of old": ("vault_export", packages("vault_of_old")),
     "vault export unpacked": ("vault_export", packages("vault_unpacked")),

@@ -29,6 +29,7 @@ MEDIA = {
     "snapchat": "chat_media/2025-03-04_b~AAA.jpg",
     "telegram chat": "photos/photo_1@04-03-2025_10-23-34.jpg",
     "takeout folder": "Takeout/Google Chat/Groups/Space sp/File-1_account_id=3.png",
+    "ufdr unpacked": "files/Image/bus stop.jpg",
     "whatsapp chats": "IMG-20250314-WA0003.jpg",
     "x archive unpacked": "twitter-2025/data/tweets_media/1700000000000000102-AbC.jpg",
 }
@@ -87,8 +88,8 @@ OVERLAPPING = {
     "discord",
     "imazing", "imessage of a mac", "imessage-exporter", "instagram", "message tables",
     "printed histories", "rsmf", "samsung", "signal export", "signal texts", "slack export unpacked",
-    "sms backups", "snapchat", "takeout zips", "telegram chat", "telemessage", "whatsapp chats",
-    "x archive unpacked", "zoom meetings",
+    "sms backups", "snapchat", "takeout zips", "telegram chat", "telemessage", "ufdr unpacked",
+    "whatsapp chats", "x archive unpacked", "zoom meetings",
 }  # fmt: skip
 """Fixtures of which two exports may lie in one source; a folder of screenshots has one sheet."""
 

@@ -48,7 +48,7 @@ def on_disk(root: Path) -> Counter[str]:
     base = root.parent if root.is_file() else root
     found = Counter(str(one.relative_to(base)) for one in files)
     for one in files:
-        if one.parent == base and one.suffix == ".zip":
+        if one.parent == base and one.suffix in {".zip", ".ufdr"}:
             with zipfile.ZipFile(one) as archive:
                 names = [info.filename for info in archive.infolist() if not info.filename.endswith("/")]
             found += Counter(f"{one.name}!{name}" for name in names)

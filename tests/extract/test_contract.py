@@ -95,6 +95,16 @@ SAMPLES: dict[str, list[Sample]] = {
             b'"Attachments": ""}',
         )
     ],
+    "ufdr": [
+        (
+            None,
+            "application/x-cellebrite-model+xml",
+            b'<model type="InstantMessage" id="1" deleted_state="Intact"><field name="Body" type="String">'
+            b'<value type="String"><![CDATA[Zyzzyva & <b>]]></value></field><modelField name="From">'
+            b'<model type="Party"><field name="Identifier"><value>+14255550101</value></field></model>'
+            b"</modelField></model>",
+        )
+    ],
     "snapchat": [
         (
             None,

@@ -205,6 +205,7 @@ class _Reading:
         file: The report.
         window: The request's days.
         tagged: Files that are there, by the report's ids.
+        hashed: The same by their MD5, as the report states it.
         about: Facts of the chat in hand.
         seen: Keys so far.
     """
@@ -213,6 +214,7 @@ class _Reading:
     file: PackageFile
     window: Window
     tagged: dict[str, PackageFile] = field(default_factory=dict)
+    hashed: dict[str, PackageFile] = field(default_factory=dict)
     about: Mapping[str, str] = field(default_factory=dict)
     seen: SeenHashes = field(default_factory=SeenHashes)
 
@@ -226,16 +228,21 @@ class _Reading:
             yield from self._item(piece)
 
     def _tagged(self, piece: Piece) -> None:
-        """Learn where a file lies; the list of files comes before what was decoded."""
+        """Learn where a file lies; the list of files comes before what was decoded.
+
+        Of files that are the same by their MD5 a UFDR may hold the first one only (as IPED found in reports).
+        """
         read = model_of(piece.data) if piece.data is not None else None
         key = read[0].get("id", "") if read is not None else ""
         if read is None or not key:
             return
-        for item in read[0].iter("item"):
-            if item.get("name") == "Local Path":
-                held = self.source.file_at(self.file, "".join(map(str, item.itertext())).strip())
-                if held is not None:
-                    self.tagged[key] = held
+        said = {one.get("name"): "".join(map(str, one.itertext())).strip() for one in read[0].iter("item")}
+        held, md5 = self.source.file_at(self.file, said.get("Local Path", "")), said.get("MD5", "").lower()
+        if held is not None and md5:
+            self.hashed.setdefault(md5, held)
+        held = held or self.hashed.get(md5)
+        if held is not None:
+            self.tagged[key] = held
 
     def _chat(self, piece: Piece) -> None:
         """Learn what a chat says before its messages."""

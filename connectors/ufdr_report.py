@@ -316,7 +316,10 @@ class _Counting:
         self.text: list[str] = []
         self._above: list[tuple[str, str]] = []
         self._held: set[str] = set()
+        self._hashes: set[str] = set()
         self._file: str | None = None
+        self._there = False
+        self._md5 = ""
         self._unit = 0  # how deep the item in hand began; 0 for none
         self._named: list[_Named] = []
         self._owners: list[_Named | None] = []
@@ -345,9 +348,9 @@ class _Counting:
             if name == "targetid" and owner is not None and about.get("ismodel", "").lower() != "true":
                 self._wanted = "target"
         elif name == "file" and above[0] == "taggedFiles":
-            self._file = about.get("id", "")
-        elif name == "item" and self._file is not None and about.get("name") == "Local Path":
-            self._wanted = "local"
+            self._file, self._there, self._md5 = about.get("id", ""), False, ""
+        elif name == "item" and self._file is not None and about.get("name") in {"Local Path", "MD5"}:
+            self._wanted = about["name"]
         self.text.clear()
         return bool(self._wanted)
 
@@ -377,9 +380,10 @@ class _Counting:
         """Take the end of an element."""
         text = "".join(self.text).strip() if self._wanted else ""
         wanted, self._wanted = self._wanted, ""
-        if wanted == "local":
-            if self._file and self._is_there(text):
-                self._held.add(self._file)
+        if wanted == "Local Path":
+            self._there = self._is_there(text)
+        elif wanted == "MD5":
+            self._md5 = text.lower()
         elif wanted and text and (owner := self._owners[-1]) is not None:
             if wanted == "target":
                 owner.targets.append(text)
@@ -389,7 +393,11 @@ class _Counting:
                 owner.path = owner.path or text
         if name in _PLAIN:
             return
-        if name == "file" and not self._unit:
+        if name == "file" and not self._unit and self._file is not None:
+            if self._there and self._md5:
+                self._hashes.add(self._md5)
+            if self._there or self._md5 in self._hashes:
+                self._held.add(self._file)
             self._file = None
         if name == "model" and self._unit:
             self._owners.pop()

@@ -118,11 +118,11 @@ TAGGED = {
 }
 
 
-def tagged(files: Mapping[str, str]) -> str:
+def tagged(files: Mapping[str, str], md5: str = "") -> str:
     return "".join(
         f'<file fs="x" path="/data/{id_}" size="1" id="{id_}" deleted="Intact"><metadata section="File">'
         f'<item name="Local Path"><![CDATA[{path}]]></item><item name="Tags"><![CDATA[Image]]></item>'
-        "</metadata></file>\n"
+        f"<item name='MD5'>{md5}</item></metadata></file>\n"
         for id_, path in files.items()
     )
 

@@ -30,6 +30,7 @@ from tests.connectors.built_ufdr import (
     message,
     model,
     report,
+    tagged,
     target,
     unpacked,
     within,
@@ -308,6 +309,19 @@ def test_names_that_climb_lead_nowhere(tmp_path: Path) -> None:
     held = [place["native_key"] for place in canonical.loads(one.metadata["attachments"])]
     assert held == ["files/a\x85b.txt", "report.xml"]
     assert [key for key, _, _ in failures(values)] == ["a#0", "a#1", "a#2", "a#3"]
+
+
+def test_of_equal_files_the_first_stands_for_all(tmp_path: Path) -> None:
+    data = chats(*(message(key, "x", target(key)) for key in ("f9", "f1", "f2", "f3")), files={})
+    md5 = "0CC175B9C0F1B6A831C399E269772661"
+    listed = tagged({"f9": "files\\none.jpg"}, md5) + tagged({"f1": "files\\a.jpg"}, md5)
+    listed += tagged({"f2": "files\\b.jpg"}, md5.lower()) + tagged({"f3": "files\\c.jpg"})
+    data = data.replace(b"<taggedFiles>", b"<taggedFiles>" + listed.encode())
+    values = values_of(made(tmp_path, data, {"files/a.jpg": b"a"}))
+    held = {one.native_key: one.metadata.get("attachments") for one in found(values)}
+    same = canonical.dumps([{"name": "a.jpg", "native_key": "files/a.jpg"}])
+    assert held == {"f9": None, "f1": same, "f2": same, "f3": None}
+    assert [key for key, _, _ in failures(values)] == ["f9#0", "f3#0"]
 
 
 def test_a_message_in_a_message_is_part_of_it(tmp_path: Path) -> None:

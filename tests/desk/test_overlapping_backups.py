@@ -14,6 +14,7 @@ from records import tables as t
 from records.settings import Settings
 from tests.connectors.builders import backup_bytes
 from tests.connectors.built_imessage import Phone, archived
+from tests.connectors.built_ufdr import chat, message, report
 from tests.desk.fake_mailbox import run
 
 REQUEST = """
@@ -34,6 +35,11 @@ id = "iphone"
 connector = "imessage"
 custodian = "lee"
 path = "iphone"
+[[sources]]
+id = "examined"
+connector = "ufdr"
+custodian = "lee"
+path = "examined"
 """
 SMS = '<sms address="+14255550101" date="{at}" type="1" read="{read}" contact_name="{name}" body="{body}" />'
 
@@ -61,6 +67,12 @@ def backups(folder: Path) -> None:
         phone.message("M-2", talk, 9, attributedBody=archived("gate five"), is_from_me=1)
         phone.message("M-3", talk, 12, text="gate six, now" if number else "gate six", is_from_me=1)
         phone.close()
+        reading = folder / "examined" / name  # an examiner's tool gives each model a new id with each reading
+        reading.mkdir(parents=True)
+        texts = [
+            message(f"{name}-{one}", f"bus {one}").replace(f"WA-{name}-", "WA-") for one in "ab"[: 2 - number]
+        ]
+        (reading / "report.xml").write_bytes(report({"Chat": [chat(texts, "")]}))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +88,7 @@ def home(tmp_path_factory):
     opened.close()
 
 
-def hashes(home: Home, source: str) -> dict[str, list[str | None]]:
+def hashes(home: Home, source: str, kind: str = "message") -> dict[str, list[str | None]]:
     """Return the content hashes of messages by their words."""
     i, r = t.items.c, t.readings.c
     store = home.store("2026-0001")
@@ -85,7 +97,7 @@ def hashes(home: Home, source: str) -> dict[str, list[str | None]]:
         rows = connection.execute(
             sa.select(r.text_sha256, r.content_hash)
             .join_from(t.items, t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
-            .where(i.source_id == source, r.kind == "message")
+            .where(i.source_id == source, r.kind == kind)
             .order_by(i.scope_key)
         ).all()
     for text, digest in rows:
@@ -108,6 +120,15 @@ def test_a_message_keeps_its_id_whatever_its_row_and_an_edited_one_is_another(ho
         "gate zero": (1, 1), "gate four": (2, 1), "gate five": (2, 1), "gate six": (1, 1),
         "gate six, now": (1, 1),
     }  # fmt: skip
+
+
+def test_two_readings_of_a_phone_hold_the_same_message(home):
+    found = hashes(home, "examined", "chat")
+    assert {words: (len(one), len(set(one))) for words, one in found.items()} == {
+        "bus a": (2, 1),
+        "bus b": (1, 1),
+    }
+    assert None not in {digest for one in found.values() for digest in one}
 
 
 def test_a_report_counts_every_copy_and_each_content_once(home):

@@ -256,8 +256,9 @@ def test_the_record_says_rule_item_and_place_and_never_what_stands_there(whole, 
     )  # fmt: skip
     (pupil,) = [one for one in policy.standings(home, ID) if one.rule == "student-without-guardian"]
     assert pupil.exceptions == (
-        "a guardian is copied unless doing so would jeopardize the safety of those concerned", "an emergency",
-    )  # fmt: skip
+        "a guardian is copied unless doing so would jeopardize the safety … (the procedure says of whom)",
+        "an emergency",
+    )
     assert (pupil.checked, pupil.signs, pupil.places) == ("unverified", (), ())
     out = tmp_path / "record.csv"
     listed = list(policy.listed(home, ID, still_open=True, out=out, by="pro"))
@@ -317,7 +318,7 @@ def test_a_person_judges_and_every_judgement_is_kept(whole):
     (now,) = [one for one in policy.standings(home, ID) if one.exception_id == pupil[0]]
     assert (now.judgement, now.judged_as, now.why, now.by) == (
         "named_exception",
-        "a guardian is copied unless doing so would jeopardize the safety of those concerned",
+        "a guardian is copied unless doing so would jeopardize the safety … (the procedure says of whom)",
         "the student asked for help", "P. Officer",
     )  # fmt: skip
     with home.catalogue.read() as connection:

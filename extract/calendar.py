@@ -10,7 +10,7 @@ from extract import charsets
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import NO_MOMENT, Address, Extraction, Fields, Moment
-from records.moments import local_moment, zone_doubts
+from records.moments import local_moment, undated, zone_doubts
 from records.vocabulary import Basis, Kind, Reason, WarningCode
 
 _TYPES = frozenset({"text/calendar", "application/ics"})
@@ -50,8 +50,7 @@ class CalendarReader:
         if not components:
             return Extraction(kind=Kind.EVENT, metadata=method)
         moment = _moment(components[0], context, found)
-        if moment.at is None:
-            found.add(WarningCode.BAD_DATE if moment.text else WarningCode.NO_DATE)
+        found.update(undated(moment))
         first = components[0]
         organizer = first.get("organizer")
         return Extraction(

@@ -9,33 +9,23 @@ from __future__ import annotations
 import re
 from typing import BinaryIO, ClassVar
 
-from extract.json_fields import printed_person, text_of
+from extract.json_fields import loose_object_of, printed_person, text_of
+from extract.labelled import JSON_OBJECT, LabelledReader
 from extract.protocol import ExtractContext
-from records.errors import ItemError
-from records.loose_json import loose_object
 from records.models import Extraction, Fields
-from records.moments import of_facts
-from records.vocabulary import Kind, Reason, WarningCode
+from records.moments import of_facts, undated
+from records.vocabulary import Kind, WarningCode
 
 MESSAGE_TYPE = "application/x-discord-message+json"
 
-_START = re.compile(rb"\s*\{")
 
-
-class DiscordReader:
+class DiscordReader(LabelledReader):
     """Reads one message."""
 
     name: ClassVar[str] = "discord"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,
-    ) -> int | None:
-        """Accept what is labelled as a message and is a JSON object."""
-        return 100 if media_type == MESSAGE_TYPE and _START.match(head) is not None else None
+    media_type: ClassVar[str] = MESSAGE_TYPE
+    begins: ClassVar[re.Pattern[bytes]] = JSON_OBJECT
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the message.
@@ -43,10 +33,7 @@ class DiscordReader:
         Raises:
             ItemError: ``corrupt`` when it is no JSON object.
         """
-        read = loose_object(stream.read())
-        if read is None:
-            raise ItemError(Reason.CORRUPT, "json")
-        value, guessed = read
+        value, guessed = loose_object_of(stream.read())
         about = context.metadata
         media = " ".join(text_of(value, "Attachments").split())
         number = value.get("ID")
@@ -55,7 +42,7 @@ class DiscordReader:
         sender = about.get("sender", "")
         warnings = (
             *((WarningCode.CHARSET_GUESSED,) if guessed else ()),
-            *((WarningCode.BAD_DATE if moment.text else WarningCode.NO_DATE,) if moment.at is None else ()),
+            *undated(moment),
         )
         facts = {"message_id": key, "media": media, "server": about.get("server", "")}
         return Extraction(

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from extract import charsets
 from extract.json_fields import inner_of, members_of, object_of, objects_of, text_of
+from extract.labelled import JSON_OBJECT, LabelledReader
 from extract.protocol import ExtractContext
 from records.models import NO_MOMENT, Address, Extraction, Fields, Moment
 from records.moments import long_date_moment, zone_doubts
@@ -23,26 +24,16 @@ from records.vocabulary import Basis, Kind, WarningCode
 MEDIA_TYPE = "application/x-google-chat-message+json"
 """What a connector labels one message with."""
 
-_START = re.compile(rb"\s*\{")
 _FACTS = ("message_id", "topic_id", "updated_date", "message_state")
 
 
-class GoogleChatReader:
+class GoogleChatReader(LabelledReader):
     """Reads one chat message."""
 
     name: ClassVar[str] = "google_chat"
     version: ClassVar[str] = "2"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,
-    ) -> int | None:
-        """Accept what is labelled as a message and is a JSON object."""
-        if media_type != MEDIA_TYPE or _START.match(head) is None:
-            return None
-        return 100
+    media_type: ClassVar[str] = MEDIA_TYPE
+    begins: ClassVar[re.Pattern[bytes]] = JSON_OBJECT
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the message.

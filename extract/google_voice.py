@@ -9,11 +9,12 @@ from lxml import etree, html
 
 from extract import charsets
 from extract.json_fields import members_of
+from extract.labelled import LabelledReader
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import Address, Extraction, Fields, Moment
-from records.moments import iso_moment
-from records.vocabulary import Kind, Reason, WarningCode
+from records.moments import iso_moment, undated
+from records.vocabulary import Kind, Reason
 
 MEDIA_TYPE = "application/x-google-voice+html"
 
@@ -23,20 +24,12 @@ _NO_WORDS = frozenset({"MMS Received", "MMS Sent"})
 """What stands where a message has media alone."""
 
 
-class GoogleVoiceReader:
+class GoogleVoiceReader(LabelledReader):
     """Reads one message or call."""
 
     name: ClassVar[str] = "google_voice"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,  # noqa: ARG002
-    ) -> int | None:
-        """Accept what is labelled as one."""
-        return 100 if media_type == MEDIA_TYPE else None
+    media_type: ClassVar[str] = MEDIA_TYPE
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read it.
@@ -76,7 +69,7 @@ def _message(node: html.HtmlElement, context: ExtractContext) -> Extraction:
             thread_key=context.metadata.get("group", ""),
         ),
         metadata={"direction": "sent" if owner else "received"},
-        warnings=_warnings(moment),
+        warnings=undated(moment),
     )
 
 
@@ -104,7 +97,7 @@ def _call(node: html.HtmlElement, context: ExtractContext) -> Extraction:
             thread_key=context.metadata.get("group", ""),
         ),
         metadata={name: value for name, value in facts.items() if value},
-        warnings=_warnings(moment),
+        warnings=undated(moment),
     )
 
 
@@ -139,9 +132,3 @@ def _person(node: html.HtmlElement) -> tuple[bool, Address | None]:
 def _moment(node: html.HtmlElement, name: str) -> Moment:
     clock = _first(node, name)
     return iso_moment(" ".join(clock.get("title", "").split()) if clock is not None else "")
-
-
-def _warnings(moment: Moment) -> tuple[WarningCode, ...]:
-    if moment.at is not None:
-        return ()
-    return (WarningCode.BAD_DATE,) if moment.text else (WarningCode.NO_DATE,)

@@ -18,6 +18,7 @@ from xml.parsers.expat import ExpatError
 
 from extract import charsets
 from extract.json_fields import object_of
+from extract.labelled import JSON_OBJECT, LabelledReader
 from extract.protocol import ExtractContext
 from extract.sms import number
 from extract.typedstream import NotTypedstreamError, attributed_text, salvaged
@@ -34,7 +35,6 @@ DATABASE_TYPE = "application/x-imessage-database"
 """What a connector labels a database with whose rows are items of their own."""
 
 _SCHEMA = "imessage-row/1"
-_START = re.compile(rb"\s*\{")
 _MAGIC = b"SQLite format 3\x00"
 _PLIST_BYTES = 16 << 20
 _MOST_WORDS = 400
@@ -67,22 +67,13 @@ _SHOWN = {
 """Names, in the property list of a link preview or of an app's message, of what people see of it."""
 
 
-class ImessageReader:
+class ImessageReader(LabelledReader):
     """Reads one row."""
 
     name: ClassVar[str] = "imessage"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,
-    ) -> int | None:
-        """Accept what is labelled as a row and is a JSON object."""
-        if media_type != MEDIA_TYPE or _START.match(head) is None:
-            return None
-        return 100
+    media_type: ClassVar[str] = MEDIA_TYPE
+    begins: ClassVar[re.Pattern[bytes]] = JSON_OBJECT
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the row.

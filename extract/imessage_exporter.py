@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from lxml import etree, html
 
 from extract import charsets
+from extract.labelled import LabelledReader
 from extract.markup import html_to_text
 from extract.protocol import ExtractContext
 from records.errors import ItemError
@@ -52,20 +53,12 @@ _EVENTS = (
 _OWN = "Me"
 
 
-class ImessageExporterReader:
+class ImessageExporterReader(LabelledReader):
     """Reads one message or announcement."""
 
     name: ClassVar[str] = "imessage_exporter"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,  # noqa: ARG002
-    ) -> int | None:
-        """Accept what is labelled as one."""
-        return 100 if media_type == MESSAGE_TYPE else None
+    media_type: ClassVar[str] = MESSAGE_TYPE
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the message.

@@ -9,6 +9,7 @@ from typing import Any
 
 from extract import charsets
 from records.errors import ItemError
+from records.loose_json import loose_object
 from records.models import Address
 from records.vocabulary import Reason
 
@@ -28,6 +29,18 @@ def object_of(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ItemError(Reason.CORRUPT, "json_object")
     return value
+
+
+def loose_object_of(data: bytes) -> tuple[dict[str, Any], bool]:
+    """Return the object that bytes are, and whether their charset was guessed: see ``records.loose_json``.
+
+    Raises:
+        ItemError: ``corrupt`` when they are none.
+    """
+    read = loose_object(data)
+    if read is None:
+        raise ItemError(Reason.CORRUPT, "json")
+    return read
 
 
 def text_of(about: Mapping[str, Any], name: str) -> str:

@@ -10,6 +10,7 @@ from typing import BinaryIO, ClassVar
 
 from extract import charsets
 from extract.json_fields import printed_person, texts_of
+from extract.labelled import LabelledReader
 from extract.markup import html_to_text
 from extract.protocol import ExtractContext
 from records.errors import ItemError
@@ -27,20 +28,12 @@ _FACTS = ("message_id", "thread", "attachments", "media", "deleted")
 _MOST_CHARACTERS = 16 << 20
 
 
-class MessageTableReader:
+class MessageTableReader(LabelledReader):
     """Reads one row."""
 
     name: ClassVar[str] = "message_table"
     version: ClassVar[str] = "2"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,  # noqa: ARG002
-    ) -> int | None:
-        """Accept what is labelled as a row."""
-        return 100 if media_type == MESSAGE_TYPE else None
+    media_type: ClassVar[str] = MESSAGE_TYPE
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the row. Columns that the map does not name are facts.

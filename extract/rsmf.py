@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from extract import charsets
 from extract.json_fields import object_of, objects_of, texts_of
+from extract.labelled import LabelledReader
 from extract.protocol import ExtractContext
 from records.models import NO_MOMENT, Address, Extraction, Fields
 from records.moments import iso_moment
@@ -23,20 +24,12 @@ _PERSON = re.compile(r"(?P<name>[^<>]*?)\s*<(?P<address>[^<>]+)>")
 _EVENTS = frozenset({"join", "leave", "disclaimer", "history"})
 
 
-class RsmfReader:
+class RsmfReader(LabelledReader):
     """Reads one event."""
 
     name: ClassVar[str] = "rsmf"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,  # noqa: ARG002
-    ) -> int | None:
-        """Accept what is labelled as an event."""
-        return 100 if media_type == EVENT_TYPE else None
+    media_type: ClassVar[str] = EVENT_TYPE
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the event.

@@ -12,11 +12,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, ClassVar
 
 from extract import charsets
-from extract.json_fields import inner_of, members_of, objects_of, person_of, quoted, text_of, texts_of
+from extract.json_fields import (
+    inner_of,
+    loose_object_of,
+    members_of,
+    objects_of,
+    person_of,
+    quoted,
+    text_of,
+    texts_of,
+)
+from extract.labelled import JSON_OBJECT, LabelledReader
 from extract.protocol import ExtractContext
 from records import canonical
 from records.errors import ItemError
-from records.loose_json import loose_object
 from records.models import NO_MOMENT, Address, Extraction, Fields, Moment
 from records.moments import epoch_moment, of_facts
 from records.vocabulary import Basis, Kind, Reason, WarningCode
@@ -27,7 +36,6 @@ FRAME_TYPE = "application/x-signal-frame+json"
 TEXT_TYPE = "application/x-signal-message"
 """What a connector labels an entry of a text with."""
 
-_START = re.compile(rb"\s*\{")
 _EVENTS = {
     "groupCreationUpdate": "create", "groupNameUpdate": "rename", "groupMemberLeftUpdate": "leave",
     "groupMemberRemovedUpdate": "leave", "groupMemberJoinedUpdate": "join", "groupMemberAddedUpdate": "join",
@@ -47,22 +55,13 @@ _PERSON = re.compile(r"(?:[a-zA-Z]*(?:Aci|aci|Pni|ServiceId)|[a-zA-Z]*[rR]ecipie
 _TIME = re.compile(r"[a-zA-Z]*(?:Timestamp|Ms|At)")
 
 
-class SignalReader:
+class SignalReader(LabelledReader):
     """Reads one line of Signal's own export."""
 
     name: ClassVar[str] = "signal"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,
-    ) -> int | None:
-        """Accept what is labelled as a line and is a JSON object."""
-        if media_type != FRAME_TYPE or _START.match(head) is None:
-            return None
-        return 100
+    media_type: ClassVar[str] = FRAME_TYPE
+    begins: ClassVar[re.Pattern[bytes]] = JSON_OBJECT
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the line.
@@ -70,10 +69,7 @@ class SignalReader:
         Raises:
             ItemError: ``corrupt`` when it is no JSON object.
         """
-        read = loose_object(stream.read())
-        if read is None:
-            raise ItemError(Reason.CORRUPT, "json")
-        value, guessed = read
+        value, guessed = loose_object_of(stream.read())
         about = context.metadata
         item = inner_of(value, "chatItem")
         if not item:
@@ -112,20 +108,12 @@ class SignalReader:
         )
 
 
-class SignalTextReader:
+class SignalTextReader(LabelledReader):
     """Reads one entry of a text."""
 
     name: ClassVar[str] = "signal_text"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,  # noqa: ARG002
-    ) -> int | None:
-        """Accept what is labelled as an entry."""
-        return 100 if media_type == TEXT_TYPE else None
+    media_type: ClassVar[str] = TEXT_TYPE
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the entry.

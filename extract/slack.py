@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from extract import charsets
 from extract.json_fields import inner_of, members_of, object_of, objects_of, person_of, text_of, texts_of
+from extract.labelled import JSON_OBJECT, LabelledReader
 from extract.protocol import ExtractContext
 from records.models import NO_MOMENT, Address, Extraction, Fields, Moment
 from records.moments import epoch_moment
@@ -21,7 +22,6 @@ from records.vocabulary import Basis, Kind, WarningCode
 MEDIA_TYPE = "application/x-slack-message+json"
 """What a connector labels one message with."""
 
-_START = re.compile(rb"\s*\{")
 _TS = re.compile(r"(\d{1,12})(?:\.(\d{1,6}))?")
 _MARK = re.compile(r"<([^\s<>][^<>]*)>")
 _EVENTS = {
@@ -42,22 +42,13 @@ _FACTS = (
 _BLOCK_TEXTS = frozenset({"text", "alt_text", "title", "description", "label", "fallback"})
 
 
-class SlackReader:
+class SlackReader(LabelledReader):
     """Reads one message."""
 
     name: ClassVar[str] = "slack"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,
-    ) -> int | None:
-        """Accept what is labelled as a message and is a JSON object."""
-        if media_type != MEDIA_TYPE or _START.match(head) is None:
-            return None
-        return 100
+    media_type: ClassVar[str] = MEDIA_TYPE
+    begins: ClassVar[re.Pattern[bytes]] = JSON_OBJECT
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the message.

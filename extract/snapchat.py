@@ -12,32 +12,25 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, ClassVar
 
 from extract.json_fields import object_of, text_of
+from extract.labelled import JSON_OBJECT, LabelledReader
 from extract.protocol import ExtractContext
 from records.models import Address, Extraction, Fields
-from records.moments import of_facts
-from records.vocabulary import Kind, WarningCode
+from records.moments import of_facts, undated
+from records.vocabulary import Kind
 
 MESSAGE_TYPE = "application/x-snapchat-message+json"
 
-_START = re.compile(rb"\s*\{")
 _EVENTS = {"STATUSERASEDMESSAGE": "erased", "STATUSPARTICIPANTREMOVED": "leave"}
 _PLAIN = frozenset({"TEXT"})
 
 
-class SnapchatReader:
+class SnapchatReader(LabelledReader):
     """Reads one entry."""
 
     name: ClassVar[str] = "snapchat"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,
-    ) -> int | None:
-        """Accept what is labelled as an entry and is a JSON object."""
-        return 100 if media_type == MESSAGE_TYPE and _START.match(head) is not None else None
+    media_type: ClassVar[str] = MESSAGE_TYPE
+    begins: ClassVar[re.Pattern[bytes]] = JSON_OBJECT
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the entry.
@@ -63,10 +56,8 @@ class SnapchatReader:
                 thread_key=about.get("group", ""),
             ),
             metadata=_facts(value, about, what),
-            warnings=() if moment.at is not None else (
-                (WarningCode.BAD_DATE,) if moment.text else (WarningCode.NO_DATE,)
-            ),
-        )  # fmt: skip
+            warnings=undated(moment),
+        )
 
 
 def _words(value: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import BinaryIO, ClassVar
 
 from extract import social_meta, social_page, social_x
 from extract.json_fields import object_of
+from extract.labelled import JSON_OBJECT, LabelledReader
 from extract.protocol import ExtractContext
 from extract.social_parts import Said
 from records.errors import ItemError
@@ -24,25 +25,18 @@ MEDIA_TYPE = "application/x-social-record+json"
 PAGE_TYPE = "application/x-social-record+html"
 """What it labels a message of a web page with."""
 
-_START = re.compile(rb"\s*\{")
 
-
-class SocialReader:
+class SocialReader(LabelledReader):
     """Reads one record."""
 
     name: ClassVar[str] = "social"
     version: ClassVar[str] = "1"
+    media_type: ClassVar[str] = MEDIA_TYPE
+    begins: ClassVar[re.Pattern[bytes]] = JSON_OBJECT
 
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,
-    ) -> int | None:
-        """Accept what is labelled as a record and is a JSON object."""
-        if media_type == PAGE_TYPE:
-            return 100
-        return 100 if media_type == MEDIA_TYPE and _START.match(head) is not None else None
+    def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
+        """Accept what is labelled as a record and is a JSON object, or as a message of a page."""
+        return 100 if media_type == PAGE_TYPE else super().score(media_type, name, head)
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the record.

@@ -27,6 +27,7 @@ from extract.json_fields import (
     text_of,
     texts_of,
 )
+from extract.labelled import JSON_OBJECT, LabelledReader
 from extract.markup import file_links, html_to_text
 from extract.protocol import ExtractContext
 from records.links import file_link
@@ -36,7 +37,6 @@ from records.vocabulary import Basis, Kind, Reason, WarningCode
 MEDIA_TYPE = "application/x-teams-message+json"
 """What a connector labels one message with."""
 
-_START = re.compile(rb"\s*\{")
 _AT = re.compile(r"<at\b[^<>]*>", re.IGNORECASE)
 _EMOJI = re.compile(r"<emoji\b[^<>]*?\balt=\"([^\"<>]*)\"[^<>]*>", re.IGNORECASE)
 _MARKUP = re.compile(r"</[A-Za-z]|<br", re.IGNORECASE)
@@ -73,22 +73,13 @@ _FACTS = {
 }
 
 
-class TeamsReader:
+class TeamsReader(LabelledReader):
     """Reads one message."""
 
     name: ClassVar[str] = "teams"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,
-    ) -> int | None:
-        """Accept what is labelled as a message and is a JSON object."""
-        if media_type != MEDIA_TYPE or _START.match(head) is None:
-            return None
-        return 100
+    media_type: ClassVar[str] = MEDIA_TYPE
+    begins: ClassVar[re.Pattern[bytes]] = JSON_OBJECT
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the message.

@@ -13,19 +13,17 @@ from datetime import datetime
 from typing import Any, BinaryIO, ClassVar
 
 from extract import charsets
-from extract.json_fields import objects_of, text_of
+from extract.json_fields import loose_object_of, objects_of, text_of
+from extract.labelled import JSON_OBJECT, LabelledReader
 from extract.protocol import ExtractContext
 from records import canonical
-from records.errors import ItemError
-from records.loose_json import loose_object
 from records.models import NO_MOMENT, Address, Extraction, Fields
 from records.moments import epoch_moment, of_facts
-from records.vocabulary import Kind, Reason, WarningCode
+from records.vocabulary import Kind, WarningCode
 
 MEDIA_TYPE = "application/x-telegram-message+json"
 """What a connector labels one entry with."""
 
-_START = re.compile(rb"\s*\{")
 _NOTE = re.compile(r"\((?:File|Photo|Video) [^()]*\)$")
 _EVENTS = {
     "invite_members": "join", "join_group_by_link": "join", "join_group_by_request": "join",
@@ -55,22 +53,13 @@ _BEGINS_A_WORD = frozenset({
 """What the app finds in a text by itself: right behind another marked part, the blank between was lost."""
 
 
-class TelegramReader:
+class TelegramReader(LabelledReader):
     """Reads one entry."""
 
     name: ClassVar[str] = "telegram"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,
-    ) -> int | None:
-        """Accept what is labelled as an entry and is a JSON object."""
-        if media_type != MEDIA_TYPE or _START.match(head) is None:
-            return None
-        return 100
+    media_type: ClassVar[str] = MEDIA_TYPE
+    begins: ClassVar[re.Pattern[bytes]] = JSON_OBJECT
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the entry.
@@ -78,10 +67,7 @@ class TelegramReader:
         Raises:
             ItemError: ``corrupt`` when it is no JSON object.
         """
-        read = loose_object(stream.read())
-        if read is None:
-            raise ItemError(Reason.CORRUPT, "json")
-        value, guessed = read
+        value, guessed = loose_object_of(stream.read())
         about = context.metadata
         service = text_of(value, "type") == "service"
         moment = of_facts(about)

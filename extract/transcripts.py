@@ -6,6 +6,7 @@ from typing import BinaryIO, ClassVar
 
 from extract import charsets
 from extract.json_fields import inner_of, object_of, printed_person, text_of
+from extract.labelled import LabelledReader
 from extract.protocol import ExtractContext
 from records.models import Extraction, Fields
 from records.moments import of_facts
@@ -16,20 +17,12 @@ MESSAGE_TYPE = "application/x-transcript-message+json"
 _FACTS = ("role", "language", "message_id")
 
 
-class PrintoutReader:
+class PrintoutReader(LabelledReader):
     """Reads one message."""
 
     name: ClassVar[str] = "printout"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,  # noqa: ARG002
-    ) -> int | None:
-        """Accept what is labelled as a message of a printout."""
-        return 100 if media_type == MESSAGE_TYPE else None
+    media_type: ClassVar[str] = MESSAGE_TYPE
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the message: its words, those of its translation, and the files that it names.

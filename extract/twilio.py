@@ -9,10 +9,11 @@ from typing import BinaryIO, ClassVar
 from zoneinfo import ZoneInfo
 
 from extract.json_fields import object_of, printed_person, text_of
+from extract.labelled import LabelledReader
 from extract.protocol import ExtractContext
 from records.models import Extraction, Fields
-from records.moments import mail_moment
-from records.vocabulary import Kind, WarningCode
+from records.moments import mail_moment, undated
+from records.vocabulary import Kind
 
 MESSAGE_TYPE = "application/x-twilio-message+json"
 
@@ -23,20 +24,12 @@ _FACTS = (
 )  # fmt: skip
 
 
-class TwilioReader:
+class TwilioReader(LabelledReader):
     """Reads one message."""
 
     name: ClassVar[str] = "twilio"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,  # noqa: ARG002
-    ) -> int | None:
-        """Accept what is labelled as one."""
-        return 100 if media_type == MESSAGE_TYPE else None
+    media_type: ClassVar[str] = MESSAGE_TYPE
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the message.
@@ -62,7 +55,5 @@ class TwilioReader:
                 thread_key=context.metadata.get("group", ""),
             ),
             metadata=facts | {"direction": "received" if direction == "inbound" else "sent"},
-            warnings=() if moment.at is not None else (
-                (WarningCode.BAD_DATE,) if moment.text else (WarningCode.NO_DATE,)
-            ),
-        )  # fmt: skip
+            warnings=undated(moment),
+        )

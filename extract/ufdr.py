@@ -14,6 +14,7 @@ from lxml import etree
 
 from extract import charsets
 from extract.json_fields import objects_of, text_of
+from extract.labelled import LabelledReader
 from extract.markup import html_to_text
 from extract.protocol import ExtractContext
 from extract.sms import number
@@ -30,7 +31,7 @@ from records.cellebrite import (
 )
 from records.errors import ItemError
 from records.models import Address, Extraction, Fields, Moment
-from records.moments import of_facts
+from records.moments import of_facts, undated
 from records.vocabulary import Kind, Reason, WarningCode
 
 _START = re.compile(rb"\s*<model[\s/>]")
@@ -45,20 +46,13 @@ _READ = frozenset({"Body", "Subject", "SystemMessageBody", "UserMapping"})
 _UNSENT = frozenset({"unsent", "failed"})
 
 
-class UfdrReader:
+class UfdrReader(LabelledReader):
     """Reads one model."""
 
     name: ClassVar[str] = "ufdr"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,
-    ) -> int | None:
-        """Accept what is labelled as a model and begins as one."""
-        return 100 if media_type == MODEL_TYPE and _START.match(head) is not None else None
+    media_type: ClassVar[str] = MODEL_TYPE
+    begins: ClassVar[re.Pattern[bytes]] = _START
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the model.
@@ -245,9 +239,7 @@ def _facts(
 def _warnings(
     model: etree._Element, fields: Mapping[str, Value], moment: Moment, *, guessed: bool
 ) -> set[WarningCode]:
-    found = {WarningCode.CHARSET_GUESSED} if guessed else set()
-    if moment.at is None:
-        found.add(WarningCode.BAD_DATE if moment.text else WarningCode.NO_DATE)
+    found = {*undated(moment), *((WarningCode.CHARSET_GUESSED,) if guessed else ())}
     if model.get("deleted_state") in {"Deleted", "Trash"}:
         found.add(WarningCode.DELETED)
     if _said(fields, "Folder").lower() == "drafts":

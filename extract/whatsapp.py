@@ -9,6 +9,7 @@ import re
 from typing import BinaryIO, ClassVar
 
 from extract import charsets
+from extract.labelled import LabelledReader
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import Address, Extraction, Fields
@@ -29,20 +30,12 @@ _EVENTS = (
 )
 
 
-class WhatsAppReader:
+class WhatsAppReader(LabelledReader):
     """Reads one entry."""
 
     name: ClassVar[str] = "whatsapp"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,  # noqa: ARG002
-    ) -> int | None:
-        """Accept what is labelled as an entry."""
-        return 100 if media_type == MESSAGE_TYPE else None
+    media_type: ClassVar[str] = MESSAGE_TYPE
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the entry.

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import BinaryIO, ClassVar
 
 from extract import charsets
+from extract.labelled import LabelledReader
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import NO_MOMENT, Address, Extraction, Fields, Moment
@@ -32,20 +33,12 @@ _TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
 _SPEAKER = re.compile(r"(?P<name>[^:<>\n]{1,80}): (?P<text>.*)", re.DOTALL)
 
 
-class ZoomChatReader:
+class ZoomChatReader(LabelledReader):
     """Reads one chat message."""
 
     name: ClassVar[str] = "zoom_chat"
     version: ClassVar[str] = "1"
-
-    def score(
-        self,
-        media_type: str | None,
-        name: str | None,  # noqa: ARG002 - the protocol's arguments
-        head: bytes,  # noqa: ARG002
-    ) -> int | None:
-        """Accept what is labelled as a message."""
-        return 100 if media_type == MESSAGE_TYPE else None
+    media_type: ClassVar[str] = MESSAGE_TYPE
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read the message.

@@ -124,6 +124,13 @@ def of_facts(facts: Mapping[str, str]) -> Moment:
     return Moment(at, facts.get("at_text", ""), Basis(facts.get("at_basis", Basis.NONE.value)))
 
 
+def undated(moment: Moment) -> tuple[WarningCode, ...]:
+    """Return what is to be said of a record that always should have a time, and has none that can be read."""
+    if moment.at is not None:
+        return ()
+    return (WarningCode.BAD_DATE,) if moment.text else (WarningCode.NO_DATE,)
+
+
 def zone_doubts(moment: Moment, zone: ZoneInfo) -> tuple[WarningCode, ...]:
     """Return what a reader must know of a time whose zone was assumed; nothing for any other time.
 

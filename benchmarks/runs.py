@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from benchmarks import watch
 from benchmarks.datasets import MailSet
 from benchmarks.settings import Bench, BenchmarkError, daylight
+
+ACCOUNT = "ana.alder@falls.example"
 
 REQUEST = """\
 text = "Benchmark"
@@ -22,13 +25,11 @@ terms = "terms.csv"
 id = "c1"
 name = "Ana Alder"
 role = "Principal"
-emails = ["ana.alder@falls.example"]
+emails = ["{account}"]
 
 [[sources]]
-id = "mail"
-connector = "mail_files"
 custodian = "c1"
-path = {path}
+{source}
 """
 
 
@@ -51,15 +52,30 @@ class LocalRun:
     ledger: dict[str, Any]
 
 
-def request_file(bench: Bench, mail: MailSet) -> Path:
-    """Write the request and its term list; return the request file."""
-    folder = bench.work / f"request-{mail.name}-{mail.messages}"
+def write_request(
+    folder: Path, source: Mapping[str, str | list[str]], terms: Iterable[str], account: str = ACCOUNT
+) -> Path:
+    """Write a request over one source, and its term list, into a folder; return the request file.
+
+    Args:
+        folder: It is made.
+        source: Keys of the source but its custodian.
+        terms: The list.
+        account: Address of the custodian.
+    """
     folder.mkdir(exist_ok=True)
-    quoted = ['"' + term.replace('"', '""') + '"' for term in mail.terms]
+    quoted = ['"' + term.replace('"', '""') + '"' for term in terms]
     (folder / "terms.csv").write_text("term,note\n" + "".join(f"{term},\n" for term in quoted), "utf-8")
     path = folder / "request.toml"
-    path.write_text(REQUEST.format(path=json.dumps(str(mail.maildir.resolve()))), "utf-8")
+    keys = "\n".join(f"{name} = {json.dumps(value)}" for name, value in source.items())
+    path.write_text(REQUEST.format(account=account, source=keys), "utf-8")
     return path
+
+
+def request_file(bench: Bench, mail: MailSet) -> Path:
+    """Write the request and its term list; return the request file."""
+    source = {"id": "mail", "connector": "mail_files", "path": str(mail.maildir.resolve())}
+    return write_request(bench.work / f"request-{mail.name}-{mail.messages}", source, mail.terms)
 
 
 def open_request(bench: Bench, mail: MailSet, home: Path) -> tuple[str, watch.Measured]:

@@ -11,19 +11,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from connectors.chat_files import CHAT_BYTES, place_of, whole_of
 from connectors.export_files import PackageFile
-from connectors.export_paths import containers, fates
 from connectors.json_lists import listed_objects
 from connectors.json_values import inner, one_line, parsed
 from connectors.known_tables import Carried, KnownTables, Row, Told, row_values
 from connectors.mbox import SeenHashes, numbered
 from records.errors import ItemError
 from records.loose_json import loose_object
-from records.models import Expected, ExportPath, FailedItem, Moment, SourceContext, Window, Yielded
+from records.models import Expected, FailedItem, Moment, SourceContext, Window, Yielded
 from records.moments import epoch_moment, iso_moment
 from records.vocabulary import Kind, Reason, WarningCode
 
@@ -178,13 +177,9 @@ class Discord(KnownTables):
                 return found["id"].decode(), one_line(read.get("of"))
         return "", ""
 
-    def paths(self) -> Iterator[ExportPath]:
-        """Return every file; what a package is known to hold is read."""
-        yield from containers(self._archives if self._files() else (), self._path, self._broken)
-        yield from fates(self._files().values(), self._path, self._is_known)
-
-    def _is_known(self, file: PackageFile) -> bool:
-        return file.key in self._chats or _KNOWN.fullmatch(file.inner) is not None
+    def _belonging(self, beside: Mapping[str, PackageFile]) -> Iterable[str]:
+        """Return what a package is known to hold, by its names."""
+        return [key for key, file in beside.items() if _KNOWN.fullmatch(file.inner) is not None]
 
 
 def is_list(head: bytes) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -20,7 +20,6 @@ from connectors.base import not_one
 from connectors.bytesource import StreamSource
 from connectors.chat_files import CHAT_BYTES, RecordFiles, place_of, whole_of
 from connectors.export_files import OpenZips, PackageFile
-from connectors.export_paths import containers, fates
 from connectors.json_objects import Path, Piece, pieces_of
 from connectors.json_values import one_line
 from connectors.mailhead import placed
@@ -32,7 +31,6 @@ from records.models import (
     NO_MOMENT,
     ExcludedItem,
     Expected,
-    ExportPath,
     FailedItem,
     FoundItem,
     Moment,
@@ -140,13 +138,9 @@ class Snapchat(RecordFiles):
                 found.setdefault(named["id"], file)
         return found
 
-    def paths(self) -> Iterator[ExportPath]:
-        """Return every file; what *My Data* is known to hold is read."""
-        yield from containers(self._archives if self._files() else (), self._path, self._broken)
-        yield from fates(self._files().values(), self._path, self._is_known)
-
-    def _is_known(self, file: PackageFile) -> bool:
-        return file.key in self._chats or _KNOWN.fullmatch(file.inner) is not None
+    def _belonging(self, beside: Mapping[str, PackageFile]) -> Iterable[str]:
+        """Return what *My Data* is known to hold, by its names."""
+        return [key for key, file in beside.items() if _KNOWN.fullmatch(file.inner) is not None]
 
 
 def is_history(head: bytes) -> bool:

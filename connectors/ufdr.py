@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -19,7 +19,6 @@ from connectors.base import not_one
 from connectors.bytesource import StreamSource
 from connectors.chat_files import RecordFiles, place_of
 from connectors.export_files import OpenZips, PackageFile, plain_item
-from connectors.export_paths import containers, fates
 from connectors.folders import storable
 from connectors.json_values import one_line
 from connectors.mailhead import placed
@@ -32,7 +31,6 @@ from records.models import (
     NO_MOMENT,
     ExcludedItem,
     Expected,
-    ExportPath,
     FailedItem,
     FoundItem,
     Moment,
@@ -115,15 +113,14 @@ class Ufdr(RecordFiles):
                         f"{key}#{label}", label, "model", Reach.NOT_BY_THIS_ROUTE, f"{why}: {count}{more}"
                     )
 
-    def paths(self) -> Iterator[ExportPath]:
-        """Return every file; what a UFDR is known to hold is read."""
-        yield from containers(self._archives if self._files() else (), self._path, self._broken)
-        yield from fates(self._files().values(), self._path, self._is_known, self._ignored)
-
-    def _is_known(self, file: PackageFile) -> bool:
-        return file.key in self._chats or any(
-            _KNOWN.fullmatch(file.key[len(root) :]) for root in self._roots() if file.key.startswith(root)
-        )
+    def _belonging(self, beside: Mapping[str, PackageFile]) -> Iterable[str]:
+        """Return what a UFDR is known to hold, by its names."""
+        roots = self._roots()
+        return [
+            key
+            for key in beside
+            if any(_KNOWN.fullmatch(key[len(root) :]) for root in roots if key.startswith(root))
+        ]
 
     def _roots(self) -> set[str]:
         return {place_of(key) for key in self._chats}

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks import watch
+from benchmarks.runs import write_request
 from benchmarks.settings import ROOT, Bench, BenchmarkError, Figures, clean_environment, daylight
 from benchmarks.sheets import Sheet, figure, held
 
@@ -30,26 +31,6 @@ TERM, EVERY, FIRST = "driver 13 today", 97, 13
 
 GRAPH_PERIOD_S, GRAPH_LATENCY_S = 600, 0.1
 EWS_PATIENCE_S = 900.0
-
-REQUEST = """\
-text = "Benchmark"
-received_on = 2026-09-08
-window = {{ to = 2099-12-31 }}
-terms = "terms.csv"
-
-[[custodians]]
-id = "c1"
-name = "Ana Alder"
-role = "Principal"
-emails = ["{account}"]
-
-[[sources]]
-id = "mailbox"
-connector = "{connector}"
-custodian = "c1"
-connection = "fake"
-places = ["{place}"]
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +123,11 @@ def measure(bench: Bench) -> Figures:
 
 def _measured(bench: Bench, name: str, route: Route, messages: int) -> Figures:
     bench.say(f"collect: {messages:,} messages by {name} …")
-    home, folder = bench.work / f"home-collect-{name}", bench.work / f"request-collect-{name}"
-    folder.mkdir()
-    (folder / "terms.csv").write_text(f'term,note\n"""{TERM}""",\n', "utf-8")
-    request = folder / "request.toml"
-    request.write_text(REQUEST.format(account=ACCOUNT, connector=route.connector, place=route.place), "utf-8")
+    home = bench.work / f"home-collect-{name}"
+    source: dict[str, str | list[str]] = {
+        "id": "mailbox", "connector": route.connector, "connection": "fake", "places": [route.place],
+    }  # fmt: skip
+    request = write_request(bench.work / f"request-collect-{name}", source, [f'"{TERM}"'], ACCOUNT)
     load = os.getloadavg()[0]
     with _served(route, messages) as fake:
         fake.connection["extra"] |= route.extra

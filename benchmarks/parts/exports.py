@@ -18,31 +18,13 @@ from typing import Any
 
 from benchmarks import readers, watch
 from benchmarks.handed import Handed, phone, sms, takeout
+from benchmarks.runs import write_request
 from benchmarks.settings import SEED, Bench, BenchmarkError, Figures, daylight
 from benchmarks.sheets import Sheet, figure, held
 
 MOST_MIB = 500
 MOST_GROWTH = 1.2
 TENTH = 10
-
-REQUEST = """\
-text = "Benchmark"
-received_on = 2026-09-08
-window = {{ to = 2099-12-31 }}
-terms = "terms.csv"
-
-[[custodians]]
-id = "c1"
-name = "Ana Alder"
-role = "Principal"
-emails = ["ana.alder@falls.example"]
-
-[[sources]]
-id = "handed"
-connector = "{connector}"
-custodian = "c1"
-path = {path}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +101,9 @@ def measure(bench: Bench) -> Figures:
 
 def _collected(bench: Bench, name: str, export: Export, handed: Handed, *, read: bool) -> Figures:
     """Plan and collect from an empty home, and check that all adds up; then only read, where wanted."""
-    home, folder = bench.work / "home-exports", bench.work / "request-exports"
-    folder.mkdir(exist_ok=True)
-    (folder / "terms.csv").write_text("term,note\nbus,\n", "utf-8")
-    request = folder / "request.toml"
-    path = json.dumps(str(handed.path.resolve()))
-    request.write_text(REQUEST.format(connector=export.connector, path=path), "utf-8")
+    home = bench.work / "home-exports"
+    source = {"id": "handed", "connector": export.connector, "path": str(handed.path.resolve())}
+    request = write_request(bench.work / "request-exports", source, ["bus"])
     opened = watch.run(daylight(home, "open", request), work=bench.work)
     request_id = str(json.loads(opened.output)["request_id"])
     load = os.getloadavg()[0]

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from desk.describing import describe
 from desk.home import Home
+from desk.outputs import refuse_existing
 from records import audit, canonical
 from records import tables as t
 from records.errors import UsageError
@@ -41,8 +42,7 @@ def export_to(home: Home, request_id: str, out: Path, *, by: str) -> dict[str, A
     """
     if out.suffix != ".ndjson":
         raise UsageError("Kibana takes saved objects from a file that ends in .ndjson")
-    if out.exists():
-        raise UsageError(f"{out} is there already; name another file or move it away")
+    refuse_existing(out)
     data = export(home, request_id, by=by)
     with out.open("xb") as file:
         file.write(data)

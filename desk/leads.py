@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from desk.home import Home, OpenRequest
 from desk.items import short_time
+from desk.outputs import refuse_existing
 from records import audit, canonical
 from records import tables as t
 from records.catalogue import chunked
@@ -398,8 +399,8 @@ def listed(
     """
     if out is not None and out.suffix not in {".csv", ".xlsx"}:
         raise UsageError("a list of leads is written as .csv or .xlsx")
-    if out is not None and out.exists():
-        raise UsageError(f"{out} is there already; name another file or move it away")
+    if out is not None:
+        refuse_existing(out)
     chosen = [
         one for one in signals(home, request_id) if (one.lead or not leads) and (one.open or not still_open)
     ]

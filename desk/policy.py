@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from desk.home import Home
 from desk.items import short_time
+from desk.outputs import refuse_existing
 from desk.request import Request
 from records import audit, canonical
 from records import tables as t
@@ -138,8 +139,7 @@ def write_rules(out: Path) -> dict[str, Any]:
     Raises:
         UsageError: The file is there already.
     """
-    if out.exists():
-        raise UsageError(f"{out} is there already; name another file or move it away")
+    refuse_existing(out)
     out.write_bytes(rules_of.FILE.read_bytes())
     return {"written": str(out)}
 
@@ -518,8 +518,8 @@ def listed(
     """
     if out is not None and out.suffix != ".csv":
         raise UsageError("the record is written as .csv")
-    if out is not None and out.exists():
-        raise UsageError(f"{out} is there already; name another file or move it away")
+    if out is not None:
+        refuse_existing(out)
     chosen = [
         one
         for one in standings(home, request_id)

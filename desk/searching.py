@@ -15,6 +15,7 @@ from desk import pool, runlock
 from desk.describing import describe_after
 from desk.home import Home, OpenRequest
 from desk.items import short_time
+from desk.outputs import refuse_existing
 from desk.register import term_columns
 from records import audit, canonical
 from records import tables as t
@@ -308,8 +309,7 @@ def _check_out(out: Path | None) -> None:
         return
     if out.suffix not in {".csv", ".xlsx", ".html"}:
         raise UsageError("a hit report is written as .csv, .xlsx or .html")
-    if out.exists():
-        raise UsageError(f"{out} is there already; name another file or move it away")
+    refuse_existing(out)
 
 
 def _adopt(home: Home, found: OpenRequest, data: bytes, by: str) -> int:

@@ -118,7 +118,7 @@ class _Pages:
                 self._carried.setdefault(record["family_id"], []).append(row)
 
     def head(self, one: Mapping[str, Any]) -> dict[str, Any]:
-        messages = [self._by_id[line] for line in one["lines"] if isinstance(line, str)]
+        messages = self._messages(one)
         subject = next((row["subject"] for _, row in messages if row["subject"]), "")
         away = sum(_size(line) for line in one["lines"] if not isinstance(line, str))
         return {
@@ -129,9 +129,14 @@ class _Pages:
             "away": away,
         }
 
+    def _messages(self, one: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+        """Return record and row of each message on a page."""
+        return [self._by_id[line] for line in one["lines"] if isinstance(line, str)]
+
     def view(self, place: int) -> dict[str, Any]:
         """Return what the template shows of a page."""
         rows, one = self._rows, self._rows.slices[place]
+        records = [record for record, _ in self._messages(one)]
         lines = [self._line(line) for line in one["lines"]]
         shown = [line for line in lines if isinstance(line, Shown)]
         return {
@@ -143,12 +148,10 @@ class _Pages:
             "dated": one["day"] is not None,
             "without_time": WITHOUT_TIME,
             "hours": one["hours"],
-            "people": _people([self._by_id[line][0] for line in one["lines"] if isinstance(line, str)]),
+            "people": _people(records),
             "most": _MOST_PEOPLE,
             "lines": lines,
-            "totals": _totals(
-                [self._by_id[line][0] for line in one["lines"] if isinstance(line, str)], shown
-            ),
+            "totals": _totals(records, shown),
             "unplaced": [in_words(reason, count) for reason, count in one["unplaced"].items()],
             "unplaced_count": sum(one["unplaced"].values()),
             "earlier": self._near(place, -1),

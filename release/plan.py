@@ -20,12 +20,13 @@ import sqlalchemy as sa
 from records import canonical
 from records import tables as t
 from records.catalogue import chunked
+from records.conversations import KINDS
 from records.decisions import Decision, in_review
 from records.errors import UsageError
 from records.vocabulary import CollectionState, Kind, ReviewState
 from release.context import ReleaseContext, frozen_form
 from release.selection import NotProduced, Role, Selection, load_selection, produced_roles
-from release.slices import KINDS, said_of, slices
+from release.slices import said_of, slices
 
 FORMAT = 2
 _IN = 400  # values of one IN list

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from records import canonical
 from records import tables as t
-from records.conversations import KINDS, Conversation, Said, Slice, conversations_with
+from records.conversations import Conversation, Said, Slice, conversations_with
 from records.vocabulary import Reason, ReviewState, WarningCode
 from release.selection import Role, Selection
 
@@ -188,6 +188,3 @@ def said_of(facts: tuple[str | None, ...]) -> dict[str, Any]:
     warned = {code for one in read for code in one.get("warnings", ())}
     listed = next((text for one in read if (text := one.get("metadata", {}).get("reactions"))), "")
     return {"states": sorted(warned & STATES), "reactions": len([one for one in listed.split("; ") if one])}
-
-
-__all__ = ["KINDS", "LEFT_OUT", "cut_for_release", "in_words", "said_of", "slices"]

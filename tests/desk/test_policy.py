@@ -440,6 +440,7 @@ def test_the_command_and_off_again(whole, tmp_path):
 def test_a_closed_request_gets_no_new_marks(whole):
     home, folder = whole
     turn_on(home, folder)
+    policy.check(home, ID, by="pro")
     with home.catalogue.write() as connection:
         connection.execute(t.requests.update().values(state="closed"))
     with pytest.raises(UsageError, match="is closed; what was recorded stays"):

@@ -78,11 +78,11 @@ class MailFiles(FileConnector):
         "Maildir and Maildir++ folders: cur, new and tmp",
         "mbox, plain and gz, of any size: mboxo, mboxrd, mboxcl, mboxcl2, Thunderbird, Takeout",
         "zip archives of these",
+        "MSG and TNEF (winmail.dat): stored as files, read as the mail, event or contact that they are",
         "other files lying among the mail: stored as files",
     )
     does_not_cover: ClassVar[tuple[str, ...]] = (
         "PST and OST: stored as files; their words are searched as one text, marked `unsupported`",
-        "MSG: stored as files, read as documents",
         "encrypted zip members: counted as failed",
         "zips inside zips: stored as files; the extract room opens them",
         "links: counted as failed, never followed",

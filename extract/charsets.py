@@ -57,6 +57,25 @@ def python_name(charset: str) -> str | None:
     return info.name if getattr(info, "_is_text_encoding", True) else None
 
 
+_PAGES = {
+    932: "cp932", 936: "gb18030", 949: "cp949", 950: "big5hkscs", 1200: "utf-16-le", 1201: "utf-16-be",
+    1361: "johab", 10000: "mac-roman", 10001: "shift_jis", 20127: "cp1252", 20866: "koi8-r",
+    20932: "euc_jp", 21866: "koi8-u", 28591: "cp1252", 38598: "iso8859-8", 50220: "iso2022_jp",
+    50221: "iso2022_jp", 50222: "iso2022_jp", 50225: "iso2022_kr", 51932: "euc_jp", 51936: "gb18030",
+    51949: "euc_kr", 52936: "hz", 54936: "gb18030", 65000: "utf-7", 65001: "utf-8",
+}  # fmt: skip
+"""Windows code pages that Python knows by another name, or that mail programs use in a wider meaning."""
+
+
+def of_code_page(page: int) -> str | None:
+    """Return Python's name of a Windows code page (MS-UCODEREF section 2.2.1), or None for no known one."""
+    if page in _PAGES:
+        return _PAGES[page]
+    if 28592 <= page <= 28605:
+        return python_name(f"iso8859-{page - 28590}")
+    return python_name(f"cp{page}") if 0 < page < 1_300 else None
+
+
 def tidy(text: str) -> str:
     r"""Return text with newlines as ``\n`` and without NUL."""
     if "\r" in text:

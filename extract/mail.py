@@ -23,7 +23,7 @@ from typing import BinaryIO, ClassVar, NamedTuple
 
 import fast_mail_parser as fast
 
-from extract import charsets, headers, markup, sniff
+from extract import charsets, headers, mapi_content, markup, sniff, tnef
 from extract.protocol import ExtractContext
 from extract.smime import content_of_signed, envelope_kind
 from records.errors import ItemError
@@ -50,7 +50,6 @@ _CHARSET = re.compile(r"charset\*?\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;,]+))",
 _BOUNDARY = re.compile(r"boundary\s*=\s*(?:\"([^\"]+)\"|([^\s;]+))", re.IGNORECASE)
 _ARMOR = re.compile(r"^-----BEGIN PGP MESSAGE-----[ \t]*$", re.MULTILINE)
 _DELSP = re.compile(r"\bdelsp\s*=\s*\"?yes\b", re.IGNORECASE)
-_WORD = re.compile(r"\w+")
 _UU = re.compile(
     rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n((?:[!-M][ -`]*[ \t]*\r?\n)+)"
     rb"(?:[` ]?[ \t]*\r?\n)?end[ \t]*\r?$",
@@ -102,7 +101,7 @@ class MailReader:
     """Reads one mail message."""
 
     name: ClassVar[str] = "mail"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
         """Accept what is labelled as mail, and what begins like mail whatever its label."""
@@ -156,11 +155,11 @@ def read_message(data: bytes, context: ExtractContext, reader: str = "auto") -> 
         # Either reader would give up the MIME structure at a line that is no field: take such lines out.
         warnings.add(WarningCode.HEADER_DEFECT)
         data = headers.rebuilt(block) + data[at:]
-    root = _tree(data, reader, warnings, fields)
+    root = tree_of(data, reader, warnings, fields)
     content_type = headers.first(fields, "content-type")
     if root.media_type.startswith("multipart/"):
         _check_closed(root, data, warnings)
-    result = _Gathering(context, warnings)
+    result = Gathering(context, warnings)
     result.gather(root)
     text = result.text()
     if junk:
@@ -170,8 +169,8 @@ def read_message(data: bytes, context: ExtractContext, reader: str = "auto") -> 
     return Extraction(
         text=text,
         kind=Kind.EMAIL,
-        fields=_fields(fields, context, warnings),
-        metadata=_metadata(fields),
+        fields=fields_of(fields, context, warnings),
+        metadata=facts_of(fields),
         children=tuple(result.children),
         warnings=tuple(sorted(warnings)),
         failure=result.failure,
@@ -193,7 +192,9 @@ def _without_wrapping(data: bytes, name: str | None) -> bytes:
 # --- the two readers -----------------------------------------------------------------------------------
 
 
-def _tree(data: bytes, reader: str, warnings: set[WarningCode], fields: headers.Fields | None = None) -> Node:
+def tree_of(
+    data: bytes, reader: str, warnings: set[WarningCode], fields: headers.Fields | None = None
+) -> Node:
     """Take a message apart; ``fields`` of its header, where they were read already, save a second reading."""
     if reader == "stdlib":
         return _std_tree(data, warnings)
@@ -331,8 +332,14 @@ def _check_closed(root: Node, data: bytes, warnings: set[WarningCode]) -> None:
 # --- the one normalising step --------------------------------------------------------------------------
 
 
-class _Gathering:
-    """Collects body texts and children in the order of the parts."""
+class Gathering:
+    """Collects body texts and children in the order of the parts.
+
+    Attributes:
+        children: What hangs on the message.
+        failure: Why some of it cannot be read, or None.
+        links: Files kept elsewhere that its pages lead to, once ``text`` was asked for.
+    """
 
     def __init__(self, context: ExtractContext, warnings: set[WarningCode]) -> None:
         self.children: list[Child] = []
@@ -341,6 +348,8 @@ class _Gathering:
         self._warnings = warnings
         self._plain: list[str] = []
         self._html: list[str] = []
+        self._more: list[str] = []
+        self._elsewhere: list[str] = []
         self.links: tuple[str, ...] = ()
         self._bytes = 0
 
@@ -357,18 +366,22 @@ class _Gathering:
             self.children = []
             self.failure = Failure(Reason.BOMB, "mail_parts")
 
+    def add(self, plain: str, html: str) -> None:
+        """Take in a body that is decoded already, in one form or both; empty for none."""
+        self._plain.extend(filter(None, [plain]))
+        self._html.extend(filter(None, [html]))
+
     def text(self) -> str:
-        """Return the body: plain text, and the HTML text where it has words that the plain text lacks.
+        """Return the body: plain text, and other forms of it where they have words that the plain text lacks.
 
         Sets ``links`` too: they are not part of it, because the content hash is made of the body.
         """
         plain = "\n\n".join(filter(None, self._plain))
-        for source in self._html:
-            text = markup.html_to_text(source)
-            if text and not _holds_words(plain, text):
+        for text in (*map(markup.html_to_text, self._html), *self._more):
+            if text and not markup.holds_words(plain, text):
                 plain = f"{plain.rstrip()}\n\n{text}" if plain.strip() else text
         found = (link for source in self._html for link in markup.file_links(source, plain))
-        self.links = tuple(dict.fromkeys(found))
+        self.links = tuple(dict.fromkeys((*found, *self._elsewhere)))
         if self.failure is None and "-----BEGIN PGP MESSAGE-----" in plain and _ARMOR.search(plain):
             self.failure = Failure(Reason.ENCRYPTED, "pgp_inline")
         return plain if plain.strip() else ""
@@ -387,6 +400,8 @@ class _Gathering:
             if inner is not None:
                 self._signed(inner, path)
                 return
+        if (part.content or b"").startswith(tnef.SIGNATURE) and self._tnef(part, path):
+            return
         if part.media_type in _BODY_TYPES and _is_body(part, is_root=is_root):
             self._body(part, path)
         elif is_root and not part.content:
@@ -396,13 +411,36 @@ class _Gathering:
 
     def _signed(self, inner: bytes, path: str) -> None:
         """Read on inside opaque S/MIME signed data: it needs no key."""
-        root = _tree(inner, "auto", self._warnings)
+        root = tree_of(inner, "auto", self._warnings)
         if _is_encrypted(root):
             self.failure = Failure(Reason.ENCRYPTED, "smime")
         elif root.content is None:
             self._parts(root, path)
         else:
             self._leaf(root, f"{path}.1", is_root=True)
+
+    def _tnef(self, part: Node, path: str) -> bool:
+        """Put what a TNEF part holds in its place; False when it cannot be opened, and stays a file."""
+        try:
+            opened = tnef.parse(part.content or b"")
+        except ItemError:
+            return False
+        found = mapi_content.bodies(opened.message, self._warnings)
+        hung, links = mapi_content.children(opened.message.attachments, self._warnings, path)
+        self._html.extend(filter(None, [found.html]))
+        self._more.extend(
+            filter(None, (found.plain, found.rtf, "\n".join(mapi_content.lines(opened.message))))
+        )
+        self._elsewhere.extend((*found.links, *links))
+        self.children.extend(hung)
+        self._bytes += sum(len(child.data) for child in hung if child.data is not None)
+        if opened.is_odd:
+            self._warnings.add(WarningCode.MIME_DEFECT)
+        if opened.message.pages.guessed:
+            self._warnings.add(WarningCode.CHARSET_GUESSED)
+        if not opened.whole and self.failure is None:
+            self.failure = Failure(Reason.TRUNCATED, "tnef")
+        return True
 
     def _body(self, part: Node, path: str) -> None:
         data = part.content or b""
@@ -481,23 +519,14 @@ def _is_encrypted(root: Node) -> bool:
     )
 
 
-def _holds_words(plain: str, text: str) -> bool:
-    """Tell whether every word of ``text`` is also in ``plain``."""
-    if plain.replace("\n", " ").rstrip() == text.replace("\n", " ").rstrip():
-        return True  # the usual pair: one letter, its lines broken elsewhere
-    if not plain:
-        return _WORD.search(text) is None
-    given, have = text.split(), plain.split()
-    if given == have:
-        return True
-    missing = set(given).difference(have)
-    if not missing:
-        return True
-    words = set(_WORD.findall(plain.casefold()))
-    return all(word in words for chunk in missing for word in _WORD.findall(chunk.casefold()))
+def fields_of(fields: Mapping[str, list[str]], context: ExtractContext, warnings: set[WarningCode]) -> Fields:
+    """Return what the header of a message says, whatever kept it.
 
-
-def _fields(fields: Mapping[str, list[str]], context: ExtractContext, warnings: set[WarningCode]) -> Fields:
+    Args:
+        fields: The header, taken apart.
+        context: Zone for dates without one.
+        warnings: Added to.
+    """
     moment = mail_moment(headers.first(fields, "date"), context.time_zone)
     if not moment.text:
         warnings.add(WarningCode.NO_DATE)
@@ -553,6 +582,7 @@ def _thread_key(fields: Mapping[str, list[str]]) -> str:
     return (headers.first(fields, "x-gm-thrid") or "").strip()
 
 
-def _metadata(fields: Mapping[str, list[str]]) -> dict[str, str]:
+def facts_of(fields: Mapping[str, list[str]]) -> dict[str, str]:
+    """Return the header fields that are kept as facts."""
     kept = _EXTRA & fields.keys()
     return {name: headers.one_line(headers.decoded(", ".join(fields[name]))) for name in sorted(kept)}

@@ -165,6 +165,7 @@ def html_to_text(source: str) -> str:
     return _squeeze(text)
 
 
+_WORD = re.compile(r"\w+")
 _WRITTEN_DOT = re.compile(r"&#(?:0*46|x0*2e);?", re.IGNORECASE)
 """A dot written as a character reference, which hides a host from a quick look."""
 
@@ -223,3 +224,24 @@ def _squeeze(text: str) -> str:
         if words or (lines and lines[-1]):
             lines.append(words)
     return "\n".join(lines).rstrip("\n")
+
+
+def holds_words(plain: str, text: str) -> bool:
+    """Tell whether every word of one text is also in another.
+
+    Args:
+        plain: The text that may hold them all.
+        text: The text whose words are looked for.
+    """
+    if plain.replace("\n", " ").rstrip() == text.replace("\n", " ").rstrip():
+        return True  # the usual pair: one letter, its lines broken elsewhere
+    if not plain:
+        return _WORD.search(text) is None
+    given, have = text.split(), plain.split()
+    if given == have:
+        return True
+    missing = set(given).difference(have)
+    if not missing:
+        return True
+    words = set(_WORD.findall(plain.casefold()))
+    return all(word in words for chunk in missing for word in _WORD.findall(chunk.casefold()))

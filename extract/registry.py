@@ -11,6 +11,7 @@ from extract.imessage import ImessageDatabaseReader, ImessageReader
 from extract.imessage_exporter import ImessageExporterReader
 from extract.mail import MailReader
 from extract.message_table import MessageTableReader
+from extract.outlook import MsgReader, TnefReader
 from extract.plain import TextReader
 from extract.protocol import Extractor
 from extract.rsmf import RsmfReader
@@ -32,6 +33,8 @@ from extract.zoom import TranscriptReader, ZoomChatReader
 
 EXTRACTORS: tuple[Extractor, ...] = (
     MailReader(),
+    MsgReader(),
+    TnefReader(),
     SmsReader(),
     GoogleChatReader(),
     GoogleVoiceReader(),

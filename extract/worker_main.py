@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from extract import isolation, wire
+from extract import compound, isolation, wire
 from extract.charsets import without_surrogates
 from extract.protocol import Extractor, Limits
 from records.errors import ItemError
@@ -28,6 +28,9 @@ from records.vocabulary import Reason
 
 HEAD = 4096
 """Bytes that ``score`` is shown."""
+
+DIRECTORY = 512
+"""Bytes of the directory of a compound file that ``score`` is shown behind them."""
 
 CERTAIN = 100
 """A score nobody can beat: what the label says and the bytes confirm."""
@@ -138,8 +141,7 @@ def read_item(frame: wire.JobFrame, extractors: Sequence[Extractor]) -> tuple[wi
     try:
         stream = _open(frame)
         with stream:
-            head = stream.read(HEAD)
-            stream.seek(0)
+            head = _head(stream)
             reader = choose(extractors, frame.media_type, frame.name, head)
             if reader is None:
                 extraction = Extraction(failure=Failure(Reason.UNSUPPORTED, "no_reader"))
@@ -167,6 +169,20 @@ def read_item(frame: wire.JobFrame, extractors: Sequence[Extractor]) -> tuple[wi
         extraction = Extraction(failure=Failure(Reason.CRASHED, type(error).__name__))
         healthy = False
     return wire.ResultFrame(frame.job_id, name, version, extraction), healthy
+
+
+def _head(stream: BinaryIO) -> bytes:
+    """Return the first bytes; of a compound file with the start of its directory, which may lie anywhere.
+
+    A letter of Word and a message of Outlook begin alike: the names of their streams tell them apart.
+    """
+    head = stream.read(HEAD)
+    at = compound.directory_at(head)
+    if at >= len(head):
+        stream.seek(at)
+        head += stream.read(DIRECTORY)
+    stream.seek(0)
+    return head
 
 
 def choose(

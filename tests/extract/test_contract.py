@@ -21,7 +21,7 @@ from extract.workers import Job, Worker
 from records.errors import ItemError
 from records.models import Extraction
 from records.vocabulary import Reason
-from tests.extract import samples
+from tests.extract import outlook_files, samples
 from tests.extract.samples import ZONE
 
 pytestmark = pytest.mark.contract
@@ -36,6 +36,14 @@ SAMPLES: dict[str, list[Sample]] = {
         (None, "message/rfc822", samples.SIMPLE.replace(b"Monday", MARKER)),
         ("a.eml", None, samples.NESTED),
         ("note", "application/octet-stream", samples.SIMPLE),
+    ],
+    "msg": [
+        ("a.msg", None, outlook_files.simple_msg()),
+        (None, "application/vnd.ms-outlook", outlook_files.simple_msg()),
+    ],
+    "tnef": [
+        ("winmail.dat", "application/octet-stream", outlook_files.simple_tnef()),
+        (None, "application/ms-tnef", outlook_files.simple_tnef()),
     ],
     "sms": [(None, "application/x-sms-backup-restore+xml", one) for one in (samples.SMS, samples.MMS,
     samples.CALL)],

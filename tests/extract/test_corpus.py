@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from extract.mail import MailReader, Node, _tree, read_message
+from extract.mail import MailReader, Node, read_message, tree_of
 from extract.workers import Job, Result, Worker
 from records.models import Failure
-from records.vocabulary import Reason
+from records.vocabulary import Kind, Reason
 from tests.extract.samples import ZONE, context
 
 pytestmark = pytest.mark.corpus
@@ -64,7 +64,7 @@ def test_listed_mail(row: tuple[str, ...]) -> None:
     data = path_of(name).read_bytes()
     assert (MailReader().score(None, name, data[:4096]) or 0) >= 60
     got = read_message(data, context(name))
-    root = _tree(data, "auto", set())
+    root = tree_of(data, "auto", set())
     parts = list(leaves(root))
     assert len(parts) == int(count)
     assert root.media_type == media_type or name.endswith(".emlx")
@@ -217,3 +217,67 @@ def test_mailboxes_of_outlook_are_searched_and_named_as_not_opened() -> None:
     assert mails.failure == others.failure == Failure(Reason.UNSUPPORTED, "pst_not_opened")
     assert mails.text.count("This is the original email (html)") == 4
     assert ("Test appointment" in others.text, others.children) == (True, ())
+
+
+def test_message_files_of_outlook() -> None:
+    names = [
+        "test-outlook2003",
+        "testMSG_Appointment",
+        "testMSG_att_doc",
+        "testMSG_chinese",
+        "testMSG_forwarded",
+    ]
+    results = read_all([FORMATS / "msg" / f"{name}.msg" for name in names])
+    assert {result.extractor_name for result in results} == {"msg"}
+    assert [result.extraction.failure for result in results] == [None] * 5
+    welcome, meeting, letter, chinese, forwarded = (result.extraction for result in results)
+    assert [child.name for child in welcome.children] == [f"{n}.jpg" for n in (*range(1, 11), 12)]
+    assert {child.media_type for child in welcome.children} == {"image/jpeg"}
+    assert welcome.fields is not None
+    assert welcome.fields.moment.text == "2010-03-28T22:27:38Z"
+    assert meeting.fields is not None
+    assert (meeting.kind, meeting.fields.subject) == (Kind.EVENT, "Quick brown fox")
+    assert meeting.metadata["message_class"] == "IPM.Appointment"
+    assert meeting.fields.moment.text == "2017-02-28T18:30:00Z"
+    assert letter.fields is not None
+    assert letter.fields.subject == "test pièce jointe 1"
+    assert [(child.name, len(child.data or b"")) for child in letter.children] == [
+        ("test-unicode.doc", 24_064), ("pj1.txt", 89),
+    ]  # fmt: skip
+    assert chinese.fields is not None
+    assert chinese.fields.subject.endswith("( MSG 格式測試 )")
+    assert chinese.fields.sender is not None
+    assert chinese.fields.sender.name == "Tests Chang@FT (張毓倫)"
+    assert chinese.fields.moment.text == "2011-03-29T08:52:48Z"
+    assert "恭喜 HQ 保全課 陳奎良 高票當選雲林縣總工會" in chinese.text
+    assert forwarded.fields is not None
+    assert forwarded.fields.subject == "FW: Testing"
+    assert forwarded.fields.moment.at is not None
+    assert forwarded.fields.moment.at.isoformat() == "2011-12-08T00:30:39+00:00"
+    assert forwarded.fields.in_reply_to == forwarded.fields.references != ""
+
+
+def test_tnef() -> None:
+    names = [f"mimekit_{name}.tnef" for name in ("attachments", "body", "two-files", "winmail")]
+    names.append("testWINMAIL.dat")
+    results = read_all([FORMATS / "tnef" / name for name in names])
+    assert {result.extractor_name for result in results} == {"tnef"}
+    assert [result.extraction.failure for result in results] == [None] * 5
+    attachments, page, two, chinese, quick = (result.extraction for result in results)
+    assert [(child.name, len(child.data or b"")) for child in attachments.children] == [
+        ("zappa_av1.jpg", 2_937), ("bookmark.htm", 85_805),
+    ]  # fmt: skip
+    assert page.children == ()
+    assert page.text.startswith("THE BILL OF RIGHTS\nAmendments 1-10 of the Constitution")
+    assert [(child.name, len(child.data or b"")) for child in two.children] == [
+        ("AUTHORS", 244),
+        ("README", 893),
+    ]
+    assert [(child.name, len(child.data or b"")) for child in chinese.children] == [
+        ("Untitled Attachment", 29_184), ("Untitled Attachment", 68_608),
+    ]  # fmt: skip
+    assert [(child.name, len(child.data or b"")) for child in quick.children] == [
+        ("quick.doc", 19_968), ("quick.html", 428), ("quick.pdf", 18_638), ("quick.txt", 235),
+        ("quick.xml", 143),
+    ]  # fmt: skip
+    assert quick.text.startswith("These are five files.\n")

@@ -114,8 +114,8 @@ def until_answered(
         interrupted: Ends the waiting when it is set, as if patience were over.
 
     Raises:
-        AccessError: No server that can be trusted is there, after ``FAULTS`` tries.
-        Refused: What ``Busy.final`` says, likewise.
+        AccessError: No server that can be trusted is there, after ``FAULTS`` tries, or when patience ends.
+        Refused: What ``Busy.final`` says, likewise: a request at which a server hangs costs no others.
         Retryable: The service is busy or away for longer.
     """
     import tenacity

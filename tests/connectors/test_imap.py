@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -48,7 +47,8 @@ def source(where: Dovecot, user: str, **about: object) -> Imap:
 
 def open_wire(wire: Wire, where: Dovecot, user: str):
     """Return what a connector is given to go through a wire."""
-    return context_of(where, user, host=f"127.0.0.1:{wire.port}", security="none", ca_file=None)
+    host = f"127.0.0.1:{wire.port}"
+    return context_of(where, user, host=host, security="none", ca_file=None, patience_s=30)
 
 
 def inbox(reader: Imap):
@@ -325,10 +325,7 @@ def test_a_message_at_which_the_server_breaks_costs_only_itself(
     filled(post, user, 4)
     post.add(user, "INBOX", [crlf(mail(7, body="poison"))])
     with Wire(post.port, b"poison", times=1_000) as wire:
-        context = open_wire(wire, post, user)
-        assert context.connection is not None
-        patient = replace(context.connection, extra={**context.connection.extra, "patience_s": "30"})
-        found = collected(tmp_path / "home", Imap, replace(context, connection=patient))
+        found = collected(tmp_path / "home", Imap, open_wire(wire, post, user))
     assert 1_000 - wire.times == 4
     assert found.states() == {"stored": 4, "failed": 1}
     (bad,) = [row for row in found.items.values() if row.state == "failed"]

@@ -16,14 +16,14 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email import message_from_bytes, policy
 from email.message import Message
 from typing import BinaryIO, ClassVar, NamedTuple
 
 import fast_mail_parser as fast
 
-from extract import charsets, headers, mapi_content, markup, sniff, tnef
+from extract import charsets, emlx, headers, journal, mapi_content, markup, sniff, tnef
 from extract.protocol import ExtractContext
 from extract.smime import content_of_signed, envelope_kind
 from records.errors import ItemError
@@ -45,7 +45,6 @@ _KNOWN = re.compile(
 _CORE = re.compile(
     rb"^(?:from|received|return-path|message-id|mime-version|date|delivered-to)[ \t]*:", re.I | re.M
 )
-_EMLX = re.compile(rb"\A[ \t]*(\d{1,10})[ \t]*\r?\n")
 _CHARSET = re.compile(r"charset\*?\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;,]+))", re.IGNORECASE)
 _BOUNDARY = re.compile(r"boundary\s*=\s*(?:\"([^\"]+)\"|([^\s;]+))", re.IGNORECASE)
 _ARMOR = re.compile(r"^-----BEGIN PGP MESSAGE-----[ \t]*$", re.MULTILINE)
@@ -108,7 +107,7 @@ class MailReader:
         if media_type in _MAIL_TYPES and not head.startswith(sniff.BINARY_STARTS):
             return 100
         suffix = name.rpartition(".")[2].lower() if name else ""
-        if suffix == "emlx" and _EMLX.match(head):
+        if suffix == "emlx" and emlx.COUNT.match(head):
             return 95
         if suffix in ("eml", "rsmf", "mht", "mhtml") and b"\0" not in head[:256]:
             return 95
@@ -145,7 +144,8 @@ def read_message(data: bytes, context: ExtractContext, reader: str = "auto") -> 
     Raises:
         ItemError: ``corrupt`` when the bytes are no message.
     """
-    data = _without_wrapping(data, context.name)
+    apple = emlx.opened(data, context.name)
+    data = _without_from_line(data if apple is None else apple.message)
     block, at = headers.split(data)
     fields, junk = headers.parse(block)
     if not fields and b"\0" in data[:1024]:
@@ -166,7 +166,7 @@ def read_message(data: bytes, context: ExtractContext, reader: str = "auto") -> 
         text = "\n".join(filter(None, (junk, text)))
     if not content_type and not fields:
         warnings.add(WarningCode.HEADER_DEFECT)
-    return Extraction(
+    made = Extraction(
         text=text,
         kind=Kind.EMAIL,
         fields=fields_of(fields, context, warnings),
@@ -176,14 +176,86 @@ def read_message(data: bytes, context: ExtractContext, reader: str = "auto") -> 
         failure=result.failure,
         links=result.links,
     )
+    if apple is not None:
+        made = _of_apple(made, apple)
+    if journal.HEADER in fields:
+        made = _of_journal(made)
+    if _ENVELOPE in context.metadata:
+        made = _with_people(made, headers.addresses(context.metadata[_ENVELOPE].split("; ")))
+    return _of_page(made, fields) if _is_saved_page(fields) else made
 
 
-def _without_wrapping(data: bytes, name: str | None) -> bytes:
-    """Take off what mail stores put around a message: an EMLX byte count, an mbox ``From `` line."""
-    if name is not None and name.lower().endswith(".emlx"):
-        found = _EMLX.match(data)
-        if found:
-            return data[found.end() : found.end() + int(found.group(1))]
+_APPLE = {"deleted": WarningCode.DELETED, "draft": WarningCode.DRAFT}
+_ENVELOPE = "envelope_people"
+"""Fact of a mail within a journal report: everybody in its envelope."""
+
+
+_ADDRESSED = frozenset(
+    f"envelope_{field}" for field in ("sender", "on-behalf-of", "to", "cc", "bcc", "recipient")
+)
+
+
+def _of_apple(made: Extraction, apple: emlx.Emlx) -> Extraction:
+    """Add what Apple Mail keeps beside a message."""
+    more = {_APPLE[flag] for flag in apple.flags & _APPLE.keys()}
+    if apple.odd:
+        more.add(WarningCode.MIME_DEFECT)
+    return replace(
+        made,
+        metadata={**made.metadata, **apple.facts},
+        warnings=tuple(sorted({*made.warnings, *more})),
+        failure=made.failure or (Failure(Reason.TRUNCATED, "emlx") if apple.cut else None),
+    )
+
+
+def _of_journal(made: Extraction) -> Extraction:
+    """Add who is in the envelope that a journal report tells, to it and to the mail that it carries."""
+    told = journal.envelope(made.text)
+    everybody = "; ".join(value for field, value in told.facts.items() if field in _ADDRESSED)
+    facts = {**told.facts, _ENVELOPE: everybody}
+    children = tuple(
+        replace(child, metadata={**child.metadata, **facts}) if child.kind is Kind.EMAIL else child
+        for child in made.children
+    )
+    made = replace(made, metadata={**made.metadata, **told.facts}, children=children)
+    return _with_people(made, told.people)
+
+
+def _with_people(made: Extraction, people: tuple[Address, ...]) -> Extraction:
+    """Name people in a message without changing its own roles: a search finds them, its hash stays."""
+    said = made.fields
+    assert said is not None
+    roles = (*((said.sender,) if said.sender else ()), *said.to, *said.cc, *said.bcc)
+    everybody = list(said.participants or roles)
+    known = {one.address.lower() for one in everybody}
+    for one in people:
+        if one.address.lower() not in known:
+            known.add(one.address.lower())
+            everybody.append(one)
+    if len(everybody) == len(said.participants or roles):
+        return made
+    return replace(made, fields=replace(said, participants=tuple(everybody)))
+
+
+def _is_saved_page(fields: headers.Fields) -> bool:
+    """Tell whether a browser has written this (MHTML, RFC 2557): a page, and no mail that somebody sent."""
+    if "snapshot-content-location" in fields:
+        return True
+    return re.match(r"<?Saved by ", headers.first(fields, "from") or "", re.IGNORECASE) is not None
+
+
+def _of_page(made: Extraction, fields: headers.Fields) -> Extraction:
+    """Tell a saved page as a file with a title: who "sent" it is a browser."""
+    assert made.fields is not None
+    url = headers.first(fields, "snapshot-content-location")
+    metadata = {**made.metadata, **({"url": url} if url else {})}
+    return replace(
+        made, kind=Kind.FILE, fields=replace(made.fields, sender=None, participants=()), metadata=metadata
+    )
+
+
+def _without_from_line(data: bytes) -> bytes:
+    """Take off the ``From `` line that an mbox puts before a message."""
     while data.startswith((b"From ", b">From ")):
         data = data.partition(b"\n")[2]
     return data
@@ -485,6 +557,11 @@ class Gathering:
             self._warnings.add(WarningCode.MISSING_PART)
         data = part.content or b""
         self._bytes += len(data)
+        if not data.strip() and emlx.is_partial(self._context.name):
+            self._warnings.add(WarningCode.MISSING_PART)
+            elsewhere = Failure(Reason.NOT_IN_EXPORT, "partial_emlx")
+            self.children.append(Child(path, part.name or None, part.media_type, kind, None, elsewhere))
+            return
         metadata = {}
         if part.disposition:
             metadata["disposition"] = part.disposition

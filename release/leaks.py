@@ -26,6 +26,8 @@ from email.message import Message
 from itertools import compress, count, pairwise
 from urllib.parse import unquote
 
+from records.compound_files import SIGNATURE
+
 SHINGLE = 8
 """Words in a row that count as content taken over."""
 
@@ -205,6 +207,8 @@ class Looker:
             self._zip(data, depth)
         elif data.startswith(b"\x1f\x8b"):
             self._gzip(data, depth)
+        elif data.startswith(SIGNATURE):
+            self.look.unopened.add("compound_file")
         elif data.startswith(b"%PDF-"):
             self.look.unopened.add("pdf_streams")
         elif mail:

@@ -372,12 +372,17 @@ def _released(row: Any, flag: dict[str, Any] | None, holders: list[str]) -> dict
 _SUFFIX = re.compile(r"\.([A-Za-z0-9]{1,8})")
 _TYPES = mimetypes.MimeTypes()  # the built-in table only: the machine's own would change the bundle
 _MAIL = frozenset({"eml", "msg"})
+_OUTLOOK = {"application/vnd.ms-outlook": "msg", "application/ms-tnef": "tnef"}
+"""What a message within one of Outlook's is written with: its name is its subject."""
 
 
 def extension(kind: str, name: str | None, media_type: str | None) -> str:
     """Return the extension a native is written with, without its dot: short, plain ASCII, never a path."""
     suffix = _SUFFIX.fullmatch(PurePosixPath((name or "").replace("\\", "/")).suffix)
     stated = suffix.group(1).lower() if suffix else ""
+    of_outlook = _OUTLOOK.get((media_type or "").partition(";")[0].strip().lower())
+    if of_outlook is not None:
+        return stated if stated in {of_outlook, "oft", "dat", *_MAIL} else of_outlook
     if kind == Kind.EMAIL:
         return stated if stated in _MAIL else "eml"
     if stated:

@@ -448,7 +448,7 @@ class TestDefects:
             read(b"From a@example.org Mon Mar  2 09:15:00 2026\n" + SIMPLE).fields.subject
             == "Bus route change"
         )
-        emlx = b"%d\n" % len(SIMPLE) + SIMPLE + b"<?xml version='1.0'?><plist/>"
+        emlx = b"%d\n" % len(SIMPLE) + SIMPLE
         assert read(emlx, name="7.emlx") == read(SIMPLE)
 
     def test_too_many_parts_are_a_bomb(self) -> None:
@@ -556,3 +556,140 @@ def test_encoded_words_come_back(text: str, encoding: str) -> None:
     encoded = Header(text, charset).encode()
     got = read(mail(f"From: a@example.org\nSubject: {encoded}\n{DATE}")).fields.subject
     assert got == text.replace("\x85", " ").replace("\u2028", " ").replace("\u2029", " ").strip()
+
+
+def emlx(message: bytes, plist: str = "", count: int | None = None) -> bytes:
+    whole = f"<?xml version='1.0'?><plist version='1.0'><dict>{plist}</dict></plist>" if plist else ""
+    return b"%d\n" % (len(message) if count is None else count) + message + whole.encode()
+
+
+class TestAppleMail:
+    def test_its_list_of_properties_is_no_text_and_its_flags_are_facts(self) -> None:
+        plist = (
+            "<key>flags</key><integer>8590195731</integer><key>remote-id</key><string>42</string>"
+            "<key>date-received</key><integer>1772471700</integer><key>subject</key><string>Zyzzyva</string>"
+        )
+        got = read(emlx(SIMPLE, plist), name="7.emlx")
+        assert got.text == read(SIMPLE).text
+        assert got.fields == read(SIMPLE).fields
+        assert got.metadata == {
+            "apple_flags": "read deleted flagged",
+            "apple_remote-id": "42",
+            "apple_date-received": "1772471700",
+        }
+        assert got.warnings == (WarningCode.DELETED,)
+        draft = read(emlx(SIMPLE, "<key>flags</key><integer>64</integer>"), name="7.EMLX")
+        assert draft.warnings == (WarningCode.DRAFT,)
+
+    @pytest.mark.parametrize(
+        "plist",
+        [
+            b"<?xml version='1.0'?><plist><dict><key>flags</key>",
+            b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY x 'y'>]><plist><string>&x;</string></plist>",
+            b"<?xml version='1.0'?><plist><array/></plist>",
+            b"junk",
+        ],
+    )
+    def test_a_list_that_cannot_be_read_costs_nothing_else(self, plist: bytes) -> None:
+        got = read(emlx(SIMPLE) + plist, name="7.emlx")
+        assert (got.text, got.warnings) == (read(SIMPLE).text, (WarningCode.MIME_DEFECT,))
+
+    def test_a_message_that_was_cut_says_so(self) -> None:
+        got = read(emlx(SIMPLE, count=len(SIMPLE) + 5), name="7.emlx")
+        assert (got.failure, got.text) == (Failure(Reason.TRUNCATED, "emlx"), read(SIMPLE).text)
+
+    def test_attachments_that_are_kept_elsewhere_are_told_one_by_one(self) -> None:
+        data = mixed(
+            part("Content-Type: text/plain", b"See the plan."),
+            part("Content-Type: application/pdf; name=plan.pdf\r\nX-Apple-Content-Length: 900", b""),
+            part("Content-Type: text/csv; name=a.csv", b"1,2"),
+        )
+        got = read(emlx(data), name="7.partial.emlx")
+        plan, table = got.children
+        assert (plan.name, plan.data, plan.failure) == (
+            "plan.pdf",
+            None,
+            Failure(Reason.NOT_IN_EXPORT, "partial_emlx"),
+        )
+        assert (table.data, got.text) == (b"1,2", "See the plan.")
+        assert WarningCode.MISSING_PART in got.warnings
+        whole = read(emlx(data), name="7.emlx")
+        assert (whole.children[0].data, whole.children[0].failure) == (b"", None)
+
+
+REPORT = """Sender: ana.ruiz@example.org
+Subject: Budget memo
+Message-Id: <m9@example.org>
+To: Kim Tran <kim.tran@example.org>
+Bcc: board.clerk@example.org
+Recipient: lee@example.org, Expanded: principals@example.org
+Recipient: max@example.org, Forwarded: old@example.org
+"""
+
+
+class TestJournalReports:
+    def report(self) -> bytes:
+        inner = mail(
+            "From: ana.ruiz@example.org\nTo: Kim Tran <kim.tran@example.org>\nSubject: Budget memo\n"
+            "Date: Mon, 2 Mar 2026 09:15:00 -0800\nMessage-ID: <m9@example.org>",
+            "The memo.\n",
+        )
+        parts = f"--B\nContent-Type: text/plain\n\n{REPORT}\n--B\nContent-Type: message/rfc822\n\n"
+        body = parts.replace("\n", "\r\n").encode() + inner + b"\r\n--B--\r\n"
+        return mail(
+            "From: journal@example.org\nTo: archive@example.org\nSubject: Budget memo\n"
+            "Date: Mon, 2 Mar 2026 09:15:02 -0800\nX-MS-Journal-Report:\n"
+            'Content-Type: multipart/mixed; boundary="B"',
+            body,
+        )  # fmt: skip
+
+    def test_everybody_in_the_envelope_is_kept(self) -> None:
+        got = read(self.report())
+        assert {name: value for name, value in got.metadata.items() if name.startswith("envelope_")} == {
+            "envelope_sender": "ana.ruiz@example.org",
+            "envelope_to": "kim.tran@example.org",
+            "envelope_bcc": "board.clerk@example.org",
+            "envelope_recipient": "lee@example.org; max@example.org",
+            "envelope_expanded": "principals@example.org",
+            "envelope_forwarded": "old@example.org",
+        }
+        assert [one.address for one in got.fields.participants] == [
+            "journal@example.org", "archive@example.org", "ana.ruiz@example.org", "kim.tran@example.org",
+            "board.clerk@example.org", "lee@example.org", "max@example.org",
+        ]  # fmt: skip
+
+    def test_the_mail_within_knows_it_and_stays_the_same_mail(self) -> None:
+        (inner,) = read(self.report()).children
+        alone = read(inner.data)
+        got = read(inner.data, metadata=inner.metadata)
+        assert inner.metadata["envelope_bcc"] == "board.clerk@example.org"
+        assert [one.address for one in got.fields.participants] == [
+            "ana.ruiz@example.org", "kim.tran@example.org", "board.clerk@example.org", "lee@example.org",
+            "max@example.org",
+        ]  # fmt: skip
+        assert (got.fields.to, got.fields.bcc, got.text) == (alone.fields.to, (), alone.text)
+        assert alone.fields.participants == ()
+
+    def test_an_ordinary_mail_with_such_lines_is_none(self) -> None:
+        got = read(mail("From: a@example.org\nDate: Mon, 2 Mar 2026 09:15:00 -0800", REPORT))
+        assert (got.metadata, got.fields.participants) == ({}, ())
+
+
+def test_a_page_that_a_browser_saved_is_a_file() -> None:
+    head = (
+        "From: <Saved by Blink>\nSnapshot-Content-Location: https://example.org/board\nSubject: Board\n"
+        "Date: Mon, 2 Mar 2026 09:15:00 -0800\nMIME-Version: 1.0\n"
+        'Content-Type: multipart/related; boundary="B"'
+    )
+    parts = (
+        "--B\nContent-Type: text/html\nContent-Location: https://example.org/board\n\n<p>Minutes</p>\n"
+        "--B\nContent-Type: image/gif\nContent-Location: https://example.org/a.gif\n\nGIF89a\n--B--\n"
+    )
+    got = read(mail(head, parts), name="board.mhtml")
+    assert (got.kind, got.text, got.metadata["url"]) == (Kind.FILE, "Minutes", "https://example.org/board")
+    assert (got.fields.sender, got.fields.subject) == (None, "Board")
+    assert [one.media_type for one in got.children] == ["image/gif"]
+    older = head.replace("Snapshot-Content-Location", "X-Other").replace(
+        "Blink", "Windows Internet Explorer 8"
+    )
+    assert read(mail(older, parts)).kind is Kind.FILE

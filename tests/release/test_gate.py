@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from records import tables as t
+from records.compound_files import Storage, write
 from records.errors import CheckFailed, UsageError
 from records.ids import sha256_hex
 from release.gate import CHECKS, gate
@@ -441,6 +442,14 @@ def test_text_that_left_the_store_is_said(own):
 def test_words():
     assert words("Straße_Ä-1.pdf ﬁne") == ["strasse", "ä", "1", "pdf", "fine"]
     assert words("") == []
+
+
+def test_a_compound_file_is_looked_at_as_text_and_named_as_not_opened():
+    watch = Watch()
+    watch.add_shingles(words("only five words in this"), "note", "x")
+    looker = Looker(watch)
+    looker.data(write(Storage({"__substg1.0_1000001F": "only five words in this".encode("utf-16-le")})))
+    assert (looker.look.unopened, looker.look.found) == ({"compound_file"}, {("note", "x")})
 
 
 def test_runs_shorter_than_a_shingle_are_watched_whole():

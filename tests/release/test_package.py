@@ -610,6 +610,8 @@ def test_hostile_names_and_formulas_do_no_harm(world, tmp_path):
     world.add(RELEASE, kind="file", name="a.b.c.verylongextension", text="x")
     world.add(RELEASE, kind="file", name=None, media_type="text/plain; charset=x", text="y")
     world.add(RELEASE, kind="email", name="cur/123:2,S")
+    world.add(RELEASE, kind="email", name="Re: v2.0 plan", media_type="application/vnd.ms-outlook")
+    world.add(RELEASE, kind="event", name=None, media_type="application/ms-tnef")
     build_draft(world.catalogue, world.store, REQUEST, tmp_path / "draft", context=context())
     rows = table(tmp_path / "draft", "index.csv")
     assert [row["native"] for row in rows] == [
@@ -617,6 +619,8 @@ def test_hostile_names_and_formulas_do_no_harm(world, tmp_path):
         "natives/DRAFT-0002.bin",
         "natives/DRAFT-0003.txt",
         "natives/DRAFT-0004.eml",
+        "natives/DRAFT-0005.msg",
+        "natives/DRAFT-0006.tnef",
     ]
     assert rows[0]["subject"].startswith("'=HYPERLINK")
     page = (tmp_path / "draft" / "release" / "data" / "index.html").read_text()

@@ -58,6 +58,11 @@ _WESTERN = frozenset({
     "cp1252", "cp1250", "cp1254", "cp1257", "cp437", "cp850", "iso8859-1", "iso8859-2", "iso8859-9",
     "iso8859-15", "mac-roman",
 })  # fmt: skip
+_DETECTED = [
+    "big5", "gb18030", "cp932", "euc_jp", "cp949", "cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp874",
+    "cp1250", "cp1254",
+]  # fmt: skip
+"""What the detector may find: charsets that mail was written in, and none of an old terminal."""
 _ENOUGH = 4_000
 """Bytes beyond ASCII that a judgement about a code page is made from."""
 
@@ -279,9 +284,9 @@ def _candidates(codecs: list[str], own: Properties, sample: list[bytes]) -> Iter
         named = charsets.python_name(markup.declared_charset(raw) or "")
         if named:
             yield "big5hkscs" if named == "big5" else named
-    found = charset_normalizer.from_bytes(b"\n".join(sample)).best()
+    found = charset_normalizer.from_bytes(b"\n".join(sample), cp_isolation=_DETECTED).best()
     if found is not None:
-        yield {"big5": "big5hkscs", "gb2312": "gb18030"}.get(found.encoding, found.encoding)
+        yield "big5hkscs" if found.encoding == "big5" else found.encoding
     yield "cp1252"
 
 
@@ -318,7 +323,7 @@ def fits(raw: bytes, codec: str) -> bool:
     if codec not in _WESTERN:
         return True
     runs: list[str] = _HIGH_RUN.findall(_TYPOGRAPHY.sub(" ", text[:_ENOUGH]))
-    odd = sum(len(run) for run in runs if len(run) > 2 or (len(run) == 2 and not run.isalpha()))
+    odd = sum(len(run) for run in runs if len(run) > 3 or (len(run) > 1 and not run.isalpha()))
     return 2 * odd <= sum(map(len, runs))
 
 

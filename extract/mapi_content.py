@@ -121,6 +121,8 @@ def children(
         name = properties.line(0x3707, 0x3704) or properties.line(0x3001) or None
         facts = _attachment_facts(one)
         media_type = (one.media_type or properties.line(0x370E)).lower()
+        if "/" not in media_type:
+            media_type = sniff.by_name(name or "")
         kind = Kind.FILE
         if one.message_class or one.media_type in ("application/vnd.ms-outlook", "application/ms-tnef"):
             kind = mapi.kind_of(mapi.class_of(one.message_class))
@@ -135,8 +137,7 @@ def children(
             links.append(file_link(facts.get("reference", "")))
         made.append(
             Child(
-                where, name, media_type or sniff.by_name(name or ""), kind, one.content,
-                failure=failure, metadata=facts,
+                where, name, media_type, kind, one.content, failure=failure, metadata=facts,
             )
         )  # fmt: skip
     return tuple(made), tuple(dict.fromkeys(filter(None, links)))

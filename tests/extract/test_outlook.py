@@ -213,6 +213,9 @@ def test_people_of_exchange_get_the_address_that_is_known_elsewhere() -> None:
     [
         ("cp1252", "pièce jointe – été", {0x3FFD: 1252}, False),
         ("cp1252", "Größe ±5 µm, §12", {}, False),
+        ("cp1252", "Subject öäü", {0x3FDE: 65001, 0x3FF1: 1031}, False),
+        ("cp1251", "Маршрут автобуса изменится в понедельник", {0x3FFD: 1252}, True),
+        ("cp932", "会議の議事録を送ります", {0x3FFD: 1252}, True),
         ("cp950", "( MSG 格式測試 )", {0x3FFD: 950}, False),
         ("cp950", "( MSG 格式測試 )", {0x3FF1: 0x0404}, False),
         ("cp932", "会議の議事録を送ります", {0x3FF1: 0x0411}, False),
@@ -348,10 +351,16 @@ def test_objects_references_and_what_has_no_bytes() -> None:
         {0x3705: 6, 0x3701: ole},
         {0x3705: 7, 0x3707: "plan.docx", 0x370D: "https://falls.sharepoint.com/plan.docx"},
         {0x3705: 4, 0x3707: "share.xls", 0x3708: r"\\server\share.xls"},
-        {0x3705: 1, 0x3707: "lost.pdf"},
+        {0x3705: 1, 0x3707: "lost.pdf", 0x370E: "no type"},
+        {0x3705: 1, 0x3707: "note.eml", 0x3701: samples.SIMPLE},
         {0x3705: 1, 0x3707: "../../etc/pass\0wd", 0x3712: "<img1@x>", 0x3701: b"png"},
     ])  # fmt: skip
-    object_, web, share, lost, odd = got.children
+    object_, web, share, lost, letter, odd = got.children
+    assert (letter.media_type, letter.kind, lost.media_type) == (
+        "message/rfc822",
+        Kind.EMAIL,
+        "application/pdf",
+    )
     assert object_.data is not None
     assert compound.read(object_.data).root == ole
     assert (object_.media_type, object_.name) == ("application/x-ole-storage", None)

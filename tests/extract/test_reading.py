@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
 from extract.reading import WAVE_BYTES, KnownReadings, read_batch
+from extract.registry import choose
+from extract.worker_main import HEAD
 from extract.workers import Result
 from records import tables as t
 from records.attempts import claim
@@ -15,6 +18,7 @@ from records.evidence import EvidenceStore
 from records.models import Address, Child, Extraction, Fields, Moment
 from records.rows import insert_missing
 from records.vocabulary import Basis, Kind, Step
+from tests.extract import outlook_files, samples
 from tests.records.homes import REQUEST, add_batch, new_catalogue
 
 
@@ -26,22 +30,64 @@ def catalogue(tmp_path):
     made.close()
 
 
-def one_mail(tmp_path, catalogue, item_id="top", batch_id="b000001") -> EvidenceStore:
+def one_mail(tmp_path, catalogue, item_id="top", batch_id="b000001", data=b"mail") -> EvidenceStore:
     store = EvidenceStore(tmp_path / "evidence", catalogue, REQUEST)
     writer = store.writer(f"native-{item_id}")
-    ref = writer.add(b"mail")
+    ref = writer.add(data)
     writer.sync()
     writer.close()
     top = {
         "request_id": REQUEST, "item_id": item_id, "batch_id": batch_id, "source_id": "s", "scope_key": "k",
         "custodian_id": "c", "connector": "x", "native_key": item_id, "family_id": item_id, "part_path": "",
         "level": 0, "position": 0, "kind": "email", "state": "stored", "blob_sha256": ref.sha256,
-        "size_bytes": 4, "facts": '{"metadata":{},"warnings":[]}',
+        "size_bytes": len(data), "facts": '{"metadata":{},"warnings":[]}',
     }  # fmt: skip
     with catalogue.write() as connection:
         insert_missing(connection, t.blobs, store.rows([ref]))
         connection.execute(t.items.insert(), top)
     return store
+
+
+class InProcess:
+    """The readers themselves, without a worker."""
+
+    def submit(self, jobs):
+        for job in jobs:
+            reader = choose(job.media_type, job.context.name, job.data[:HEAD])
+            made = reader.extract(io.BytesIO(job.data), job.context)
+            yield Result(job.job_id, reader.name, reader.version, made)
+
+
+def test_a_mail_has_one_content_hash_as_mime_and_as_a_message_file(tmp_path, catalogue):
+    header = outlook_files.HEADER + 'Content-Type: multipart/mixed; boundary="B"\n'
+    body = (
+        "--B\nContent-Type: text/plain; charset=utf-8\n\nThe route changes on Monday.\n\n--B\n"
+        'Content-Type: text/csv; name="plan.csv"\nContent-Disposition: attachment\n'
+        "Content-Transfer-Encoding: base64\n\nYSxiCg==\n--B--\n"
+    )
+    built = outlook_files.Built(
+        {0x007D: header, 0x1000: "The route changes on Monday.\r\n"},
+        outlook_files.MAIL.recipients,
+        [{0x3705: 1, 0x3707: "plan.csv", 0x370E: "text/csv", 0x3701: b"a,b\n"}],
+    )
+    one_mail(tmp_path, catalogue, "mime", data=samples.mail(header, body)).close()
+    store = one_mail(tmp_path, catalogue, "file", data=outlook_files.msg_file(built))
+    attempt = claim(catalogue, REQUEST, "b000001", Step.EXTRACT)
+    assert read_batch(attempt, store, InProcess(), zone=ZoneInfo("UTC")) == 4
+    store.close()
+    r = t.readings.c
+    with catalogue.read() as connection:
+        rows = connection.execute(
+            sa.select(r.item_id, r.extractor, r.content_hash, r.mih, r.family_hash, r.kind).where(
+                r.item_id.in_(["mime", "file"])
+            )
+        ).all()
+    by_file, by_mime = sorted(rows)
+    assert (by_file.extractor, by_mime.extractor) == ("msg", "mail")
+    assert by_file.content_hash == by_mime.content_hash is not None
+    assert by_file.mih == by_mime.mih is not None
+    assert by_file.family_hash == by_mime.family_hash
+    assert by_file.kind == by_mime.kind == "email"
 
 
 class NulEverywhere:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from extract import compound, mapi
+from extract import compound, mapi, ole_objects
 from extract.mapi import Attachment, Bag, Key, MapiMessage, Properties, Value
 from records import compound_files
 from records.compound_files import Storage
@@ -20,7 +20,6 @@ from records.errors import ItemError
 from records.vocabulary import Reason
 
 MEDIA_TYPE = "application/vnd.ms-outlook"
-OLE_TYPE = "application/x-ole-storage"
 
 _PROPERTIES = "__properties_version1.0"
 _NAMES = "__nameid_version1.0"
@@ -29,8 +28,6 @@ _TOP_HEADER, _EMBEDDED_HEADER, _ROW_HEADER = 32, 24, 8
 _STREAM = re.compile(r"__substg1\.0_([0-9A-F]{4})([0-9A-F]{4})(?:-([0-9A-F]{8}))?", re.IGNORECASE)
 _MOST_NAMES = 0x8000
 _DATA = 0x3701
-_METHOD = 0x3705
-_EMBEDDED, _OLE = 5, 6
 _MESSAGE_CLSID = bytes.fromhex("0b0d020000000000c000000000000046")
 """Class of the root storage of a message file, as Outlook writes it."""
 
@@ -158,7 +155,7 @@ class _Parsing:
             bag = self._bag(inner, _EMBEDDED_HEADER)
             message_class = Properties(bag, mapi.pages_of([bag])).line(0x001A)
             return Attachment(properties, self._as_file(inner), MEDIA_TYPE, message_class)
-        return Attachment(properties, compound_files.write(inner), OLE_TYPE)
+        return Attachment(properties, compound_files.write(inner), ole_objects.media_type(inner))
 
     def _as_file(self, inner: Storage) -> bytes:
         """Return an embedded message as a file of its own: its header is longer, and it has its own names."""

@@ -11,6 +11,7 @@ from extract.imessage import ImessageDatabaseReader, ImessageReader
 from extract.imessage_exporter import ImessageExporterReader
 from extract.mail import MailReader
 from extract.message_table import MessageTableReader
+from extract.ole_objects import OleObjectReader
 from extract.outlook import MsgReader, TnefReader
 from extract.plain import TextReader
 from extract.protocol import Extractor
@@ -35,6 +36,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     MailReader(),
     MsgReader(),
     TnefReader(),
+    OleObjectReader(),
     SmsReader(),
     GoogleChatReader(),
     GoogleVoiceReader(),

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from extract import mapi
+from extract import mapi, ole_objects
 from extract.mapi import Attachment, Bag, Key, MapiMessage, Properties, Value
-from extract.msg import OLE_TYPE, guid_text
-from records import compound_files
+from extract.msg import guid_text
 from records.errors import ItemError
 from records.vocabulary import Reason
 
@@ -264,9 +263,7 @@ def _attachment(properties: Properties, data: bytes | None) -> Attachment:
             inner = raw[16:]
             return Attachment(properties, inner, MEDIA_TYPE, _class_of(inner))
         content = data or raw[16:]
-        return Attachment(
-            properties, content, OLE_TYPE if content.startswith(compound_files.SIGNATURE) else ""
-        )
+        return Attachment(properties, content, ole_objects.media_type_of(content))
     if data is None and isinstance(raw, bytes) and kind == mapi.BINARY:
         data = raw
     return Attachment(properties, data)

@@ -28,6 +28,13 @@ class Ansi:
 
 
 @dataclass(frozen=True)
+class OleData:
+    """An OLE object as TNEF holds it."""
+
+    raw: bytes
+
+
+@dataclass(frozen=True)
 class Built:
     """A message: its properties by key, those of its recipients, and its attachments.
 
@@ -161,6 +168,8 @@ def property_list(properties: Mapping[Key, Any]) -> bytes:
     for key, value in properties.items():
         if isinstance(value, Built):
             kind, raw = 0x0D, uuid.UUID("00020307-0000-0000-c000-000000000046").bytes_le + tnef_file(value)
+        elif isinstance(value, OleData):
+            kind, raw = 0x0D, uuid.UUID("0000000b-0000-0000-c000-000000000046").bytes_le + value.raw
         else:
             kind, raw = stored(value)
         if isinstance(key, int):
@@ -193,7 +202,9 @@ def tnef_file(built: Built, *, page: int = 1252, more: bytes = b"") -> bytes:
         out += attribute(1, 0x00069004, struct.pack("<I", len(built.recipients)) + rows)
     for one in built.attachments:
         out += attribute(2, 0x00069002, bytes(14))
-        rest = {key: value for key, value in one.items() if key != 0x3701 or isinstance(value, Built)}
+        rest = {
+            key: value for key, value in one.items() if key != 0x3701 or isinstance(value, (Built, OleData))
+        }
         if isinstance(one.get(0x3701), bytes):
             out += attribute(2, 0x0006800F, one[0x3701])
         out += attribute(2, 0x00069005, property_list(rest))
@@ -267,3 +278,21 @@ def simple_msg() -> bytes:
 @cache
 def simple_tnef() -> bytes:
     return tnef_file(MAIL)
+
+
+def package(name: str, data: bytes, *, wide: str = "", link: bool = False) -> bytes:
+    """Return the stream that the packager of Windows writes for an inserted file."""
+    label = name.encode("cp1252") + b"\0"
+    path = b"C:\\Users\\ana\\" + label
+    body = b"\2\0" + label + path + struct.pack("<HHI", 0, 1 if link else 3, len(path)) + path
+    if not link:
+        body += struct.pack("<I", len(data)) + data
+    if wide:
+        for one in (f"C:\\temp\\{wide}", wide, f"C:\\Users\\ana\\{wide}"):
+            body += struct.pack("<I", len(one)) + one.encode("utf-16-le")
+    return struct.pack("<I", len(body)) + body
+
+
+def object_with(stream: str, data: bytes) -> bytes:
+    """Return an OLE object that carries a file in a stream."""
+    return write(Storage({"\1Ole": bytes(20), "\1CompObj": bytes(80), stream: data}))

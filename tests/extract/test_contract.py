@@ -45,6 +45,14 @@ SAMPLES: dict[str, list[Sample]] = {
         ("winmail.dat", "application/octet-stream", outlook_files.simple_tnef()),
         (None, "application/ms-tnef", outlook_files.simple_tnef()),
     ],
+    "ole_object": [
+        (
+            "Untitled Attachment",
+            "application/x-ole-object",
+            outlook_files.object_with("\1Ole10Native", outlook_files.package("Zyzzyva.txt", MARKER * 9)),
+        ),
+        (None, "application/x-ole-object", outlook_files.object_with("CONTENTS", b"BM" + bytes(200))),
+    ],
     "sms": [(None, "application/x-sms-backup-restore+xml", one) for one in (samples.SMS, samples.MMS,
     samples.CALL)],
     "calendar": [("invite.ics", "text/calendar", samples.CALENDAR), (None, "text/plain", samples.CALENDAR)],

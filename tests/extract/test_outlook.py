@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from extract import compound, mapi, tnef
 from extract.mail import read_message as read_mail
+from extract.ole_objects import OleObjectReader
 from extract.outlook import MsgReader, TnefReader
 from extract.registry import choose
 from extract.worker_main import HEAD, _head
@@ -31,8 +32,11 @@ from tests.extract.outlook_files import (
     SENT,
     Ansi,
     Built,
+    OleData,
     attribute,
     msg_file,
+    object_with,
+    package,
     rtf,
     simple_msg,
     simple_tnef,
@@ -346,7 +350,7 @@ def test_messages_within_messages_come_out_as_files_of_their_own() -> None:
 
 
 def test_objects_references_and_what_has_no_bytes() -> None:
-    ole = Storage({"\1Ole10Native": b"native", "Sheet": Storage({"Workbook": b"w" * 5000})}, bytes(range(16)))
+    ole = Storage({"\1Ole": b"native", "Sheet": Storage({"Workbook": b"w" * 5000})}, bytes(range(16)))
     got = read_built({0x0037: "x", 0x0039: SENT}, [], [
         {0x3705: 6, 0x3701: ole},
         {0x3705: 7, 0x3707: "plan.docx", 0x370D: "https://falls.sharepoint.com/plan.docx"},
@@ -372,6 +376,41 @@ def test_objects_references_and_what_has_no_bytes() -> None:
     assert (odd.name, odd.metadata) == ("../../etc/passwd", {"content_id": "img1@x", "disposition": "inline"})
     assert got.links == ("https://falls.sharepoint.com/plan.docx",)
     assert got.warnings == (WarningCode.MISSING_PART,)
+
+
+def test_an_object_gives_the_file_that_was_inserted() -> None:
+    def opened(stream: str, data: bytes) -> Extraction:
+        native = object_with(stream, data)
+        held = read_built({0x0039: SENT}, [], [{0x3705: 6, 0x3701: compound.read(native).root}]).children[0]
+        assert (held.media_type, held.data) == ("application/x-ole-object", native)
+        by_stream = read_tnef(tnef_file(Built({0x0039: SENT}, [], [{0x3701: OleData(native), 0x3705: 6}])))
+        assert (by_stream.children[0].media_type, by_stream.children[0].data) == (held.media_type, native)
+        return OleObjectReader().extract(io.BytesIO(native), context(media_type=held.media_type))
+
+    prices = opened("\1Ole10Native", package("prices é.xls", b"cells"))
+    (child,) = prices.children
+    assert (child.name, child.media_type, child.data) == (
+        "prices é.xls",
+        "application/vnd.ms-excel",
+        b"cells",
+    )
+    assert prices.metadata == {"path": "C:\\Users\\ana\\prices é.xls"}
+    wide = opened("\1Ole10Native", package("prices ?.xls", b"cells", wide="цены.xls"))
+    assert (wide.children[0].name, wide.metadata["path"]) == ("цены.xls", "C:\\Users\\ana\\цены.xls")
+    linked = opened("\1Ole10Native", package("far.xls", b"", link=True))
+    assert linked.children[0].failure == Failure(Reason.NOT_IN_EXPORT, "by_reference")
+    other = opened("\1Ole10Native", b"\4\0\0\0BM\0\0")
+    assert (other.children[0].media_type, other.children[0].data) == ("image/bmp", b"BM\0\0")
+    for stream, data, kind in (
+        ("CONTENTS", b"%PDF-1.4", "application/pdf"), ("Package", b"PK\x03\x04", "application/zip"),
+        ("CONTENTS", b"what", "application/octet-stream"),
+    ):  # fmt: skip
+        (child,) = opened(stream, data).children
+        assert (child.media_type, child.data) == (kind, data)
+    with pytest.raises(ItemError, match="ole_object"):
+        opened("CONTENTS", b"")
+    cut = package("a.xls", b"cells")[:-2]
+    assert opened("\1Ole10Native", cut).children[0].data == cut[4:]
 
 
 def test_signed_and_encrypted_mail() -> None:

@@ -31,6 +31,7 @@ from urllib.parse import urlsplit
 
 from connectors.asking import Denied, Refused
 from connectors.graph_mail import instant, message_time
+from connectors.item_classes import of_item_class
 from connectors.mailhead import placed
 from connectors.microsoft import Tokens
 from connectors.places import why_refused
@@ -94,20 +95,6 @@ _ABOVE = {
     "archiverecoverableitemsroot": "Archive/Recoverable Items",
     "publicfoldersroot": "Public Folders",
 }
-_KINDS: tuple[tuple[str, Kind, str | None], ...] = (
-    ("IPM.Appointment", Kind.EVENT, "text/calendar"),
-    ("IPM.Contact", Kind.CONTACT, "text/vcard"),
-    ("IPM.DistList", Kind.CONTACT, None),
-    ("IPM.Task", Kind.TASK, None),
-    ("IPM.StickyNote", Kind.NOTE, None),
-    ("IPM.Activity", Kind.NOTE, None),
-    ("IPM.Document", Kind.FILE, None),
-    ("IPM.Post", Kind.POST, "message/rfc822"),
-    ("IPM.SkypeTeams.Message", Kind.CHAT, "message/rfc822"),
-)
-"""By item class (https://learn.microsoft.com/office/vba/outlook/concepts/forms/item-types-and-message-classes);
-everything else is mail."""
-
 _NONE_THERE = frozenset({"ErrorFolderNotFound", "ErrorItemNotFound", "ErrorArchiveMailboxNotEnabled"})
 
 
@@ -575,10 +562,7 @@ def _ahead(
 def _item(entry: Entry, scope: Scope, window: Window, ahead: _Ahead) -> Yielded:
     facts = entry.facts
     stated = facts.get("ItemClass", "")
-    kind, media_type = next(
-        ((kind, media) for name, kind, media in _KINDS if stated == name or stated.startswith(f"{name}.")),
-        (Kind.EMAIL, "message/rfc822"),
-    )
+    kind, media_type = of_item_class(stated)
     cursor = f"{_CURSOR}{entry.created}|{entry.key}"
     outside, moment, warnings = _time(kind, facts, window)
     if outside:

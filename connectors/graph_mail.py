@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, ClassVar, NamedTuple
 from urllib.parse import quote
 
 from connectors.asking import Refused
-from connectors.mailhead import placed
+from connectors.mailhead import sent_or_received
 from connectors.microsoft import Service, not_given, user_path
 from records.errors import CursorExpired, ItemError, SettingsError
 from records.models import (
@@ -213,21 +213,8 @@ def instant(stated: object) -> Moment:
 
 
 def message_time(body: Mapping[str, Any], window: Window) -> tuple[bool, Moment, tuple[WarningCode, ...]]:
-    """Say whether a message is surely outside the window, when it was sent, and what a reader must know.
-
-    The time of sending is by the sender's clock and that of receipt by the service's: a message is outside
-    only when both are. Where they disagree, the one inside the window counts, and that is flagged.
-    """
-    sent, received = instant(body.get("sentDateTime")), instant(body.get("receivedDateTime"))
-    if sent.at is None:
-        outside, warnings = placed(received, window, dated=True)
-        return outside, received, warnings
-    outside, warnings = placed(sent, window, dated=True)
-    if not outside or received.at is None:
-        return outside, sent, warnings
-    if placed(received, window, dated=True)[0]:
-        return True, sent, ()
-    return False, received, (WarningCode.NEAR_WINDOW_EDGE,)
+    """Say whether a message is surely outside the window, when it was sent, and what a reader must know."""
+    return sent_or_received(instant(body.get("sentDateTime")), instant(body.get("receivedDateTime")), window)
 
 
 class Folders(ABC):

@@ -34,6 +34,8 @@ from connectors.loose_files import LooseFiles, walk
 from connectors.mail_files import MailFiles
 from connectors.mailhead import looks_like_mail
 from connectors.mbox import starts_like_mbox
+from connectors.outlook_data_count import MAGIC as DATA_FILE
+from connectors.outlook_data_file import OutlookDataFile
 from connectors.purview_export import PurviewExport
 from connectors.rsmf import Rsmf
 from connectors.samsung import Samsung
@@ -96,6 +98,8 @@ def _guess_file(path: str, key: str = "") -> str:
     head = open_head(path, _HEAD).head
     if zips.is_zip(head):
         return _guess_zip(path)
+    if head.startswith(DATA_FILE):
+        return OutlookDataFile.name
     if head.startswith(b"\x1f\x8b"):
         with gunzipped(whole(path)) as stream:
             return MailFiles.name if starts_like_mbox(stream.read(_HEAD)) else LooseFiles.name
@@ -216,4 +220,6 @@ def _guess_folder(path: str) -> str:
         if name in guesses:
             return name
     mail = guesses.get(MailFiles.name, 0)
+    if not mail and OutlookDataFile.name in guesses:
+        return OutlookDataFile.name  # what lies beside it is an item by itself there too
     return MailFiles.name if mail * 2 > sum(guesses.values()) else LooseFiles.name

@@ -82,7 +82,7 @@ class MailFiles(FileConnector):
         "other files lying among the mail: stored as files",
     )
     does_not_cover: ClassVar[tuple[str, ...]] = (
-        "PST and OST: stored as files; their words are searched as one text, marked `unsupported`",
+        "PST and OST: stored as files, marked `unsupported`; `outlook_data_file` reads what is in them",
         "encrypted zip members: counted as failed",
         "zips inside zips: stored as files; the extract room opens them",
         "links: counted as failed, never followed",

@@ -130,6 +130,25 @@ def span_placed(times: Sequence[Moment], window: Window) -> tuple[bool, tuple[Wa
     return too_late or too_early, ()
 
 
+def sent_or_received(
+    sent: Moment, received: Moment, window: Window
+) -> tuple[bool, Moment, tuple[WarningCode, ...]]:
+    """Say whether a message is surely outside the window, when it was sent, and what a reader must know.
+
+    The time of sending is by the sender's clock and that of receipt by the service's: a message is outside
+    only when both are. Where they disagree, the one inside the window counts, and that is flagged.
+    """
+    if sent.at is None:
+        outside, warnings = placed(received, window, dated=True)
+        return outside, received, warnings
+    outside, warnings = placed(sent, window, dated=True)
+    if not outside or received.at is None:
+        return outside, sent, warnings
+    if placed(received, window, dated=True)[0]:
+        return True, sent, ()
+    return False, received, (WarningCode.NEAR_WINDOW_EDGE,)
+
+
 def mail_item(
     key: str,
     cursor: str,

@@ -6,22 +6,21 @@ byte: core dumps, large files, privileges, its parent's environment; it dies wit
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import gc
 import importlib
 import io
 import os
 import resource
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from extract import compound, isolation, wire
+from extract import compound, wire
 from extract.charsets import without_surrogates
 from extract.protocol import Extractor, Limits
+from records import isolation
 from records.errors import ItemError
 from records.models import Child, Extraction, Failure
 from records.vocabulary import Reason
@@ -45,8 +44,6 @@ _COLLECT_AFTER = 10_000
 """Objects made between two looks for cycles: a message is many small objects, which make none."""
 
 _FILE_BYTES = 1 << 30
-_PR_SET_PDEATHSIG = 1
-_PR_SET_NO_NEW_PRIVS = 38
 
 Choose = Callable[[Sequence[Extractor], str | None, str | None, bytes], Extractor | None]
 
@@ -101,15 +98,8 @@ def _silence() -> None:
 
 
 def _harden(parent: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        isolation.forbid_programs()
-    if os.getppid() != parent:
-        os._exit(1)
+    isolation.limit_itself(parent)
 
 
 def _limit_memory(memory_bytes: int) -> None:

@@ -27,8 +27,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from extract import isolation, wire
+from extract import wire
 from extract.protocol import ExtractContext
+from records import isolation
 from records.errors import Retryable
 from records.models import Extraction, Failure
 from records.vocabulary import Reason

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.registry import CONNECTORS, guess
-from records.models import FailedItem, FoundItem
+from records.models import ExcludedItem, FailedItem, FoundItem
 from tests.connectors.builders import context, everything
 
 pytestmark = pytest.mark.corpus
@@ -318,3 +318,34 @@ def test_signal(corpus: Path) -> None:
     ]
     assert times(found) == ["2019-12-24T20:23:00+00:00", "2020-01-18T05:49:00+00:00"]
     assert [one.size_bytes for one in found] == [42, 42]
+
+
+def test_data_files_of_outlook(corpus: Path) -> None:
+    path = corpus / "formats" / "pst"
+    assert guess(str(path)) == guess(str(path / "dist-list.pst")) == "outlook_data_file"
+    got = read("outlook_data_file", path)
+    assert {key: len(values) for key, values in got.items() if values} == {
+        "dist-list.pst!Top of Personal Folders/Calendar": 1,
+        "dist-list.pst!Top of Personal Folders/Contacts": 2,
+        "dist-list.pst!IPM_COMMON_VIEWS": 3,
+        "dist-list.pst!Freebusy Data": 1,
+        "testPST_variousBodyTypes.pst!Top of Outlook data file/Inbox/tmp": 4,
+    }
+    assert (len(got), got["."]) == (23, [])
+    excluded = Counter(v.detail for values in got.values() for v in values if isinstance(v, ExcludedItem))
+    assert excluded == {"folder_associated": 3, "free_busy": 1}
+    mails = got["testPST_variousBodyTypes.pst!Top of Outlook data file/Inbox/tmp"]
+    assert times(mails) == [
+        "2017-08-30T19:26:03+00:00",
+        "2017-08-30T19:26:52+00:00",
+        "2017-08-30T19:27:20+00:00",
+        "2017-08-30T19:27:50+00:00",
+    ]
+    assert {v.metadata["item_class"] for v in mails} == {"IPM.Note"}
+    (event,) = got["dist-list.pst!Top of Personal Folders/Calendar"]
+    people = got["dist-list.pst!Top of Personal Folders/Contacts"]
+    assert (event.kind, event.metadata["item_class"]) == ("event", "IPM.Appointment")
+    assert [(v.kind, v.metadata["item_class"]) for v in people] == [
+        ("contact", "IPM.DistList"),
+        ("contact", "IPM.Contact"),
+    ]

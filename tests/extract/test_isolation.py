@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from extract import isolation
+from records import isolation
 
 CODE = """
 import ctypes, os, subprocess, threading
-from extract import isolation
+from records import isolation
 ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
 print(isolation.forbid_programs())
 thread = threading.Thread(target=print, args=("thread",)); thread.start(); thread.join()

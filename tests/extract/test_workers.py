@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from extract import isolation, workers
+from extract import workers
 from extract.protocol import ExtractContext, Limits
 from extract.workers import Job, Worker
+from records import isolation
 from records.errors import Retryable
 from records.models import Failure
 from records.vocabulary import Reason
@@ -234,7 +235,7 @@ def _alive(process: int) -> bool:
 
 def can_withdraw() -> bool:
     """Tell whether this system lets a process have mounts and a network of its own."""
-    code = "import sys; from extract.isolation import withdraw; sys.exit(not withdraw(sys.argv[1]))"
+    code = "import sys; from records.isolation import withdraw; sys.exit(not withdraw(sys.argv[1]))"
     root = Path(workers.__file__).parent.parent
     with tempfile.TemporaryDirectory() as folder:
         return subprocess.run([sys.executable, "-c", code, folder], cwd=root, check=False).returncode == 0

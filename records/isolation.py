@@ -1,4 +1,4 @@
-"""What a worker process cannot do: reach the network or others' temporary files, start another program.
+"""What a process that reads hostile files cannot do: reach a network or the files of others, start a program.
 
 Tika's native library writes copies of what it reads to ``/tmp``, whatever the settings say, and removes them
 when it is done. A process that is killed leaves them behind. So a worker gets a ``/tmp`` of its own (a mount
@@ -18,10 +18,10 @@ import ctypes
 import errno
 import os
 import platform
-import shutil
+import resource
+import signal
 import struct
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -39,7 +39,9 @@ _LEFT_OVER = "apache-tika-*.tmp"
 _OLD_S = 6 * 3600
 """No item may take this long, so a copy that is older belongs to no living worker."""
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_SECCOMP = 22
+_PR_SET_NO_NEW_PRIVS = 38
 _FILTER_MODE = 2
 _ALLOW = 0x7FFF0000
 _REFUSE = 0x00050000  # with an errno in its low bits
@@ -93,6 +95,38 @@ def withdraw(scratch: str) -> bool:
         os.environ[name] = _TMP
     os.chdir(_TMP)
     return True
+
+
+def leave_network() -> bool:
+    """Give this process a network of its own, without a way out; call it before any thread starts.
+
+    Returns:
+        Whether the system allowed it.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    user, group = os.geteuid(), os.getegid()
+    if user == 0 and libc.unshare(_NEW_NETWORK) == 0:
+        return True
+    if libc.unshare(_NEW_NETWORK | _NEW_USERS) != 0:
+        return False
+    _map_to_itself(user, group)
+    return True
+
+
+def limit_itself(parent: int) -> None:
+    """Give up core dumps, more rights and other programs, and die with the parent.
+
+    Args:
+        parent: Its process id; another parent means that it has died already, and ends this process.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        forbid_programs()
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _cover(libc: ctypes.CDLL, scratch: str) -> bool:
@@ -193,12 +227,17 @@ def open_outside(path: str) -> BinaryIO:
 
 def new_scratch() -> str:
     """Make a folder for one worker of this process; first remove what dead processes left."""
+    import tempfile  # a worker does not need it, and starts sooner without
+
     sweep()
     return tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-")
 
 
 def sweep() -> None:
     """Remove folders of dead processes and this user's old copies; harmless while others run."""
+    import shutil
+    import tempfile
+
     for path in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
         owner = path.name.removeprefix(_SCRATCH).partition("-")[0]
         with contextlib.suppress(OSError):

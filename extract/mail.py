@@ -25,7 +25,7 @@ import fast_mail_parser as fast
 
 from extract import charsets, emlx, headers, journal, mapi_content, markup, sniff, tnef
 from extract.protocol import ExtractContext
-from extract.smime import content_of_signed, envelope_kind
+from extract.smime import content_of_signed, envelope_kind, signature_facts
 from records.errors import ItemError
 from records.models import Address, Child, Extraction, Failure, Fields
 from records.moments import mail_moment, zone_doubts
@@ -161,6 +161,8 @@ def read_message(data: bytes, context: ExtractContext, reader: str = "auto") -> 
         _check_closed(root, data, warnings)
     result = Gathering(context, warnings)
     result.gather(root)
+    if root.media_type == "multipart/signed":
+        result.signature = clear_signature(root, data)
     text = result.text()
     if junk:
         text = "\n".join(filter(None, (junk, text)))
@@ -170,7 +172,7 @@ def read_message(data: bytes, context: ExtractContext, reader: str = "auto") -> 
         text=text,
         kind=Kind.EMAIL,
         fields=fields_of(fields, context, warnings),
-        metadata=facts_of(fields),
+        metadata={**facts_of(fields), **result.signature},
         children=tuple(result.children),
         warnings=tuple(sorted(warnings)),
         failure=result.failure,
@@ -183,6 +185,36 @@ def read_message(data: bytes, context: ExtractContext, reader: str = "auto") -> 
     if _ENVELOPE in context.metadata:
         made = _with_people(made, headers.addresses(context.metadata[_ENVELOPE].split("; ")))
     return _of_page(made, fields) if _is_saved_page(fields) else made
+
+
+_QUOTED_FROM = re.compile(rb"^>From ", re.MULTILINE)
+
+
+def clear_signature(root: Node, data: bytes) -> dict[str, str]:
+    """Return what is known of the signature beside a part in the clear (RFC 1847 section 2.1, RFC 8551).
+
+    The part is signed with lines that end in CRLF. An mbox may have quoted lines that begin with ``From ``.
+
+    Args:
+        root: The message, which is ``multipart/signed``.
+        data: Its bytes.
+    """
+    body = data[headers.split(data)[1] :]
+    found = _BOUNDARY.search(root.type_field)
+    seal = root.children[-1].content if len(root.children) == 2 else None
+    if found is None or not seal:
+        return {}
+    mark = b"--" + (found[1] or found[2]).encode("utf-8", "surrogateescape")
+    start = 0 if body.startswith(mark) else body.find(b"\n" + mark) + 1
+    start = body.find(b"\n", start) + 1
+    end = body.find(b"\n" + mark, start)
+    if start <= 0 or end < 0:
+        return signature_facts(seal)
+    content = body[start:end].removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    facts = signature_facts(seal, content)
+    if facts.get("signature") == "does_not_match" and b"\n>From " in content:
+        return signature_facts(seal, _QUOTED_FROM.sub(b"From ", content))
+    return facts
 
 
 _APPLE = {"deleted": WarningCode.DELETED, "draft": WarningCode.DRAFT}
@@ -411,6 +443,7 @@ class Gathering:
         children: What hangs on the message.
         failure: Why some of it cannot be read, or None.
         links: Files kept elsewhere that its pages lead to, once ``text`` was asked for.
+        signature: What is known of its signature, as facts.
     """
 
     def __init__(self, context: ExtractContext, warnings: set[WarningCode]) -> None:
@@ -423,6 +456,7 @@ class Gathering:
         self._more: list[str] = []
         self._elsewhere: list[str] = []
         self.links: tuple[str, ...] = ()
+        self.signature: dict[str, str] = {}
         self._bytes = 0
 
     def gather(self, root: Node) -> None:
@@ -470,6 +504,7 @@ class Gathering:
         if part.media_type in _SMIME_TYPES and (is_root or not part.name.lower().endswith((".p7s", ".p7c"))):
             inner = content_of_signed(part.content or b"")
             if inner is not None:
+                self.signature = signature_facts(part.content or b"", inner)
                 self._signed(inner, path)
                 return
         if (part.content or b"").startswith(tnef.SIGNATURE) and self._tnef(part, path):

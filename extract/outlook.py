@@ -113,9 +113,11 @@ def read_message(
     kind = mapi.kind_of(message.message_class)
     header = _header(message)
     gathered = mail.Gathering(context, warnings)
-    secured = _secured(message)
+    secured, content = _secured(message)
     if secured is not None:
         gathered.gather(secured)
+        if secured.media_type == "multipart/signed":
+            gathered.signature = mail.clear_signature(secured, content)
         children: tuple[Child, ...] = tuple(gathered.children)
         links: tuple[str, ...] = ()
         text = gathered.text()
@@ -140,7 +142,7 @@ def read_message(
         told.insert(0, f"Subject: {now}")  # changed where it lies: what is seen there can be found
     told_text = "\n".join(told)
     ordered = (text.rstrip(), told_text) if kind is Kind.EMAIL else (told_text, text)
-    facts = {**mail.facts_of(header), **mapi_content.facts(message)}
+    facts = {**mail.facts_of(header), **mapi_content.facts(message), **gathered.signature}
     return Extraction(
         text="\n\n".join(filter(None, ordered)) if told else text,
         kind=kind,
@@ -178,25 +180,25 @@ def _forms(found: mapi_content.Bodies, header: headers.Fields) -> tuple[str, str
     return found.plain, found.html
 
 
-def _secured(message: MapiMessage) -> mail.Node | None:
+def _secured(message: MapiMessage) -> tuple[mail.Node | None, bytes]:
     """Return what S/MIME has put into the one attachment of a message (MS-OXOSMIME section 2.1); else None.
 
     The bytes decide, not the class: a signed mail that a gateway has opened is an ordinary one.
     """
     if not message.message_class.startswith(("IPM.NOTE.SMIME", "IPM.SCHEDULE.MEETING")):
-        return None
+        return None, b""
     held = [one for one in message.attachments if one.content]
     if len(held) != 1 or not held[0].content:
-        return None
+        return None, b""
     content = held[0].content
     if smime.envelope_kind(content) is not None:
-        return mail.Node("application/pkcs7-mime", content=content)
+        return mail.Node("application/pkcs7-mime", content=content), content
     if (
         held[0].properties.line(0x370E).lower() == "multipart/signed"
         or b"multipart/signed" in content[:2048].lower()
     ):
-        return mail.tree_of(content, "auto", set())
-    return None
+        return mail.tree_of(content, "auto", set()), content
+    return None, b""
 
 
 # --- fields --------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Cryptographic messages (CMS, RFC 5652): what can be read without a key, and what cannot.
 
-Signed data carries its content in the clear; enveloped data does not. The ASN.1 decides, for labels lie.
-Only the outer shell is read here, and no signature is checked.
+Signed data carries its content in the clear; enveloped data does not. The ASN.1 decides, for labels lie. A
+signature is compared with what was signed, by the key in the certificate that lies beside it: whether the
+words are still those that were signed. Who issued that certificate, and whether it was valid, is not checked.
 """
 
 from __future__ import annotations
@@ -9,13 +10,18 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import BinaryIO, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from extract import sniff
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import Child, Extraction, Failure
 from records.vocabulary import Kind, Reason
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
 
 _SIGNED = bytes.fromhex("2a864886f70d010702")
 _ENVELOPED = bytes.fromhex("2a864886f70d010703")
@@ -41,7 +47,7 @@ class CmsReader:
     """Reads S/MIME and PGP files: gives the content of signed data, says of the rest that it is encrypted."""
 
     name: ClassVar[str] = "cms"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
         """Accept by label, by PGP armour, and by file name."""
@@ -68,13 +74,13 @@ class CmsReader:
             raise ItemError(Reason.CORRUPT, "cms")
         content = content_of_signed(data)
         if content is None:
-            return Extraction(metadata={"cms": "detached_signature"})
+            return Extraction(metadata={"cms": "detached_signature", **signature_facts(data)})
         media_type = "text/plain" if sniff.is_texty(content[:4096]) else "application/octet-stream"
         if _has_headers(content):
             media_type = "message/rfc822"
         kind_of = Kind.EMAIL if media_type == "message/rfc822" else Kind.FILE
         return Extraction(
-            metadata={"cms": "signed"},
+            metadata={"cms": "signed", **signature_facts(data, content)},
             children=(Child("1", None, media_type, kind_of, content),),
             expected_children=1,
         )
@@ -136,6 +142,191 @@ def _binary(data: bytes) -> bytes:
         return data
 
 
+@dataclass(frozen=True, slots=True)
+class _Signer:
+    """What signed data says of one signer (RFC 5652 section 5.3).
+
+    Attributes:
+        issuer: Of the certificate, as it is encoded; empty where a key id names it.
+        serial: Of the certificate, or the key id.
+        digest: Object identifier of the hash.
+        attributes: What is signed beside the content, as it is encoded; empty for none.
+        algorithm: Object identifier of the signature's own.
+        signature: Its bytes.
+    """
+
+    issuer: bytes
+    serial: bytes
+    digest: bytes
+    attributes: bytes
+    algorithm: bytes
+    signature: bytes
+
+
+_MESSAGE_DIGEST = bytes.fromhex("2a864886f70d010904")
+_PSS = bytes.fromhex("2a864886f70d01010a")
+
+
+def signature_facts(data: bytes, content: bytes | None = None) -> dict[str, str]:
+    """Return who signed and whether the content is still what was signed, as facts; none for no signature.
+
+    ``signature`` is ``matches``, ``does_not_match``, or ``not_checked``: no content, no certificate, or an
+    algorithm that is not known. ``signer`` is the name and the address in the certificate, as it states them.
+
+    Args:
+        data: The signed data, or the detached signature.
+        content: What it is said to have signed, or None when that is not at hand.
+    """
+    try:
+        certificates, signers = _signed_parts(data)
+    except _NotBerError:
+        return {}
+    if not signers:
+        return {}
+    signer = signers[0]
+    certificate = _certificate_of(signer, certificates)
+    verdict = None if certificate is None or content is None else _matches(signer, certificate, content)
+    said = {None: "not_checked", True: "matches", False: "does_not_match"}[verdict]
+    name = _name_of(certificate) if certificate is not None else ""
+    return {"signature": said, **({"signer": name} if name else {})}
+
+
+def _signed_parts(data: bytes) -> tuple[list[bytes], list[_Signer]]:
+    """Return certificates and signers of signed data, as they are encoded (RFC 5652 section 5.1)."""
+    outer = _Ber(_binary(data)).sequence()
+    if outer.take(0x06) != _SIGNED:
+        raise _NotBerError
+    signed = outer.inside(0xA0).sequence()
+    signed.take(0x02)
+    signed.skip()
+    signed.skip()
+    certificates = []
+    if signed.next_tag() == 0xA0:
+        held = signed.inside(0xA0)
+        while not held.at_end():
+            certificates.append(held.raw())
+    if signed.next_tag() == 0xA1:
+        signed.skip()
+    signers = []
+    told = signed.inside(0x31)
+    while not told.at_end():
+        signers.append(_signer(told.sequence()))
+    return certificates, signers
+
+
+def _signer(one: _Ber) -> _Signer:
+    one.take(0x02)
+    issuer = b""
+    if one.next_tag() == 0x30:
+        named = one.sequence()
+        issuer, serial = named.raw(), named.take(0x02)
+    else:
+        serial = one.take(0x80)
+    digest = one.sequence().take(0x06)
+    attributes = one.raw() if one.next_tag() == 0xA0 else b""
+    algorithm = one.sequence().take(0x06)
+    return _Signer(issuer, serial, digest, attributes, algorithm, one.take(0x04))
+
+
+def _certificate_of(signer: _Signer, encoded: list[bytes]) -> x509.Certificate | None:
+    from cryptography import x509  # slow to load, rarely needed
+
+    for raw in encoded:
+        try:
+            certificate = x509.load_der_x509_certificate(raw)
+            if signer.issuer:
+                serial = int.from_bytes(signer.serial, "big", signed=True)
+                same = certificate.serial_number == serial
+                same = same and certificate.issuer.public_bytes() == signer.issuer
+            else:
+                key_id = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+                same = key_id.value.digest == signer.serial
+        except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+            continue
+        if same:
+            return certificate
+    return None
+
+
+def _matches(signer: _Signer, certificate: x509.Certificate, content: bytes) -> bool | None:
+    """Compare content and signature (RFC 5652 sections 5.4 and 5.6); None when it cannot be done."""
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+    kind = _hash(signer.digest)
+    if kind is None:
+        return None
+    signed = content
+    if signer.attributes:
+        digest = hashes.Hash(kind)
+        digest.update(content)
+        if _digest_in(signer.attributes) != digest.finalize():
+            return False
+        signed = b"\x31" + signer.attributes[1:]  # signed as the SET that it is
+    try:
+        key = certificate.public_key()
+        if isinstance(key, rsa.RSAPublicKey):
+            pss = padding.PSS(padding.MGF1(kind), padding.PSS.AUTO)
+            key.verify(
+                signer.signature, signed, pss if signer.algorithm == _PSS else padding.PKCS1v15(), kind
+            )
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signer.signature, signed, ec.ECDSA(kind))
+        else:
+            return None
+    except InvalidSignature:
+        return False
+    except (UnsupportedAlgorithm, ValueError):
+        return None
+    return True
+
+
+def _hash(identifier: bytes) -> hashes.HashAlgorithm | None:
+    from cryptography.hazmat.primitives import hashes
+
+    known: dict[str, type[hashes.HashAlgorithm]] = {
+        "2b0e03021a": hashes.SHA1,  # noqa: S303 - what old mail was signed with
+        "608648016503040201": hashes.SHA256,
+        "608648016503040202": hashes.SHA384,
+        "608648016503040203": hashes.SHA512,
+    }
+    found = known.get(identifier.hex())
+    return None if found is None else found()
+
+
+def _digest_in(attributes: bytes) -> bytes:
+    """Return the hash of the content that was signed; empty for none."""
+    try:
+        held = _Ber(attributes).inside(0xA0)
+        while not held.at_end():
+            one = held.sequence()
+            if one.take(0x06) == _MESSAGE_DIGEST:
+                return one.inside(0x31).take(0x04)
+    except _NotBerError:
+        pass
+    return b""
+
+
+def _name_of(certificate: x509.Certificate) -> str:
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    try:
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        mails = [str(one.value) for one in certificate.subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS)]
+        if not mails:
+            other = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+            mails = other.value.get_values_for_type(x509.RFC822Name)
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        mails = []
+        names = []
+    name = " ".join(str(names[0].value).split()) if names else ""
+    mail = " ".join(mails[0].split()) if mails else ""
+    shown = f"{name} <{mail}>" if name and mail and name != mail else name or mail
+    return shown.replace("\0", "")
+
+
 class _NotBerError(Exception):
     """The bytes are not the ASN.1 that was looked for."""
 
@@ -169,6 +360,16 @@ class _Ber:
             length = int.from_bytes(self._data[at : at + count], "big")
             at += count
         return tag, at, length
+
+    def next_tag(self) -> int:
+        """Return the tag of the element that follows; -1 at the end."""
+        return -1 if self.at_end() else self._data[self._at]
+
+    def raw(self) -> bytes:
+        """Return the whole element that follows, as it is encoded, and step over it."""
+        start = self._at
+        self.skip()
+        return self._data[start : min(self._at, self._end)]
 
     def inside(self, tag: int) -> _Ber:
         """Step over an element with this tag and return a cursor within it."""

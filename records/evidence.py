@@ -290,8 +290,8 @@ class EvidenceStore:
             if kept is not None:
                 return kept
             file = self._segment(ref.segment)
-            file.seek(ref.offset)
-            record = file.read(RECORD_BYTES + ref.stored_bytes)
+            # Records are read here and there: one call to the system each, and nothing read ahead.
+            record = os.pread(file.fileno(), RECORD_BYTES + ref.stored_bytes, ref.offset)
             codec, digest, size, _ = _parse(record[:RECORD_BYTES])
             if digest != ref.sha256 or size != ref.size_bytes:
                 raise ItemError(Reason.CORRUPT, "evidence_header")

@@ -200,7 +200,7 @@ def _document(row: dict[str, Any], text: str, zone: ZoneInfo) -> IndexDocument:
 
 
 def _people(people: Iterable[Iterable[str]]) -> str:
-    return " ".join([part for person in people for part in person if part])
+    return " ".join([part for person in people for part in person if part]) if people else ""
 
 
 def _has(row: dict[str, Any]) -> Iterator[str]:

@@ -55,42 +55,36 @@ class DocumentFields:
             "bcc": document.bcc,
         }
         self._children = children
-        self._spaced: dict[str, str] = {}
+        self._folded: dict[str, str] = {}
         self._tokens: dict[str, list[Tokens]] = {}
 
-    def spaced(self, field: str) -> str:
-        """Return a field in the form that is searched, see ``_space``."""
-        known = self._spaced.get(field)
+    def folded(self, field: str) -> str:
+        """Return a field as ``LeafFinder`` searches it: folded, with a space before and after."""
+        known = self._folded.get(field)
         if known is None:
             if field == _ATTACHMENT:
-                known = "\n".join(map(_space, self._children))
+                known = "\n".join(map(_padded, self._children))
             else:
-                known = _space(self._raw[field])
-            self._spaced[field] = known
+                known = _padded(self._raw[field])
+            self._folded[field] = known
         return known
 
     def tokens(self, field: str) -> list[Tokens]:
         """Return a field's tokens; of ``attachment`` each child's apart."""
         known = self._tokens.get(field)
         if known is None:
-            texts = self.spaced(field).split("\n") if field == _ATTACHMENT else [self.spaced(field)]
+            texts = self.folded(field).split("\n") if field == _ATTACHMENT else [self.folded(field)]
             known = self._tokens[field] = [Tokens(text.split()) for text in texts]
         return known
 
     @cached_property
     def unfielded(self) -> str:
         """The default fields in one text; the line break between them lets no phrase across."""
-        return "\n".join(map(self.spaced, q.DEFAULT_FIELDS))
+        return "\n".join(map(self.folded, q.DEFAULT_FIELDS))
 
 
-def _space(text: str) -> str:
-    """Fold, and put a space of its own on both sides of every token: ``" a  b "``.
-
-    So a word is the plain string ``" a "`` wherever it stands, neighbours do not share a space, and counting
-    is what ``str.count`` does.
-    """
-    found = fold(text).split()
-    return f" {'  '.join(found)} " if found else ""
+def _padded(text: str) -> str:
+    return f" {fold(text)} "
 
 
 class Tokens:
@@ -250,49 +244,70 @@ class _Right:
 
 
 class LeafFinder:
-    """Finds one leaf in spaced text."""
+    """Finds one leaf in folded text that begins and ends with a space.
+
+    Between two tokens is a space or several, and between two fields or children a line break besides, which
+    no phrase is found across.
+
+    Attributes:
+        exact: Whether it stands for itself alone: no other word can share a whole place with it.
+    """
 
     def __init__(self, leaf: q.Leaf) -> None:
-        """Prepare a plain string where it can be one, else a pattern."""
+        """Prepare a plain string for a word or a prefix, else a pattern."""
         terms = q.terms_of(leaf)
-        self._open_end = isinstance(terms[-1], q.Prefix)
         self.exact = all(isinstance(term, q.Word) for term in terms)
         self._literal = ""
+        self._open_end = isinstance(leaf, q.Prefix)
         self._pattern: re.Pattern[str] | None = None
-        if all(isinstance(term, q.Word) for term in terms[:-1]) and isinstance(terms[-1], q.Word | q.Prefix):
-            words = "  ".join(term.text for term in terms if isinstance(term, q.Word | q.Prefix))
-            self._literal = f" {words}" if self._open_end else f" {words} "
+        self._apart = self.exact and not any(terms[:n] == terms[-n:] for n in range(1, len(terms)))
+        if isinstance(leaf, q.Word | q.Prefix):
+            self._literal = f" {leaf.text}" if self._open_end else f" {leaf.text} "
         else:
-            self._pattern = re.compile(f" {'  '.join(map(q.term_pattern, terms))} ")
-        self._countable = self._pattern is None and not _overlaps_itself(self._literal)
+            self._pattern = _folded_pattern(leaf)
 
-    def count(self, spaced: str) -> int:
+    def count(self, text: str) -> int:
         """Return at how many places it stands."""
-        if self._countable:
-            return spaced.count(self._literal)
-        return sum(1 for _ in self.find(spaced))
-
-    def find(self, spaced: str) -> Iterator[tuple[int, int]]:
-        """Yield its places (first character, after the last) in order; ``a a`` stands twice in ``a a a``."""
         if self._pattern is not None:
-            at = self._pattern.search(spaced)
-            while at is not None:
-                yield at.start() + 1, at.end() - 1
-                at = self._pattern.search(spaced, at.start() + 1)
+            return len(self._pattern.findall(text)) if self._apart else sum(1 for _ in self.find(text))
+        if self._open_end:
+            return text.count(self._literal)
+        # Not ``str.count``: the space between two words is that of both.
+        found, step = 0, len(self._literal) - 1
+        at = text.find(self._literal)
+        while at >= 0:
+            found += 1
+            at = text.find(self._literal, at + step)
+        return found
+
+    def find(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield its places (space before it, space after it) in order; ``a a`` stands twice in ``a a a``."""
+        if self._pattern is not None:
+            match = self._pattern.search(text)
+            while match is not None:
+                yield match.span()
+                match = self._pattern.search(text, match.start() + 1)
             return
-        start = spaced.find(self._literal)
-        while start >= 0:
-            end = start + len(self._literal)
-            yield start + 1, spaced.index(" ", end) if self._open_end else end - 1
-            start = spaced.find(self._literal, start + 1)
+        size = len(self._literal)
+        at = text.find(self._literal)
+        while at >= 0:
+            yield at, text.index(" ", at + size) if self._open_end else at + size - 1
+            at = text.find(self._literal, at + 1)
 
 
-def _overlaps_itself(literal: str) -> bool:
-    """Say whether two places of a string can overlap, which ``str.count`` would count as one.
+@lru_cache(maxsize=1_000)
+def _finder(leaf: q.Leaf) -> LeafFinder:
+    return LeafFinder(leaf)
 
-    A shared single space cannot be: there are two between tokens.
-    """
-    return any(literal.endswith(literal[:n]) for n in range(2, len(literal)))
+
+def _folded_pattern(leaf: q.Leaf) -> re.Pattern[str]:
+    """Return what finds a leaf in folded text, from the space before it to the one after it."""
+    terms = (
+        ("(?! )" if isinstance(term, q.Wild) else "")
+        + q.term_pattern(term)  # a * may stand for nothing: not for no word
+        for term in q.terms_of(leaf)
+    )
+    return re.compile(f" {' +'.join(terms)}(?= )")
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +350,7 @@ class Occurrences:
         targets = list(dict.fromkeys(_targets(node)))
         self.needs_children = any(t.field == _ATTACHMENT for t in targets)
         stringy = all(target.stringy for target in targets)
-        self._unfielded = []
+        self._unfielded: list[LeafFinder] = []
         self._finders: dict[str, list[LeafFinder]] = {}
         self._nodes: dict[str, list[q.Node]] = {}
         if stringy and all(target.field is None for target in targets):
@@ -353,6 +368,8 @@ class Occurrences:
 
     def count(self, document: DocumentFields) -> int:
         """Return the number of occurrences in one document."""
+        if len(self._unfielded) == 1:
+            return self._unfielded[0].count(document.unfielded)
         if self._nodes:
             return sum(
                 len({span for node in nodes for span in counted(node, tokens.places)})
@@ -361,15 +378,15 @@ class Occurrences:
             )
         if self._finders:
             return sum(
-                _count_places(finders, document.spaced(name)) for name, finders in self._finders.items()
+                _count_places(finders, document.folded(name)) for name, finders in self._finders.items()
             )
         return _count_places(self._unfielded, document.unfielded)
 
 
-def _count_places(finders: list[LeafFinder], spaced: str) -> int:
+def _count_places(finders: list[LeafFinder], text: str) -> int:
     if len(finders) == 1 or all(finder.exact for finder in finders):
-        return sum(finder.count(spaced) for finder in finders)  # different words never share a whole place
-    return len({place for finder in finders for place in finder.find(spaced)})
+        return sum(finder.count(text) for finder in finders)  # different words never share a whole place
+    return len({place for finder in finders for place in finder.find(text)})
 
 
 def occurrences(node: q.Node, document: DocumentFields) -> int:
@@ -398,37 +415,18 @@ def spans(node: q.Node, text: str, field: str = "body") -> list[tuple[int, int]]
     folded = fold(text)
     if all(target.stringy for target in targets):
         leaves = [target.node for target in targets if isinstance(target.node, q.Leaf)]
-        places = sorted({place for leaf in leaves for place in _folded_places(leaf, folded)})
+        padded = f" {folded} "
+        found = {place for leaf in leaves for place in _finder(leaf).find(padded)}
+        places = sorted((first, after - 1) for first, after in found)
     else:
         tokens = Tokens(folded.split())
-        found = sorted({place for target in targets for place in marked(target.node, tokens.places)})
+        found = {place for target in targets for place in marked(target.node, tokens.places)}
         at = _token_places(folded) if found else []
-        places = [(at[first][0], at[after - 1][1]) for first, after in found]
+        places = [(at[first][0], at[after - 1][1]) for first, after in sorted(found)]
     if not places:
         return []
     original = OffsetMap(text)
     return list(dict.fromkeys((original.first(first), original.after(after)) for first, after in places))
-
-
-def _folded_places(leaf: q.Leaf, folded: str) -> Iterator[tuple[int, int]]:
-    """Yield where a leaf stands in folded text, in order; places may overlap, as in ``LeafFinder``."""
-    pattern = _folded_pattern(leaf)
-    padded = f" {folded} "
-    at = pattern.search(padded)
-    while at is not None:
-        yield at.start(), at.end() - 1
-        at = pattern.search(padded, at.start() + 1)
-
-
-@lru_cache(maxsize=1_000)
-def _folded_pattern(leaf: q.Leaf) -> re.Pattern[str]:
-    """Return what finds a leaf in folded text, from the space before it on."""
-    terms = (
-        ("(?! )" if isinstance(term, q.Wild) else "")
-        + q.term_pattern(term)  # a * may stand for nothing: not for no word
-        for term in q.terms_of(leaf)
-    )
-    return re.compile(f" {' +'.join(terms)}(?= )")
 
 
 def _token_places(folded: str) -> list[tuple[int, int]]:

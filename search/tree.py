@@ -308,21 +308,25 @@ def label_matches(leaf: Leaf, value: str) -> bool:
     terms = terms_of(leaf)
     pattern = " ".join(map(term_pattern, terms))
     if isinstance(terms[-1], Prefix):
-        pattern = pattern.removesuffix("[^ ]*") + ".*"
+        pattern = pattern.removesuffix(_ANY_LETTERS) + ".*"
     return re.fullmatch(pattern, folded) is not None
 
 
 def term_pattern(term: Term) -> str:
-    """Return a regular expression for the tokens of a word, prefix or pattern; spaces part tokens."""
+    """Return a regular expression for the tokens of a word, prefix or pattern.
+
+    Spaces part tokens, and line breaks fields.
+    """
     match term:
         case Word():
             return re.escape(term.text)
         case Prefix():
-            return re.escape(term.text) + "[^ ]*"
+            return re.escape(term.text) + _ANY_LETTERS
         case Wild():
             return "".join(_SIGNS.get(character) or re.escape(character) for character in term.pattern)
         case _:
             raise ValueError("only a word, prefix or pattern is an expression")
 
 
-_SIGNS = {"*": "[^ ]*", "?": "[^ ]", "=": "[0-9]"}
+_ANY_LETTERS = r"[^ \n]*"
+_SIGNS = {"*": _ANY_LETTERS, "?": r"[^ \n]", "=": "[0-9]"}

@@ -287,10 +287,10 @@ hits = Table(
     Column("item_id", Text, nullable=False),
     Column("family_id", Text, nullable=False),
     Column("occurrences", Integer, nullable=False),
-    _key("request_id", "version", "term_no", "item_id"),
-    Index("hits_by_item", "request_id", "version", "item_id"),
-    Index("hits_by_family", "request_id", "version", "family_id"),
-    # Not WITHOUT ROWID: SQLite then asks its key whether a family has a hit, and reads every hit for each.
+    # A list finds millions of rows: one tree, written in its order, and asked by family. An item's hits are
+    # asked for with its family.
+    _key("request_id", "version", "family_id", "item_id", "term_no"),
+    sqlite_with_rowid=False,
 )
 
 term_reports = Table(

@@ -289,10 +289,15 @@ class FieldsReader:
 
     def _hits(self, connection: sa.Connection, item_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return the texts of the terms that match items; two lines with one text are one term here."""
-        h = t.hits.c
+        h, i = t.hits.c, t.items.c
         rows = connection.execute(
             sa.select(h.item_id, h.term_no)
-            .where(h.request_id == self.request_id, h.version == self._version, h.item_id.in_(item_ids))
+            .join_from(
+                t.items,
+                t.hits,
+                (h.request_id == i.request_id) & (h.family_id == i.family_id) & (h.item_id == i.item_id),
+            )
+            .where(i.request_id == self.request_id, i.item_id.in_(item_ids), h.version == self._version)
             .order_by(h.item_id, h.term_no)
         )
         found: dict[str, dict[str, None]] = {}

@@ -6,6 +6,7 @@ All of it comes from the rows of ``hits`` that ``run_terms`` keeps, so that each
 from __future__ import annotations
 
 import hashlib
+from bisect import insort
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -156,9 +157,7 @@ def samples(
     Returns:
         By line, then in the order in which they were drawn.
     """
-    drawn = {
-        row.line: _drawn(catalogue, request_id, report.version, row.line, most, seed) for row in report.terms
-    }
+    drawn = _drawn(catalogue, request_id, report, most, seed)
     wanted: dict[str, list[int]] = {}
     for line, ids in drawn.items():
         for item_id in ids:
@@ -177,12 +176,18 @@ def samples(
     return tuple(found[line, item_id] for line, ids in drawn.items() for item_id in ids)
 
 
-def _drawn(catalogue: Catalogue, request_id: str, version: int, line: int, most: int, seed: int) -> list[str]:
+def _drawn(
+    catalogue: Catalogue, request_id: str, report: HitReport, most: int, seed: int
+) -> dict[int, list[str]]:
+    """Draw some hits of every line; all hits are gone through once, and only those drawn are held."""
     h = t.hits.c
-    query = sa.select(h.item_id).where(h.request_id == request_id, h.version == version, h.term_no == line)
+    query = sa.select(h.term_no, h.item_id).where(h.request_id == request_id, h.version == report.version)
+    drawn: dict[int, list[tuple[bytes, str]]] = {row.line: [] for row in report.terms}
     with catalogue.read() as connection:
-        ids = list(connection.scalars(query))
-    return sorted(ids, key=lambda item: hashlib.sha256(f"{seed}:{line}:{item}".encode()).digest())[:most]
+        for line, item in connection.execute(query.where(h.term_no.in_(drawn))):
+            insort(drawn[line], (hashlib.sha256(f"{seed}:{line}:{item}".encode()).digest(), item))
+            del drawn[line][most:]
+    return {line: [item for _, item in found] for line, found in drawn.items()}
 
 
 def _asks_attachments(node: q.Node) -> bool:

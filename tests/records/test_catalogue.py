@@ -395,6 +395,9 @@ def test_an_older_catalogue_is_brought_to_the_present_form(url):
     """Every migration after the first is taken back and made again; a row of before keeps its place."""
     catalogue = Catalogue(url)
     catalogue.migrate()
+    names = ("request_id", "version", "term_no", "item_id", "family_id", "occurrences")
+    values = [("r", 1, 2, "b", "b", 3), ("r", 1, 2, "c", "a", 1), ("r", 1, 3, "b", "b", 1)]
+    hits = [dict(zip(names, row, strict=True)) for row in values]
     config = Config()
     config.set_main_option("script_location", str(Path(catalogue_module.__file__).parent / "migrations"))
     with catalogue.write() as connection:
@@ -407,13 +410,18 @@ def test_an_older_catalogue_is_brought_to_the_present_form(url):
                 "('r', 'b1', 's', 'k', '{}', 'done', 'done', 'done', 1)"
             )
         )
+        connection.execute(t.hits.insert(), hits)
     catalogue.migrate()
     with catalogue.read() as connection:
         found = sa.inspect(connection)
         assert set(found.get_table_names()) == {*t.metadata.tables, "alembic_version"}
         for name, table in t.metadata.tables.items():
             assert {c["name"] for c in found.get_columns(name)} == set(table.c.keys()), name
+            assert found.get_pk_constraint(name)["constrained_columns"] == table.primary_key.columns.keys()
+            assert {i["name"] for i in found.get_indexes(name)} == {i.name for i in table.indexes}, name
         assert connection.execute(sa.select(t.batches.c.fence, t.batches.c.round)).all() == [(1, 0)]
+        rows = connection.execute(sa.select(t.hits).order_by(*t.hits.primary_key)).all()
+        assert [tuple(row) for row in rows] == [values[1], values[0], values[2]]
     catalogue.close()
 
 

@@ -374,5 +374,5 @@ def test_whether_a_family_has_a_hit_is_looked_up_by_family():
     with engine.connect() as connection:
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
     assert [step for step in plan if "hits" in step] == [
-        "SEARCH hits USING INDEX hits_by_family (request_id=? AND version=? AND family_id=?)"
+        "SEARCH hits USING PRIMARY KEY (request_id=? AND version=? AND family_id=?)"
     ]

@@ -24,6 +24,7 @@ from typing import BinaryIO, ClassVar, NamedTuple
 import fast_mail_parser as fast
 
 from extract import charsets, emlx, headers, journal, mapi_content, markup, sniff, tnef
+from extract.mapi import MapiMessage
 from extract.protocol import ExtractContext
 from extract.smime import content_of_signed, envelope_kind, signature_facts
 from records.errors import ItemError
@@ -454,6 +455,7 @@ class Gathering:
         self._plain: list[str] = []
         self._html: list[str] = []
         self._more: list[str] = []
+        self._within: list[MapiMessage] = []
         self._elsewhere: list[str] = []
         self.links: tuple[str, ...] = ()
         self.signature: dict[str, str] = {}
@@ -486,6 +488,9 @@ class Gathering:
         for text in (*map(markup.html_to_text, self._html), *self._more):
             if text and not markup.holds_words(plain, text):
                 plain = f"{plain.rstrip()}\n\n{text}" if plain.strip() else text
+        for message in self._within:
+            told = "\n".join(mapi_content.lines_beside(message, plain))
+            plain = "\n\n".join(filter(None, (plain.rstrip(), told))) if told else plain
         found = (link for source in self._html for link in markup.file_links(source, plain))
         self.links = tuple(dict.fromkeys((*found, *self._elsewhere)))
         if self.failure is None and "-----BEGIN PGP MESSAGE-----" in plain and _ARMOR.search(plain):
@@ -535,9 +540,8 @@ class Gathering:
         found = mapi_content.bodies(opened.message, self._warnings)
         hung, links = mapi_content.children(opened.message.attachments, self._warnings, path)
         self._html.extend(filter(None, [found.html]))
-        self._more.extend(
-            filter(None, (found.plain, found.rtf, "\n".join(mapi_content.lines(opened.message))))
-        )
+        self._more.extend(filter(None, (found.plain, found.rtf)))
+        self._within.append(opened.message)
         self._elsewhere.extend((*found.links, *links))
         self.children.extend(hung)
         self._bytes += sum(len(child.data) for child in hung if child.data is not None)

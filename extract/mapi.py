@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import charset_normalizer
-
 from extract import charsets, markup
 from records import canonical
 from records.models import NO_MOMENT, Address, Moment
@@ -284,6 +282,8 @@ def _candidates(codecs: list[str], own: Properties, sample: list[bytes]) -> Iter
         named = charsets.python_name(markup.declared_charset(raw) or "")
         if named:
             yield "big5hkscs" if named == "big5" else named
+    import charset_normalizer  # slow to load, rarely needed
+
     found = charset_normalizer.from_bytes(b"\n".join(sample), cp_isolation=_DETECTED).best()
     if found is not None:
         yield "big5hkscs" if found.encoding == "big5" else found.encoding

@@ -222,6 +222,12 @@ def lines(message: MapiMessage) -> list[str]:
     return [*made, *_labelled(message, _COMMON_LINES)]
 
 
+def lines_beside(message: MapiMessage, text: str) -> list[str]:
+    """Return those of the lines that the text of the body does not say word by word."""
+    flat = " ".join(text.split()).casefold()
+    return [line for line in lines(message) if (line.partition(": ")[2] or line).casefold() not in flat]
+
+
 def _labelled(message: MapiMessage, table: Sequence[_Line]) -> list[str]:
     found = []
     for label, keys in table:

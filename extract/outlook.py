@@ -134,7 +134,7 @@ def read_message(
     if mapi.is_draft(message) and kind is Kind.EMAIL:
         warnings.add(WarningCode.DRAFT)
     fields = _fields(message, header, context, warnings, stream)
-    told = [line for line in mapi_content.lines(message) if not markup.holds_words(text, line)]
+    told = mapi_content.lines_beside(message, text) if kind is Kind.EMAIL else mapi_content.lines(message)
     if kind is Kind.EVENT:
         told += mapi_content.event_people(message)
     now = message.properties.line(0x0037)

@@ -496,6 +496,14 @@ def test_an_invitation_is_a_mail_that_says_when_and_where() -> None:
     assert got.kind is Kind.EMAIL
     assert got.text == "Please come.\n\nStart: 2026-03-02 17:15 UTC\nLocation: Room 5\nAll day"
     assert (got.metadata["uid"], got.metadata["all_day"]) == ("abc@google.com", "yes")
+    about = {
+        0x001A: "IPM.Schedule.Meeting.Request",
+        (APPOINTMENT, 0x8208): "Room 5",
+        0x1000: "At 5, in a room.",
+    }
+    packed = tnef_file(Built({**about, (APPOINTMENT, 0x820D): SENT}))
+    in_mail = read_mail(with_part(packed, "Room five. Start: 2026-03-02 17:15 UTC"), context())
+    assert in_mail.text == "Room five. Start: 2026-03-02 17:15 UTC\n\nAt 5, in a room.\n\nLocation: Room 5"
 
 
 def test_a_contact_and_a_list() -> None:
@@ -684,6 +692,35 @@ def test_what_broken_senders_write() -> None:
     assert got.fields.sender == Address("Ana", "ana@example.org")
     assert (got.fields.moment.at, got.fields.moment.basis) == (SENT, Basis.ASSUMED_ZONE)
     assert WarningCode.ASSUMED_ZONE in got.warnings
+
+
+def test_names_and_pages_of_a_stream() -> None:
+    subject = "( MSG 格式測試 )".encode("cp950")
+    hung = [
+        {0x3705: 1, 0x3707: "../../etc/pass\0wd", 0x3701: b"x"},
+        {0x3705: 1, 0x3704: Ansi("格式.txt".encode("cp950")), 0x3701: b"y"},
+        {0x3705: 7, 0x3707: "far", 0x370D: "https://1drv.ms/x"},
+    ]
+    built = Built({0x0037: Ansi(subject), 0x1000: "é", 0x0039: SENT}, [], hung)
+    for page, guessed in ((950, False), (1252, True)):
+        got = read_tnef(tnef_file(built, page=page))
+        assert got.fields is not None
+        assert got.fields.subject == "( MSG 格式測試 )"
+        assert [one.name for one in got.children] == ["../../etc/passwd", "格式.txt", "far"]
+        assert (WarningCode.CHARSET_GUESSED in got.warnings) is guessed
+        assert got.links == ("https://1drv.ms/x",)
+
+
+def test_streams_within_streams() -> None:
+    deep = Built({0x0037: "bottom", 0x1000: "words"})
+    for _ in range(40):
+        deep = Built({0x0037: "x"}, [], [{0x3705: 5, 0x3701: deep}])
+    got = read_tnef(tnef_file(deep))
+    for _ in range(40):
+        (child,) = got.children
+        assert child.data is not None
+        got = read_tnef(child.data)
+    assert got.text == "words"
 
 
 def test_sums_and_lengths_are_compared() -> None:

@@ -166,7 +166,7 @@ def read_message(data: bytes, context: ExtractContext, reader: str = "auto") -> 
         result.signature = clear_signature(root, data)
     text = result.text()
     if junk:
-        text = "\n".join(filter(None, (junk, text)))
+        text = "\n".join(filter(None, (charsets.tidy(junk), text)))
     if not content_type and not fields:
         warnings.add(WarningCode.HEADER_DEFECT)
     made = Extraction(
@@ -412,7 +412,9 @@ def _from_std(message: Message, warnings: set[WarningCode], depth: int) -> Node:
     elif kind.startswith("multipart/"):
         # A multipart without a usable boundary: what it holds is text to a reader.
         node.media_type = "text/plain"
-        node.content = str(payload).encode("ascii", "surrogateescape")
+        # As parsed: asked for in the usual way, bytes above 127 come back as U+FFFD.
+        held = getattr(message, "_payload", None)
+        node.content = str(held or "").encode("utf-8", "surrogateescape")
     else:
         node.content = _std_content(message, warnings)
     return node

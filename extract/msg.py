@@ -28,6 +28,8 @@ _TOP_HEADER, _EMBEDDED_HEADER, _ROW_HEADER = 32, 24, 8
 _STREAM = re.compile(r"__substg1\.0_([0-9A-F]{4})([0-9A-F]{4})(?:-([0-9A-F]{8}))?", re.IGNORECASE)
 _MOST_NAMES = 0x8000
 _DATA = 0x3701
+_METHOD = 0x3705
+_OLE = 6
 _MESSAGE_CLSID = bytes.fromhex("0b0d020000000000c000000000000046")
 """Class of the root storage of a message file, as Outlook writes it."""
 
@@ -149,8 +151,9 @@ class _Parsing:
             None,
         )
         if inner is None:
-            has_bytes = properties.has(_DATA)
-            return Attachment(properties, properties.binary(_DATA) if has_bytes else None)
+            data = properties.binary(_DATA) if properties.has(_DATA) else None
+            is_object = bool(data) and properties.number(_METHOD) == _OLE
+            return Attachment(properties, data, ole_objects.media_type_of(data or b"") if is_object else "")
         if is_message(inner):
             bag = self._bag(inner, _EMBEDDED_HEADER)
             message_class = Properties(bag, mapi.pages_of([bag])).line(0x001A)

@@ -451,6 +451,16 @@ class TestDefects:
         emlx = b"%d\n" % len(SIMPLE) + SIMPLE
         assert read(emlx, name="7.emlx") == read(SIMPLE)
 
+    def test_a_line_that_is_no_field_is_a_text_like_any_other(self) -> None:
+        got = read(b"From: a@example.org\r\nno\rfield \0here\r\nSubject: s\r\n\r\nwords\r\n")
+        assert got.text == "no\nfield here\nwords\n"
+
+    @pytest.mark.parametrize("charset", ["", "; charset=utf-8", "; charset=us-ascii"])
+    def test_a_multipart_without_a_boundary_keeps_its_bytes(self, charset: str) -> None:
+        body = "Grüße an Zyzzyva\n"
+        got = read(mail(f"From: a@example.org\n{DATE}Content-Type: multipart/mixed{charset}", body))
+        assert got.text == body
+
     def test_too_many_parts_are_a_bomb(self) -> None:
         data = mixed(*[part("Content-Type: a/b", b"x")] * 5)
         got = read(data, limits=Limits(children=4))

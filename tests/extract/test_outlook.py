@@ -383,6 +383,8 @@ def test_an_object_gives_the_file_that_was_inserted() -> None:
         native = object_with(stream, data)
         held = read_built({0x0039: SENT}, [], [{0x3705: 6, 0x3701: compound.read(native).root}]).children[0]
         assert (held.media_type, held.data) == ("application/x-ole-object", native)
+        by_bytes = read_built({0x0039: SENT}, [], [{0x3705: 6, 0x3701: native}])  # as a data file has it
+        assert by_bytes.children == (held,)
         by_stream = read_tnef(tnef_file(Built({0x0039: SENT}, [], [{0x3701: OleData(native), 0x3705: 6}])))
         assert (by_stream.children[0].media_type, by_stream.children[0].data) == (held.media_type, native)
         return OleObjectReader().extract(io.BytesIO(native), context(media_type=held.media_type))

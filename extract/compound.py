@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import olefile
 
-from records.compound_files import SIGNATURE, Storage
+from records.compound_files import SIGNATURE, Storage, name_key
 from records.errors import ItemError
 from records.vocabulary import Reason
 
@@ -120,10 +120,14 @@ class _Reading:
         if depth > _DEEPEST:
             raise ItemError(Reason.BOMB, "compound_depth")
         entries: dict[str, bytes | Storage] = {}
+        seen: set[tuple[int, bytes]] = set()
         for kid in entry.kids:
-            if kid.name in entries:
+            key = name_key(kid.name)
+            if key is None or key in seen:  # no writer makes such a name: it costs what it names
                 self._whole = False
-            elif kid.entry_type == olefile.STGTY_STORAGE:
+                continue
+            seen.add(key)
+            if kid.entry_type == olefile.STGTY_STORAGE:
                 entries[kid.name] = self._storage(kid, depth + 1)
             elif kid.entry_type == olefile.STGTY_STREAM:
                 entries[kid.name] = self._stream(kid)

@@ -168,17 +168,28 @@ def _directory(root: Storage) -> list[_Entry]:
     return entries
 
 
+def name_key(name: str) -> tuple[int, bytes] | None:
+    """Return by what the names of a storage are ordered and told apart; None for what can be no name.
+
+    Shorter ones come first, and case says nothing (MS-CFB section 2.6.4).
+    """
+    raw = name.encode("utf-16-le", "surrogatepass")
+    if not raw or len(raw) > 2 * _MOST_UNITS or not set(name).isdisjoint("/\\:!\0"):
+        return None
+    # UTF-16 units compare as numbers: their big-endian bytes do so in order.
+    return len(raw), "".join(map(_upper, name)).encode("utf-16-be", "surrogatepass")
+
+
 def _sorted_entries(storage: Storage) -> list[_Entry]:
-    """Return a storage's entries in the order of MS-CFB section 2.6.4: shorter names first, case aside."""
+    """Return a storage's entries in the order of their names."""
     ordered: dict[tuple[int, bytes], _Entry] = {}
     for name, what in storage.entries.items():
-        raw = name.encode("utf-16-le", "surrogatepass")
-        if not raw or len(raw) > 2 * _MOST_UNITS or not set(name).isdisjoint("/\\:!\0"):
+        key = name_key(name)
+        if key is None:
             raise ItemError(Reason.CORRUPT, "compound_name")
-        # UTF-16 units compare as numbers: their big-endian bytes do so in order.
-        key = len(raw), "".join(map(_upper, name)).encode("utf-16-be", "surrogatepass")
         if key in ordered:
             raise ItemError(Reason.CORRUPT, "compound_name_twice")
+        raw = name.encode("utf-16-le", "surrogatepass")
         if isinstance(what, Storage):
             ordered[key] = _Entry(raw, _STORAGE, storage=what)
         else:

@@ -819,6 +819,18 @@ def test_storages_without_end() -> None:
     assert refused(write(Storage({**storage_of(MAIL).entries, **deep})))[0] is Reason.BOMB
 
 
+def test_a_name_that_none_can_be_costs_what_it_names() -> None:
+    inner = Built({0x001A: "IPM.Note", 0x0037: "inner", 0x1000: "Inside."}, [to("Kim", "k@example.org")])
+    data = msg_file(Built({0x0037: "x", 0x0039: SENT, 0x1000: "y"}, [], [{0x3705: 5, 0x3701: inner}, PDF]))
+    old = "__recip_version1.0_#00000000".encode("utf-16-le")
+    assert data.count(old) == 1  # that of the message within
+    got = read(data.replace(old, "__recip_version1.0_/00000000".encode("utf-16-le")))
+    assert (got.text, got.failure) == ("y", Failure(Reason.TRUNCATED, "msg_streams"))
+    within, plan = got.children
+    assert (plan.data, within.data is not None) == (PDF[0x3701], True)
+    assert read(within.data or b"").text == "Inside."
+
+
 def test_names_that_lead_nowhere() -> None:
     entries = dict(
         storage_of(Built({0x0037: "x", 0x0039: SENT, (COMMON, 0x8539): "kept", 0x1000: "y"})).entries

@@ -24,7 +24,7 @@ from connectors.loose_files import walk, walk_items
 from connectors.mailhead import placed, sent_or_received
 from connectors.msg_writing import MSG_TYPE
 from connectors.outlook_data_count import MAGIC, Counts, DataFile
-from connectors.outlook_data_reader import Found, items, library, listing
+from connectors.outlook_data_reader import Found, Runs, between, items, library, listing, number_of
 from records.errors import ItemError, SettingsError
 from records.models import (
     NO_MOMENT,
@@ -143,13 +143,20 @@ class OutlookDataFile(FileConnector):
             return
         place = self._place(scope)
         known = self._listing(place.file)
-        everything = sum(folder["items"] for folder in known["folders"]) + known["strays"]
+        everything = sum(number_of(folder["runs"]) for folder in known["folders"]) + number_of(
+            known["strays"]
+        )
         each = max(1, os.path.getsize(self._data_files()[place.file]) // max(1, everything))
         most = max(1, min(max_items, max_bytes // each))
         for number, first in enumerate(range(0, max(place.items, 1), most)):
             before = min(first + most, place.items)
-            spec = {"v": 1, "first": first, "before": before}
-            yield Part(scope, number, json.dumps(spec), before - first, each * (before - first))
+            spec = {"v": 1, "first": first, "before": before, "path": place.path, "file": known["file"]}
+            spec["runs"] = between(place.runs, first, before)
+            spec["stamp"] = _stamp(self._data_files()[place.file])
+            text = json.dumps(spec)
+            if len(text) > _MOST_SPEC:  # items that lie far apart are looked for again
+                text = json.dumps({"v": 1, "first": first, "before": before})
+            yield Part(scope, number, text, before - first, each * (before - first))
 
     def items(self, part: Part, window: Window, cursor: str | None = None) -> Iterator[Yielded]:
         """Yield the items of a part by their number in the file.
@@ -165,11 +172,18 @@ class OutlookDataFile(FileConnector):
             )
             return
         done = read_number(cursor)
-        place = self._place(part.scope)
-        first, before = _range(part.spec, place)
-        path = self._data_files()[place.file]
-        for found in items(path, self._library, place.at, max(first, done), before):
-            yield _item(found, place, self._listing(place.file)["file"], window)
+        key = self._file_of(part.scope)
+        path = self._data_files()[key]
+        spec = _spec(part.spec)
+        if "runs" not in spec or spec["stamp"] != _stamp(path):
+            place = self._place(part.scope)
+            first, before = spec.get("first", 0), spec.get("before", place.items)
+            runs = between(place.runs, first, before)
+            spec = {"first": first, "path": place.path, "file": self._listing(key)["file"], "runs": runs}
+        first = max(spec["first"], done)
+        runs = between(spec["runs"], first - spec["first"], number_of(spec["runs"]))
+        for found in items(path, self._library, runs, first):
+            yield _item(found, spec["path"], spec["file"], window)
 
     @property
     def _library(self) -> str:
@@ -192,9 +206,7 @@ class OutlookDataFile(FileConnector):
     def _listing(self, key: str) -> Mapping[str, Any]:
         """Return what a file says; it is asked once in the life of a process, unless it changed meanwhile."""
         path = self._data_files()[key]
-        still_there(path)
-        about = os.stat(path)
-        now = (path, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+        now: tuple[str | int, ...] = (path, *_stamp(path))
         if now not in _LISTED:
             is_cut = _is_cut(path)
             try:
@@ -210,13 +222,21 @@ class OutlookDataFile(FileConnector):
     def _places(self, key: str) -> list[_Place]:
         return _places(key, self._listing(key))
 
+    def _file_of(self, scope: Scope) -> str:
+        """Return the key of the file that a folder is in.
+
+        Raises:
+            ItemError: The file is gone, or is the place itself, because it does not open.
+        """
+        for key in self._data_files():
+            if scope.key.startswith(f"{key}{INSIDE}"):
+                return key
+        if scope.key in self._data_files():
+            self._listing(scope.key)  # raises what is wrong with it
+        raise ItemError(Reason.UNREADABLE, "scope_gone")
+
     def _place(self, scope: Scope) -> _Place:
-        key = next((one for one in self._data_files() if scope.key.startswith(f"{one}{INSIDE}")), None)
-        if key is None:
-            if scope.key in self._data_files():
-                self._listing(scope.key)  # raises what is wrong with it
-            raise ItemError(Reason.UNREADABLE, "scope_gone")
-        for place in self._places(key):
+        for place in self._places(self._file_of(scope)):
             if place.scope.key == scope.key:
                 return place
         raise ItemError(Reason.UNREADABLE, "scope_gone")
@@ -243,8 +263,9 @@ class OutlookDataFile(FileConnector):
         return Expected(max(own or 0, counts.messages[place.nid]) + counts.associated[place.nid], by)
 
 
-_LISTED: OrderedDict[tuple[str, int, int, int, int], Mapping[str, Any]] = OrderedDict()
+_LISTED: OrderedDict[tuple[str | int, ...], Mapping[str, Any]] = OrderedDict()
 _MOST_LISTED = 8
+_MOST_SPEC = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,16 +277,19 @@ class _Place:
         file: Key of the file.
         path: What a person reads.
         nid: Its number in the file; 0 for messages that lie in no folder.
-        at: Where the reader finds it.
-        items: How many there are.
+        runs: Where the reader finds its items.
     """
 
     scope: Scope
     file: str
     path: str
     nid: int
-    at: list[Any]
-    items: int
+    runs: Runs
+
+    @property
+    def items(self) -> int:
+        """How many there are."""
+        return number_of(self.runs)
 
 
 def _places(key: str, known: Mapping[str, Any]) -> list[_Place]:
@@ -273,7 +297,7 @@ def _places(key: str, known: Mapping[str, Any]) -> list[_Place]:
     found: list[_Place] = []
     taken = {f"{key}{INSIDE}{ORPHANS}"}
     for folder in known["folders"]:
-        if not folder["items"] and (folder.get("search") or not folder["path"]):
+        if not folder["runs"] and (folder["search"] or not folder["path"]):
             continue
         names = [_plain(name) for name in folder["path"]]
         path = "/".join(names) or ROOT
@@ -282,21 +306,26 @@ def _places(key: str, known: Mapping[str, Any]) -> list[_Place]:
             scope_key = f"{scope_key}#{folder['nid']:x}"
         taken.add(scope_key)
         scope = Scope(scope_key, f"{key}: {path}", "folder")
-        found.append(_Place(scope, key, path, folder["nid"], folder["at"], folder["items"]))
+        found.append(_Place(scope, key, path, folder["nid"], folder["runs"]))
     if known["strays"]:
         scope = Scope(f"{key}{INSIDE}{ORPHANS}", f"{key}: {ORPHANS}", "orphans")
-        found.append(_Place(scope, key, ORPHANS, 0, [], known["strays"]))
+        found.append(_Place(scope, key, ORPHANS, 0, known["strays"]))
     return found
 
 
-def _range(spec: str, place: _Place) -> tuple[int, int]:
-    """Return the first item of a part, and the one that is no more part of it."""
-    if not spec:
-        return 0, place.items
-    stated = json.loads(spec)
+def _spec(text: str) -> dict[str, Any]:
+    """Read the description of a part; empty for the whole folder."""
+    stated: dict[str, Any] = json.loads(text) if text else {"v": 1}
     if stated.get("v") != 1:
         raise SettingsError("a part of a data file was cut by another version; plan the run again")
-    return int(stated["first"]), int(stated["before"])
+    return stated
+
+
+def _stamp(path: str) -> list[int]:
+    """Return what tells a file from another one, or from what it was."""
+    still_there(path)
+    about = os.stat(path)
+    return [about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns]
 
 
 def _plain(name: str) -> str:
@@ -319,7 +348,7 @@ def _is_cut(path: str) -> bool:
         raise ItemError(Reason.UNREADABLE, errno_code(err)) from err
 
 
-def _item(found: Found, place: _Place, file: Mapping[str, Any], window: Window) -> Yielded:
+def _item(found: Found, folder: str, file: Mapping[str, Any], window: Window) -> Yielded:
     """Return an item as it is to be stored, or why not."""
     about = found.about
     key = f"{about['nid']:08x}"
@@ -342,15 +371,15 @@ def _item(found: Found, place: _Place, file: Mapping[str, Any], window: Window) 
         *((WarningCode.MISSING_PART,) if about["lost_parts"] else ()),
         *warnings,
     )
-    facts = _facts(kind, about, place, file)
+    facts = _facts(kind, about, folder, file)
     return FoundItem(key, kind, cursor, None, MSG_TYPE, len(found.body), moment, facts, warnings, found.body)
 
 
-def _facts(kind: Kind, about: Mapping[str, Any], place: _Place, file: Mapping[str, Any]) -> dict[str, str]:
+def _facts(kind: Kind, about: Mapping[str, Any], folder: str, file: Mapping[str, Any]) -> dict[str, str]:
     times = about["times"]
     unread = not about["flags"] & _UNREAD_IS
     facts = {
-        "folder": place.path,
+        "folder": folder,
         "item_class": str(about.get("class", "")),
         "labels": "; ".join(about.get("labels", ())),
         "flags": "unread" if unread else "",

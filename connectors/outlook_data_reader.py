@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
@@ -38,6 +38,10 @@ _SILENCE_S = 900.0
 
 _MOST_HEAD = 16 << 20
 _MOST_BODY = MOST_BYTES + (MOST_BYTES >> 2)
+
+
+Runs = Sequence[tuple[list[Any], int, int]]
+"""Where items lie: the place above them, the first one below it, and how many follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +89,24 @@ def listing(path: str, library_path: str) -> Mapping[str, Any]:
         raise ItemError(_death(process), "open")
 
 
-def items(path: str, library_path: str, at: list[Any], first: int, before: int) -> Iterator[Found]:
-    """Yield the items of a folder from one number up to another.
+def items(path: str, library_path: str, runs: Runs, first: int) -> Iterator[Found]:
+    """Yield the items that lie at these places.
 
     Args:
         path: Of the data file.
         library_path: Where libpff lies.
-        at: The folder's place, from ``listing``; empty for messages that lie in no folder.
-        first: Number of the first item.
-        before: Number of the one that is no more wanted.
+        runs: Where the items lie, from ``listing``.
+        first: Number of the first of them.
 
     Raises:
         ItemError: The file cannot be opened, or not as far as this folder.
     """
     number, deaths = first, 0
+    before = first + number_of(runs)
     while number < before:
-        job = {"library": library_path, "mode": "read", "at": at, "first": number, "before": before}
         nid = None
-        with _worker(path, job) as (process, frames):
+        job = {"library": library_path, "mode": "read"}
+        with _worker(path, job, between(runs, number - first, before - first)) as (process, frames):
             for head, body in frames:
                 if "fault" in head:
                     raise _not_opened(str(head["fault"]))
@@ -112,19 +116,33 @@ def items(path: str, library_path: str, at: list[Any], first: int, before: int) 
                     yield Found(number, head, body)
                     number += 1
                 nid = head.get("next")
-                if nid is None:
-                    return
             reason = _death(process)
         if nid is None:
             raise ItemError(reason, "open")
         deaths += 1
         rest = deaths > MOST_DEATHS
-        yield Found(
-            number, {"nid": nid, "failed": str(reason), "detail": "rest_of_folder" if rest else "item"}
-        )
+        about = {"nid": nid, "failed": str(reason), "detail": "rest_of_folder" if rest else "item"}
+        yield Found(number, about)
         number += 1
         if rest:
             return
+
+
+def number_of(runs: Runs) -> int:
+    """Return how many items lie at these places."""
+    return sum(count for _, _, count in runs)
+
+
+def between(runs: Runs, first: int, before: int) -> Runs:
+    """Return where the items from one number up to another lie."""
+    found = []
+    passed = 0
+    for at, place, count in runs:
+        low, high = max(first - passed, 0), min(before - passed, count)
+        if low < high:
+            found.append((at, place + low, high - low))
+        passed += count
+    return found
 
 
 def _not_opened(fault: str) -> ItemError:
@@ -135,7 +153,7 @@ def _not_opened(fault: str) -> ItemError:
 
 @contextmanager
 def _worker(
-    path: str, job: Mapping[str, object]
+    path: str, job: Mapping[str, object], runs: Runs = ()
 ) -> Iterator[tuple[subprocess.Popen[bytes], Iterator[tuple[dict[str, Any], bytes]]]]:
     """Start a worker over a file, and end it whatever happens."""
     try:
@@ -149,13 +167,16 @@ def _worker(
     try:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", code, asked],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pass_fds=(file,),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pass_fds=(file,),
             env={"PATH": "/nonexistent", "LANG": "C.UTF-8", "TZ": "UTC"},  # no secrets of this process
         )  # fmt: skip
     finally:
         os.close(file)
+    assert process.stdin is not None
     assert process.stdout is not None
     try:
+        with suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(json.dumps(runs).encode())
         yield process, _frames(process, process.stdout)
     finally:
         process.stdout.close()

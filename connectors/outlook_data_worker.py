@@ -17,7 +17,8 @@ import resource
 import signal
 import struct
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -54,7 +55,8 @@ FOLDER, SEARCH, MESSAGE, ASSOCIATED = 2, 3, 4, 8
 """Kinds of nodes, the lower five bits of a node's number (MS-PST section 2.2.2.1)."""
 
 ROOT_FOLDER = 0x122
-_CLASS, _FLAGS, _NAME, _STATED = 0x001A, 0x0E07, 0x3001, 0x3602
+_LOST_FOLDERS = "orphan folders"
+_CLASS, _FLAGS, _NAME = 0x001A, 0x0E07, 0x3001
 _SUBJECT, _PREFIX = 0x0037, 0x003D
 _PASSWORD, _RECORD_KEY = 0x67FF, 0x0FF9
 _IS_ASSOCIATED = 0x40
@@ -74,10 +76,11 @@ def main(job: str) -> None:
     """Do one job and write its frames to standard output.
 
     Args:
-        job: JSON: ``library`` and ``file`` (paths), ``mode``, ``parent`` (process id), and for ``read``
-            ``at`` (the place of a folder), ``first`` and ``before`` (numbers of items in it).
+        job: JSON: ``library`` and ``file`` (paths), ``mode``, ``parent`` (process id); ``read`` takes from
+            standard input where the items lie, as ``list`` told it.
     """
     asked = json.loads(job)
+    runs = json.loads(sys.stdin.buffer.read() or b"[]")
     out = os.fdopen(os.dup(1), "wb", buffering=1 << 16)
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
@@ -94,7 +97,7 @@ def main(job: str) -> None:
             if asked["mode"] == "list":
                 _send(out, _listing(file))
             else:
-                for head, body in _read(file, asked["at"], asked["first"], asked["before"]):
+                for head, body in _read(file, runs):
                     _send(out, head, body)
                     _again(_CPU_S)
                 _send(out, {"end": True})
@@ -126,66 +129,61 @@ def _listing(file: Thing) -> dict[str, object]:
     """Return what a file says of itself, and all folders, parents first."""
     found: list[dict[str, object]] = []
     stack = _tops(file)
-    lost = 0
     while stack and len(found) < _MOST_FOLDERS:
         at, path, nid = stack.pop()
-        try:
-            with _at(file, at) as folder:
-                about = _values(folder, (_NAME, _STATED))
-                children = _children(folder)
-        except Fault:
-            lost += 1
-            found.append({"at": at, "path": [*path, f"{nid:x}"], "nid": nid, "items": 0, "broken": True})
-            continue
-        name = _text(about.get(_NAME)) if nid != ROOT_FOLDER else ""
+        name = ""
+        with _at(file, at) as folder:
+            children = list(folder.below())
+            with suppress(Fault):  # it has a number, and what is in it
+                name = _text(_values(folder, (_NAME,)).get(_NAME))
         here = [*path, name or f"{nid:x}"] if nid != ROOT_FOLDER else path
-        mine = _items(children)
-        found.append({
-            "at": at, "path": here, "nid": nid, "items": len(mine), "search": nid & 31 == SEARCH,
-            "stated": _number(about.get(_STATED)),
-        })  # fmt: skip
-        below = [
-            ([*at, place], here, child)
-            for child, place in children
-            if child & 31 in (FOLDER, SEARCH) and child != nid
-        ]
+        search = nid & 31 == SEARCH
+        found.append({"path": here, "nid": nid, "runs": _runs(at, children), "search": search})
+        below = [([*at, place], here, child) for place, child in children if child & 31 in (FOLDER, SEARCH)]
         stack.extend(reversed(below))
         _again(_OPEN_CPU_S)
-    strays = len(_strays(file))
-    return {"file": _about(file), "folders": found, "strays": strays, "lost": lost}
+    return {"file": _about(file), "folders": found, "strays": _strays(file)}
 
 
-def _tops(file: Thing) -> list[tuple[list[object], list[str], int]]:
+def _runs(at: list[Any], children: Iterable[tuple[int, int]]) -> list[list[Any]]:
+    """Return where items lie: the place above them, the first one below it, and how many follow."""
+    runs: list[list[Any]] = []
+    for place, nid in children:
+        if nid & 31 not in (MESSAGE, ASSOCIATED):
+            continue
+        if runs and runs[-1][1] + runs[-1][2] == place:
+            runs[-1][2] += 1
+        else:
+            runs.append([at, place, 1])
+    return runs
+
+
+def _tops(file: Thing) -> list[tuple[list[Any], list[str], int]]:
     """Return the folders that no other folder holds: the root, and those whose parent is gone."""
-    found: list[tuple[list[object], list[str], int]] = []
+    found: list[tuple[list[Any], list[str], int]] = []
     with _top(file) as root:
-        for nid, place in _children(root):
+        for place, nid in root.below():
             if nid & 31 in (FOLDER, SEARCH):
-                found.append((["r", place], [] if nid == ROOT_FOLDER else ["orphan folders"], nid))
-    for number, nid in _orphans(file):
-        if nid & 31 in (FOLDER, SEARCH):
-            found.append((["o", number], ["orphan folders"], nid))
+                found.append((["r", place], [] if nid == ROOT_FOLDER else [_LOST_FOLDERS], nid))
+    found += [
+        (["o", number], [_LOST_FOLDERS], nid)
+        for number, nid in _orphans(file)
+        if nid & 31 in (FOLDER, SEARCH)
+    ]
     return found[::-1]
 
 
-def _strays(file: Thing) -> list[tuple[int, list[object]]]:
-    """Return the messages that lie in no folder, by number, each with its place."""
-    found: list[tuple[int, list[object]]] = []
+def _strays(file: Thing) -> list[list[Any]]:
+    """Return where the messages lie that are in no folder."""
     with _top(file) as root:
-        found += [(nid, ["r", place]) for nid, place in _children(root) if nid & 31 in (MESSAGE, ASSOCIATED)]
-    found += [(nid, ["o", number]) for number, nid in _orphans(file) if nid & 31 in (MESSAGE, ASSOCIATED)]
-    return sorted(found, key=lambda one: one[0])
+        found = _runs(["r"], root.below())
+    return found + _runs(["o"], _orphans(file))
 
 
-def _orphans(file: Thing) -> list[tuple[int, int]]:
-    found = []
+def _orphans(file: Thing) -> Iterator[tuple[int, int]]:
     for number in range(file.number("file_get_number_of_orphan_items")):
-        try:
-            with _some(file.item("file_get_orphan_item_by_index", number)) as one:
-                found.append((number, one.id))
-        except Fault:
-            continue
-    return found
+        with suppress(Fault), _at(file, ["o", number]) as one:
+            yield number, one.id
 
 
 def _top(file: Thing) -> Thing:
@@ -199,27 +197,16 @@ def _some(thing: Thing | None) -> Thing:
 
 
 def _at(file: Thing, at: Sequence[Any]) -> Thing:
-    """Return the item at a place: of the root (``r``) or of the orphans (``o``), and from there downwards."""
-    if at[0] == "r":
-        item = _top(file)
-        below = at[1:]
+    """Return the item at a place: below the root (``r``) or among the orphans (``o``), and on down."""
+    if at[0] == "o":
+        item, below = _some(file.item("file_get_orphan_item_by_index", at[1])), at[2:]
     else:
-        item = _some(file.item("file_get_orphan_item_by_index", at[1]))
-        below = at[2:]
+        item, below = _top(file), at[1:]
     for place in below:
         with item:
             child = _some(item.item("item_get_sub_item", place))
         item = child
     return item
-
-
-def _children(item: Thing) -> list[tuple[int, int]]:
-    """Return number and place of what lies right below an item, by number."""
-    return sorted((nid, place) for place, nid in item.below())
-
-
-def _items(children: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    return [one for one in children if one[0] & 31 in (MESSAGE, ASSOCIATED)]
 
 
 def _about(file: Thing) -> dict[str, object]:
@@ -268,36 +255,49 @@ def _number(value: tuple[int, bytes] | None) -> int | None:
 # --- items -------------------------------------------------------------------------------------------------
 
 
-def _read(file: Thing, at: list[Any], first: int, before: int) -> Iterator[tuple[dict[str, object], bytes]]:
-    """Yield the items of a folder by number, each as what is told of it and its bytes."""
+def _read(file: Thing, runs: Sequence[Sequence[Any]]) -> Iterator[tuple[dict[str, object], bytes]]:
+    """Yield the items at these places, each as what is told of it and its bytes."""
     names = _Names.of(file)
-    if at:
-        folder = _at(file, at)
-        targets: list[tuple[int, list[Any]]] = [(nid, [place]) for nid, place in _items(_children(folder))]
-    else:
-        folder = None
-        targets = _strays(file)
-    wanted = targets[first:before]
-    coming: list[int | None] = [*(nid for nid, _ in wanted), None]
-    yield {"next": coming[0]}, b""
-    for (nid, place), following in zip(wanted, coming[1:], strict=True):
+    coming = _opened(file, runs)
+    nid, one = next(coming, (None, None))
+    yield {"next": nid}, b""
+    while nid is not None:
+        following, then = next(coming, (None, None))
         head: dict[str, object] = {"nid": nid, "next": following}
-        if nid & 31 == ASSOCIATED:
-            yield {**head, "associated": True}, b""
-            continue
+        body = b""
         try:
-            one = _at(file, place) if folder is None else _some(folder.item("item_get_sub_item", place[0]))
+            if one is None:
+                raise Fault
             with one:
-                about, body = _item(one, names)
-            yield {**head, **about}, body
+                if nid & 31 == ASSOCIATED:
+                    head["associated"] = True
+                else:
+                    about, body = _item(one, names)
+                    head |= about
         except MemoryError:
-            yield {**head, "failed": "out_of_memory", "detail": "item"}, b""
+            head |= {"failed": "out_of_memory", "detail": "item"}
         except TooLarge:
-            yield {**head, "failed": "too_large", "detail": "item"}, b""
+            head |= {"failed": "too_large", "detail": "item"}
         except ItemError as error:
-            yield {**head, "failed": str(error.reason), "detail": error.detail}, b""
+            head |= {"failed": str(error.reason), "detail": error.detail}
         except Fault:
-            yield {**head, "failed": "corrupt", "detail": "item"}, b""
+            head |= {"failed": "corrupt", "detail": "item"}
+        yield head, body
+        nid, one = following, then
+
+
+def _opened(file: Thing, runs: Sequence[Sequence[Any]]) -> Iterator[tuple[int, Thing | None]]:
+    """Yield number and handle of the items at these places; no handle of one that cannot be opened."""
+    for at, first, count in runs:
+        above = None if at == ["o"] else _at(file, at)
+        with above or nullcontext():
+            for place in range(first, first + count):
+                one = None
+                try:
+                    one = _at(file, ["o", place]) if above is None else above.item("item_get_sub_item", place)
+                    yield _some(one).id, one
+                except Fault:
+                    yield place << 5, None  # its number cannot be had; no node has one that ends so
 
 
 @dataclass(slots=True)

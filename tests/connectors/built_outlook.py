@@ -56,7 +56,6 @@ MEETING = Message({
     START: AT, END: AT, (KEYWORDS, 0x101F): ["Red", "Staff only"],
 })  # fmt: skip
 VIEW = Message({0x001A001F: "IPM.Microsoft.FolderDesign.NamedView", 0x0E070003: 0x40}, associated=True)
-CARD = Message({0x001A001F: "IPM.Contact", 0x3001001F: "Lee Okafor", 0x0E070003: 9})
 
 
 def as_msg(message: Message, names: Sequence[Name]) -> bytes:
@@ -103,22 +102,22 @@ MAIL = mail(1, attachments=[attached("plan.pdf", b"%PDF-1.7 " + SECRET.encode())
 def folder(root: Path) -> Built:
     """A folder with one data file and a letter beside it."""
     root.mkdir(parents=True)
-    inbox = Folder(f"In/box {SECRET}", [MAIL, mail(1), VIEW])
+    inbox = Folder(f"In/box {SECRET}", [MAIL, VIEW, MEETING])
     write(
         root / "ana.pst",
-        [Folder("Top", folders=[inbox, Folder("Calendar", [MEETING, CARD])]), Folder("Search", search=True)],
+        [inbox, Folder("Search", search=True)],
         orphans=[mail(9)],
         names=NAMES,
     )
     (root / "letter.txt").write_bytes(SECRET.encode())
-    at = f"ana.pst!Top/In\\x2fbox {SECRET}"
-    found = [MAIL, mail(1), MEETING, CARD, mail(9)]
-    keys = ["00200024", "00200044", "00200084", "002000a4", "002000c4"]
+    at = f"ana.pst!In\\x2fbox {SECRET}"
+    found = [MAIL, MEETING, mail(9)]
+    keys = ["00200024", "00200064", "00200084"]
     return Built(
         str(root),
         {key: as_msg(one, NAMES) for key, one in zip(keys, found, strict=True)}
         | {"letter.txt": SECRET.encode()},
         {},
-        {"00200068": Reason.EXPORT_SCAFFOLDING},
-        ("ana.pst!Top", at, "ana.pst!Top/Calendar", "ana.pst!orphan items", "."),
+        {"00200048": Reason.EXPORT_SCAFFOLDING},
+        (at, "ana.pst!orphan items", "."),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -291,18 +292,29 @@ def test_a_search_folder_shows_items_of_others_and_counts_none(tmp_path: Path):
 
 
 def test_a_large_folder_is_cut_and_every_item_comes_once(tmp_path: Path):
-    write(tmp_path / "a.pst", [Folder("Inbox", (mail(n) for n in range(2_500)))], method=PERMUTE)
+    write(tmp_path / "a.pst", [Folder("Inbox", (mail(n) for n in range(250)))], method=PERMUTE)
     source = of(tmp_path / "a.pst")
     (scope,) = source.scopes()
-    parts = list(source.parts(scope, 1_000, 1 << 30))
-    assert [(part.items, part.spec) for part in parts] == [
-        (1000, '{"v": 1, "first": 0, "before": 1000}'),
-        (1000, '{"v": 1, "first": 1000, "before": 2000}'),
-        (500, '{"v": 1, "first": 2000, "before": 2500}'),
+    parts = list(source.parts(scope, 100, 1 << 30))
+    assert [part.items for part in parts] == [100, 100, 50]
+    assert [json.loads(part.spec)["runs"] for part in parts] == [
+        [[["r", 2, 0], 0, 100]],
+        [[["r", 2, 0], 100, 100]],
+        [[["r", 2, 0], 200, 50]],
     ]
     keys = [value.native_key for part in parts for value in source.items(part, ALWAYS)]
-    assert keys == [f"{0x200004 + 0x20 * n:08x}" for n in range(1, 2_501)]
-    assert source.count(scope) == Expected(2500, "content count and node tree")
+    assert keys == [f"{0x200004 + 0x20 * n:08x}" for n in range(1, 251)]
+    assert source.count(scope) == Expected(250, "content count and node tree")
+
+
+def test_a_part_is_cut_anew_when_the_file_changed_meanwhile(tmp_path: Path):
+    write(tmp_path / "a.pst", [Folder("Inbox", [mail(1), mail(2)])])
+    source = of(tmp_path / "a.pst")
+    (scope,) = source.scopes()
+    (part,) = source.parts(scope, 100, 1 << 30)
+    write(tmp_path / "a.pst", [Folder("Before", [mail(3)]), Folder("Inbox", [mail(4), mail(5)])])
+    keys = [value.native_key for value in of(tmp_path / "a.pst").items(part, ALWAYS)]
+    assert keys == ["00200044", "00200064"]
 
 
 # --- counts ------------------------------------------------------------------------------------------------

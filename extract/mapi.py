@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from extract import charsets, markup
+from extract import charsets, headers, markup
 from records import canonical
 from records.models import NO_MOMENT, Address, Moment
 from records.moments import iso_moment
@@ -105,8 +105,8 @@ class Properties:
         return ""
 
     def line(self, *keys: Key) -> str:
-        """Return such a text on one line."""
-        return " ".join(self.text(*keys).split())
+        """Return such a text on one line, without control characters."""
+        return " ".join(headers.one_line(self.text(*keys)).split())
 
     def texts(self, key: Key) -> tuple[str, ...]:
         """Return the values of a text that may have several."""

@@ -559,6 +559,9 @@ def test_tasks_notes_and_entries_of_the_journal() -> None:
     assert (entry.kind, entry.text) == (Kind.NOTE, "Entry type: Phone call\nStart: 2026-03-02 17:15 UTC")
     never = read_built({0x001A: "IPM.Task", (mapi.TASK, 0x8105): datetime(4501, 1, 1, tzinfo=UTC)})
     assert never.text == ""
+    odd = read_built({0x0037: "a\1b\r\nc", 0x0039: SENT})
+    assert odd.fields is not None
+    assert odd.fields.subject == "a b c"
 
 
 def test_a_report_of_what_was_not_delivered() -> None:

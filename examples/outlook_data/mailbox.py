@@ -143,7 +143,8 @@ def write(
         for message in orphans:
             _message(writing, message, 0x7FE2)
         owner = Owner(nodes)
-        store = {0x0FF90102: writing.record, 0x3001001F: path.stem, 0x67FF0003: password}
+        top = bytes(4) + writing.record + struct.pack("<I", 0x401 << 5 | _FOLDER)  # the first folder
+        store = {0x0FF90102: writing.record, 0x3001001F: path.stem, 0x35E00102: top, 0x67FF0003: password}
         nodes.node(_STORE, properties(owner, _encoded(writing, store)), nodes.subnodes(owner.entries))
         _name_map(writing)
         nodes.close()

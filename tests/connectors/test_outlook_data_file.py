@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import struct
+import subprocess
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,9 +20,12 @@ from connectors.registry import guess
 from examples.outlook_data.encoding import CYCLIC, NONE, PERMUTE, checksum
 from examples.outlook_data.mailbox import APPOINTMENT, TASK, Attachment, Folder, Message, write
 from examples.outlook_data.nodes import ANSI, UNICODE, Layout
+from extract.protocol import ExtractContext
+from extract.registry import EXTRACTORS
+from extract.worker_main import choose
 from records.errors import ItemError, SettingsError
 from records.models import ExcludedItem, Expected, FailedItem, FoundItem, Window
-from records.vocabulary import Reason, WarningCode
+from records.vocabulary import Kind, Reason, WarningCode
 from tests.connectors.builders import ALWAYS, SECRET, ZONE, context, everything
 from tests.connectors.built_outlook import AT, KEYWORDS, as_msg, attached, mail, within
 
@@ -521,4 +526,44 @@ def test_a_folder_that_kills_again_and_again_is_given_up(tmp_path: Path, monkeyp
         ("FailedItem", "item"),
         ("FailedItem", "item"),
         ("FailedItem", "rest_of_folder"),
+    ]
+
+
+# --- another reader ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("layout", [UNICODE, ANSI], ids=["Unicode", "ANSI"])
+def test_readpst_finds_as_many(tmp_path: Path, layout: Layout):
+    """The program of Debian's pst-utils shares no code with libpff, nor with what writes the files."""
+    if shutil.which("readpst") is None:
+        pytest.skip("readpst is not installed (Debian: pst-utils)")
+    path, out = tmp_path / "a.pst", tmp_path / "out"
+    inner = Folder("Inbox", [mail(n, attachments=[attached("a.txt", b"bus")]) for n in range(40)])
+    write(path, [Folder("Top", folders=[inner, Folder("Sent", [mail(99)])])], layout=layout, method=PERMUTE)
+    out.mkdir()
+    subprocess.run(["readpst", "-D", "-e", "-q", "-o", out, path], check=True, capture_output=True)
+    files = [file for file in out.rglob("*.eml") if file.is_file()]
+    bodies = sorted(
+        line for file in files for line in file.read_text().splitlines() if SECRET in line and "body" in line
+    )
+    assert len(files) == sum(len(values) for values, _ in read(path).values()) == 41
+    assert bodies == sorted(f"{SECRET} body {n}" for n in (*range(40), 99))
+
+
+def test_an_item_is_read_by_the_extract_room_as_any_message_file(tmp_path: Path):
+    letter = mail(1, "\x01\x05RE: buses", attachments=[attached("plan.txt", b"stop 4"), within(mail(2))])
+    _, data = only(tmp_path / "a.pst", letter)
+    reader = choose(EXTRACTORS, "application/vnd.ms-outlook", None, data["00200024"][:4096])
+    assert reader is not None
+    found = reader.extract(
+        io.BytesIO(data["00200024"]), ExtractContext(None, "application/vnd.ms-outlook", ZONE)
+    )
+    assert (found.kind, found.failure, found.text) == (Kind.EMAIL, None, f"{SECRET} body 1")
+    assert found.fields is not None
+    assert (found.fields.subject, found.fields.moment.at) == ("RE: buses", AT)
+    assert [(one.name, one.address) for one in found.fields.to] == [("Lee Okafor", "lee@example.org")]
+    assert [(child.name, child.kind) for child in found.children] == [
+        ("plan.txt", Kind.FILE),
+        ("a message", Kind.EMAIL),
     ]

@@ -64,6 +64,15 @@ def letters(bench: Bench, messages: int) -> MailSet:
     return _measured("letters", folder, terms, known)
 
 
+def copied(bench: Bench, messages: int) -> MailSet:
+    """Return generated text mail in which two of five messages have nearly the text of another."""
+    folder = bench.work / f"copied-{messages}"
+    if not folder.exists():
+        bench.say(f"making {messages:,} messages of text mail with copies …")
+        write_maildir(folder, messages, SEED, copies=True)
+    return _measured("copied", folder, (common_word(3_000, SEED),), None)
+
+
 def district(bench: Bench) -> MailSet:
     """Return the Maildirs of the generated district: HTML, attachments, broken mail.
 

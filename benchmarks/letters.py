@@ -140,8 +140,31 @@ def _body(rng: random.Random, n: int, seed: int) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def letter(n: int, seed: int) -> bytes:
-    """Return message ``n`` as it lies in a Maildir (LF line ends)."""
+COPIED = 5
+"""Of so many messages the last two have nearly the text of the first, where copies are asked for."""
+
+
+def _copied(n: int, seed: int) -> str:
+    """Return the text of message ``n`` of mail with copies: one to six words of a copy are other ones."""
+    first, copy = n - n % COPIED, n % COPIED >= COPIED - 2
+    text = _body(random.Random(f"copied-{seed}-{first if copy else n}"), n, seed)
+    if not copy:
+        return text
+    rng = random.Random(f"copy-{seed}-{n}")
+    words = text.split(" ")
+    for _ in range(rng.randint(1, 6)):
+        words[rng.randrange(len(words))] = f"copy{rng.randrange(10**6)}"
+    return " ".join(words)
+
+
+def letter(n: int, seed: int, *, copies: bool = False) -> bytes:
+    """Return message ``n`` as it lies in a Maildir (LF line ends).
+
+    Args:
+        n: Its number, from 0.
+        seed: Of all of them.
+        copies: Give two of five messages nearly the text of another.
+    """
     rng = random.Random(f"letter-{seed}-{n}")
     words, weights = _words(seed)
     sender, reader, copied = (f"{rng.choice(_GIVEN)} {rng.choice(_FAMILY)}" for _ in range(3))
@@ -151,7 +174,7 @@ def letter(n: int, seed: int) -> bytes:
         .decode()
     )
     at = _FIRST + timedelta(minutes=7 * (n % 60_000), seconds=rng.randrange(60))
-    text = _body(rng, n, seed)
+    text = _copied(n, seed) if copies else _body(rng, n, seed)
     body, coding = _encoded(rng, text)
     reply = (
         f"In-Reply-To: {_message_id(max(0, n - rng.randint(1, 50)), seed)}\n" if rng.random() < 0.5 else ""
@@ -189,27 +212,27 @@ def _address(name: str) -> str:
     return name.lower().replace(" ", ".") + "@falls.example"
 
 
-def _write(folder: str, seed: int, first: int, last: int) -> int:
+def _write(folder: str, seed: int, first: int, last: int, *, copies: bool) -> int:
     written = 0
     for n in range(first, last):
         place = Path(folder, _FOLDERS[n % len(_FOLDERS)], "cur")
-        data = letter(n, seed)
+        data = letter(n, seed, copies=copies)
         written += len(data)
         (place / f"{1_700_000_000 + n}.M{n % 1_000_000:06}P1.mail.example:2,S").write_bytes(data)
     return written
 
 
-def write_maildir(folder: Path, messages: int, seed: int) -> int:
-    """Write a Maildir++ of generated mail; returns its bytes."""
+def write_maildir(folder: Path, messages: int, seed: int, *, copies: bool = False) -> int:
+    """Write a Maildir++ of generated mail, where asked with copies; returns its bytes."""
     for name in dict.fromkeys(_FOLDERS):
         for part in ("cur", "new", "tmp"):
             (folder / name / part).mkdir(parents=True, exist_ok=True)
     step = 5_000
     if messages <= step:
-        return _write(str(folder), seed, 0, messages)
+        return _write(str(folder), seed, 0, messages, copies=copies)
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("forkserver")) as pool:
         parts = [
-            pool.submit(_write, str(folder), seed, first, min(messages, first + step))
+            pool.submit(_write, str(folder), seed, first, min(messages, first + step), copies=copies)
             for first in range(0, messages, step)
         ]
         return sum(part.result() for part in parts)

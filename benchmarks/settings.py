@@ -47,6 +47,7 @@ class Sizes:
         sms_bytes: Of an SMS backup.
         rows: Messages of a chat.db.
         takeout_bytes: Of a Takeout.
+        headers: Messages whose header fields are threaded.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Sizes:
     sms_bytes: int
     rows: int
     takeout_bytes: int
+    headers: int
 
     def with_large(self, messages: int) -> Sizes:
         """Return these sizes with another large size, a chat.db's too, and a tenth of it as the small one."""
@@ -72,7 +74,9 @@ class Sizes:
 
 
 SIZES = {
-    "tiny": Sizes("tiny", 120, 300, 60, 1, 60, 120, 5, 1, 12, 8, 2_000, 30, 1_000_000, 1_000, 12_000_000),
+    "tiny": Sizes(
+        "tiny", 120, 300, 60, 1, 60, 120, 5, 1, 12, 8, 2_000, 30, 1_000_000, 1_000, 12_000_000, 2_000
+    ),
     "quick": Sizes(
         "quick",
         2_000,
@@ -90,6 +94,7 @@ SIZES = {
         50_000_000,
         50_000,
         500_000_000,
+        100_000,
     ),
     "full": Sizes(
         "full",
@@ -108,6 +113,7 @@ SIZES = {
         2_000_000_000,
         5_000_000,
         20_000_000_000,
+        1_000_000,
     ),
 }
 

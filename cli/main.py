@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from cli import exports, holds, leads, planning, policy, sampling, topping_up, variants
+from cli import exports, grouping, holds, leads, planning, policy, sampling, topping_up, variants
 from cli.adequacy import adequacy_command
 from cli.columns import columns_command
 from cli.common import By, ItemId, RequestId, opened, say_doubts
@@ -311,6 +311,10 @@ def _bare(item: str) -> str:
     return item.strip().removeprefix("i:")
 
 
+app.command("group")(grouping.group_command)
+app.command("diff")(grouping.diff_command)
+
+
 @app.command("sheet")
 def sheet_command(
     context: typer.Context,
@@ -322,9 +326,14 @@ def sheet_command(
     ] = None,
 ) -> None:
     """Write the coding sheet of everything in review."""
+    from desk.groups import later_records
     from desk.reviewing import sheet
 
-    show(sheet(opened(context), request_id, out, split_rows=split_rows, by=whoami()))
+    home = opened(context)
+    show(sheet(home, request_id, out, split_rows=split_rows, by=whoami()))
+    later = later_records(home, request_id)
+    if later:
+        say(f"{later:,} records came after the groups were made: `daylight group {request_id}`.")
 
 
 @app.command("decide")

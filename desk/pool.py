@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
     from desk.batch import BatchRunner
+    from desk.grouping import GroupedTexts
     from records.settings import Settings
     from retention.suggest import FlagReport
+    from review.near import Text
     from search.occurrences import Counted, Piece
     from search.tree import Node
 
@@ -173,3 +175,19 @@ def run_flags(batch_ids: list[str]) -> FlagReport:
     assert _mine is not None, "a worker process has not been prepared"
     home, request_id = _mine.home, _mine.request.request_id
     return flag_request(home.catalogue, home.store(request_id), request_id, batch_ids=batch_ids)
+
+
+def run_scan(batch_id: str) -> int:
+    """Read what groups are made from of a batch's texts; called in a worker process."""
+    from desk.grouping import scan_batch
+
+    assert _mine is not None, "a worker process has not been prepared"
+    return scan_batch(_mine.home, _mine.request.request_id, batch_id)
+
+
+def run_near(lists: list[list[Text]]) -> GroupedTexts:
+    """Group texts that may be near duplicates; called in a worker process."""
+    from desk.grouping import group_texts
+
+    assert _mine is not None, "a worker process has not been prepared"
+    return group_texts(_mine.home, _mine.request.request_id, lists)

@@ -55,6 +55,9 @@ _UU = re.compile(
     rb"(?:[` ]?[ \t]*\r?\n)?end[ \t]*\r?$",
     re.M,
 )
+_GUID = slice(6, 22)
+LONGEST_INDEX = 22 + 5 * 500
+"""Bytes of a Thread-Index that are kept: its head and 500 replies."""
 _EXTRA = frozenset({
     "reply-to", "sender", "resent-from", "resent-to", "importance", "sensitivity", "x-priority", "list-id",
     "auto-submitted", "thread-topic", "x-gmail-labels", "delivered-to", "x-ms-journal-report",
@@ -101,7 +104,7 @@ class MailReader:
     """Reads one mail message."""
 
     name: ClassVar[str] = "mail"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
 
     def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
         """Accept what is labelled as mail, and what begins like mail whatever its label."""
@@ -655,6 +658,7 @@ def fields_of(fields: Mapping[str, list[str]], context: ExtractContext, warnings
     senders = headers.addresses(fields.get("from"))
     to, cc, bcc = (headers.addresses(fields.get(name)) for name in ("to", "cc", "bcc"))
     message_id = headers.first(fields, "message-id") or ""
+    index = _thread_index(fields)
     return Fields(
         subject=headers.one_line(headers.decoded(headers.first(fields, "subject") or "")),
         sender=senders[0] if senders else None,
@@ -666,7 +670,8 @@ def fields_of(fields: Mapping[str, list[str]], context: ExtractContext, warnings
         message_id=message_id.strip(),
         in_reply_to=(headers.first(fields, "in-reply-to") or "").strip(),
         references=" ".join((headers.first(fields, "references") or "").split()),
-        thread_key=_thread_key(fields),
+        thread_key=index[_GUID].hex() or (headers.first(fields, "x-gm-thrid") or "").strip(),
+        thread_index=index.hex(),
     )
 
 
@@ -687,17 +692,16 @@ def _everybody(fields: Mapping[str, list[str]], *roles: tuple[Address, ...]) -> 
     return tuple(known) if more else ()
 
 
-def _thread_key(fields: Mapping[str, list[str]]) -> str:
-    """Return Exchange's conversation id (bytes 6 to 21 of Thread-Index, hex), else Gmail's thread number."""
+def _thread_index(fields: Mapping[str, list[str]]) -> bytes:
+    """Return Exchange's Thread-Index (MS-OXOMSG 2.2.1.3), or nothing; bytes 6 to 21 are the conversation."""
     index = headers.first(fields, "thread-index")
-    if index:
-        try:
-            raw = base64.b64decode("".join(index.split()))
-        except (binascii.Error, ValueError):
-            raw = b""
-        if len(raw) >= 22:
-            return raw[6:22].hex()
-    return (headers.first(fields, "x-gm-thrid") or "").strip()
+    if not index:
+        return b""
+    try:
+        raw = base64.b64decode("".join(index.split()))
+    except (binascii.Error, ValueError):
+        return b""
+    return raw[:LONGEST_INDEX] if len(raw) >= _GUID.stop else b""
 
 
 def facts_of(fields: Mapping[str, list[str]]) -> dict[str, str]:

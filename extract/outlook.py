@@ -253,7 +253,7 @@ def _joined(read: Fields, stated: Fields) -> Fields:
         participants=tuple(everybody) if len(everybody) > len(roles) or read.participants else (),
         **{
             name: getattr(read, name) or getattr(stated, name)
-            for name in ("subject", "message_id", "in_reply_to", "references", "thread_key")
+            for name in ("subject", "message_id", "in_reply_to", "references", "thread_key", "thread_index")
         },
     )
 
@@ -276,7 +276,7 @@ def _stated_fields(message: MapiMessage, context: ExtractContext, stream: tnef.T
     for one in (*((by,) if by else ()), *more):
         if _key(one) not in {_key(other) for other in everybody}:
             everybody.append(one)
-    index = properties.binary(0x0071)
+    index = properties.binary(0x0071)[: mail.LONGEST_INDEX]
     return Fields(
         subject=properties.line(0x0037),
         sender=sender,
@@ -289,6 +289,7 @@ def _stated_fields(message: MapiMessage, context: ExtractContext, stream: tnef.T
         in_reply_to=properties.line(0x1042),
         references=properties.line(0x1039),
         thread_key=index[6:22].hex() if len(index) >= 22 else "",
+        thread_index=index.hex() if len(index) >= 22 else "",
     )
 
 

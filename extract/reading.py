@@ -639,14 +639,15 @@ def _recipients(fields: Fields) -> str:
 
 
 def _thread(fields: Fields) -> str:
-    return canonical.dumps_texts(
-        {
-            "message_id": fields.message_id,
-            "in_reply_to": fields.in_reply_to,
-            "references": fields.references,
-            "thread_key": fields.thread_key,
-        }
-    )
+    named = {
+        "message_id": fields.message_id,
+        "in_reply_to": fields.in_reply_to,
+        "references": fields.references,
+        "thread_key": fields.thread_key,
+    }
+    if fields.thread_index:
+        named["thread_index"] = fields.thread_index
+    return canonical.dumps_texts(named)
 
 
 def _hash_of(kind: Kind, node: _Node, fields: Fields, text: str) -> str | None:

@@ -229,7 +229,7 @@ def _storable(extraction: Extraction) -> Extraction:
     fields = extraction.fields
     if fields is not None:
         changes: dict[str, object] = {}
-        for name in ("subject", "message_id", "in_reply_to", "references", "thread_key"):
+        for name in ("subject", "message_id", "in_reply_to", "references", "thread_key", "thread_index"):
             changes[name] = clean(getattr(fields, name))
         for name in ("to", "cc", "bcc", "participants"):
             changes[name] = tuple(person(one) for one in getattr(fields, name))

@@ -86,7 +86,7 @@ def content_hash(
     """
     people = ";".join(sorted({r.lower() for r in recipients if r}))
     subject = " ".join(subject.split())
-    body = _letters_and_digits(body)
+    body = letters_and_digits(body)
     if sum(map(bool, (sender, people, subject, body))) < 3:
         return None
     stamp = ""
@@ -118,11 +118,11 @@ def message_hash(
     if not message_id:
         return None
     files = ";".join(f"{name}:{digest}" for name, digest in sorted(attachments))
-    joined = UNIT.join(("cm1", platform, message_id, sender.lower(), _letters_and_digits(body), files))
+    joined = UNIT.join(("cm1", platform, message_id, sender.lower(), letters_and_digits(body), files))
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _letters_and_digits(text: str) -> str:
+def letters_and_digits(text: str) -> str:
     """Return what ``isalnum`` is true of; first without the ASCII that is not, which is nearly all of it."""
     rest = text.encode("utf-8", "surrogatepass").translate(None, _ASCII_NOT_ALNUM)
     kept = rest.decode("utf-8", "surrogatepass")

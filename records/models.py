@@ -268,6 +268,7 @@ class Fields:
         in_reply_to: Header value, or empty.
         references: Header value, or empty.
         thread_key: Conversation key as the source gives it, or empty.
+        thread_index: Exchange's Thread-Index (MS-OXOMSG 2.2.1.3) as hex, or empty.
     """
 
     subject: str = ""
@@ -281,6 +282,7 @@ class Fields:
     in_reply_to: str = ""
     references: str = ""
     thread_key: str = ""
+    thread_index: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,7 +263,7 @@ readings = Table(
     Column("recipients", Text, nullable=False),  # canonical JSON {to, cc, bcc, participants}
     Column(
         "thread", Text, nullable=False
-    ),  # canonical JSON {message_id, in_reply_to, references, thread_key}
+    ),  # canonical JSON {message_id, in_reply_to, references, thread_key, thread_index if there is one}
     Column("content_hash", Text),
     Column("mih", Text),
     Column("family_hash", Text),  # top items only
@@ -747,4 +747,66 @@ policy_judgements = Table(
     Column("by", Text, nullable=False),
     Column("at", Text, nullable=False),
     _key("request_id", "exception_id", "seq"),
+)
+
+
+# --- groups: duplicates, near duplicates, threads --------------------------------------------------------
+
+groupings = Table(
+    "groupings",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("grouping_no", Integer, nullable=False),  # the highest is in force; rows of others are removed
+    Column("version", Integer, nullable=False),  # of the request
+    Column("duplicates", Text, nullable=False),  # review.duplicates.Mode
+    Column("rules_sha256", Text, nullable=False),  # of review/grouping.toml
+    Column("body", Text, nullable=False),  # figures, canonical JSON
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    _key("request_id", "grouping_no"),
+)
+
+duplicate_items = Table(
+    "duplicate_items",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("grouping_no", Integer, nullable=False),
+    Column("item_id", Text, nullable=False),  # a top item that others equal, with all that each carries
+    Column("group_id", Text, nullable=False),
+    Column("first_id", Text, nullable=False),  # the first copy, by the order of sources; itself for that one
+    Column("copies", Integer, nullable=False),
+    _key("request_id", "grouping_no", "item_id"),
+    Index("duplicate_items_by_group", "request_id", "grouping_no", "group_id"),
+)
+
+near_items = Table(
+    "near_items",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("grouping_no", Integer, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("group_id", Text, nullable=False),
+    Column("pivot_id", Text, nullable=False),  # an item with the longest text, which the group is about
+    Column("percent", Integer, nullable=False),  # Jaccard similarity to that text, rounded down
+    Column("same_words", Boolean, nullable=False),  # its words, in the same order
+    _key("request_id", "grouping_no", "item_id"),
+    Index("near_items_by_group", "request_id", "grouping_no", "group_id"),
+)
+
+thread_items = Table(
+    "thread_items",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("grouping_no", Integer, nullable=False),
+    Column("item_id", Text, nullable=False),  # a mail; copies of one message have a row each
+    Column("thread_id", Text, nullable=False),
+    Column("by", Text, nullable=False),  # review.threads.By
+    Column("parent_id", Text),  # the mail it answers; None: the first, or what it answers was not collected
+    Column("place", Integer, nullable=False),  # from 1, in the order of time
+    Column("depth", Integer, nullable=False),  # answers above it that were collected
+    Column("size", Integer, nullable=False),  # messages of the thread, each once
+    Column("why", Text),  # inclusive: review.inclusive.Why; None where it is not
+    Column("container_id", Text),  # the later mail that holds all of it: the proof that it is not inclusive
+    _key("request_id", "grouping_no", "item_id"),
+    Index("thread_items_by_thread", "request_id", "grouping_no", "thread_id", "place"),
 )

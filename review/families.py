@@ -1,7 +1,8 @@
 """Families in review, in reading order: by thread, then by time, a parent before what it carries.
 
-Threading orders the reading; it decides nothing. Two messages are in one thread when one names the other
-(Message-ID, In-Reply-To, References: RFC 5322 section 3.6.4) or their source says so (a conversation key).
+Threading orders the reading; it decides nothing. Mail is in the threads that ``daylight group`` found last.
+Else two messages are in one thread when one names the other (Message-ID, In-Reply-To, References: RFC 5322
+section 3.6.4) or their source says so (a conversation key).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from records import tables as t
 from records.catalogue import chunked
 from records.decisions import Standing
 from records.vocabulary import Basis, CollectionState, ReviewState
+from review.grouped import threads_of
 
 NOT_IN_REVIEW = Standing(ReviewState.NOT_IN_REVIEW, None, None, None)
 """Where a member stands that has no hit, no decision and no family with a hit."""
@@ -160,6 +162,7 @@ def _in_order(connection: sa.Connection, request_id: str, sizes: Mapping[str, in
     times: dict[str, str] = {}
     i, r = t.items.c, t.readings.c
     for piece in chunked(sorted(sizes), _IN_QUERY):
+        grouped = threads_of(connection, request_id, piece)
         rows = connection.execute(
             sa.select(i.item_id, i.moment_at, r.sent_at, r.thread)
             .outerjoin(t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
@@ -167,7 +170,11 @@ def _in_order(connection: sa.Connection, request_id: str, sizes: Mapping[str, in
         )
         for item_id, moment_at, sent_at, thread in rows:
             times[item_id] = sent_at or moment_at or _LAST
-            threads.add(item_id, canonical.loads(thread) if thread else {})
+            known = grouped.get(item_id)
+            if known is not None:
+                threads.join(item_id, f"t:{known}")
+            else:
+                threads.add(item_id, canonical.loads(thread) if thread else {})
     starts: dict[str, str] = {}
     for family_id in sizes:
         root = threads.root(family_id)
@@ -194,11 +201,14 @@ class _Threads:
         self._up: dict[str, str] = {}
 
     def add(self, item_id: str, thread: Mapping[str, Any]) -> None:
-        self._up.setdefault(item_id, item_id)
         named = [f"k:{thread['thread_key']}"] if thread.get("thread_key") else []
         for field in ("message_id", "in_reply_to", "references"):
             named += [f"m:{found}" for found in _MESSAGE_ID.findall(thread.get(field) or "")]
-        for key in named:
+        self.join(item_id, *named)
+
+    def join(self, item_id: str, *keys: str) -> None:
+        self._up.setdefault(item_id, item_id)
+        for key in keys:
             self._join(item_id, key)
 
     def root(self, key: str) -> str:

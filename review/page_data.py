@@ -20,6 +20,7 @@ from records.errors import ItemError
 from records.evidence import EvidenceStore
 from retention.suggest import Flag, flags_in_force
 from review import bodies, suggest
+from review.difference import Difference, difference
 from review.families import (
     NOT_IN_REVIEW,
     Family,
@@ -32,6 +33,7 @@ from review.families import (
     terms_of,
 )
 from review.families import in_review as families_in_review
+from review.grouped import Copy, InThread, NearCopy, groups_of
 from review.sheet_write import excerpts
 
 FAMILIES_A_PAGE = 50
@@ -145,6 +147,9 @@ class MemberView:
         suggestions: In words.
         history: Decisions, newest first.
         flag: Retention flag, or None.
+        copy: The copies of its family, or None.
+        near: The group of nearly the same texts that it is in, or None.
+        mail: Its place in its thread, or None.
     """
 
     member: Member
@@ -160,6 +165,9 @@ class MemberView:
     suggestions: tuple[str, ...]
     history: tuple[tuple[int, str, str, Decision], ...]
     flag: Flag | None
+    copy: Copy | None
+    near: NearCopy | None
+    mail: InThread | None
 
 
 def state_key(standing: Standing) -> str:
@@ -287,7 +295,7 @@ class Lists:
 
 def _stamp(connection: sa.Connection, found: RequestRow) -> tuple[int, ...]:
     """Return counts that change whenever a list could."""
-    tables = (t.decisions, t.hits, t.numbers, t.readings, t.sample_answers)
+    tables = (t.decisions, t.groupings, t.hits, t.numbers, t.readings, t.sample_answers)
     counts = [
         connection.scalar(
             sa.select(sa.func.count()).select_from(table).where(table.c.request_id == found.request_id)
@@ -391,6 +399,7 @@ def views(
         samples = families_found_in_samples(connection, found.request_id).get(family_id, ())
         history = _history(connection, found.request_id, ids)
         flags = flags_in_force(connection, found.request_id, ids)
+        groups = groups_of(connection, found.request_id, ids)
     addresses = [address for member in family_members for _, address in member.everybody]
     otherwise = elsewhere(bool(hits), samples)
     out = []
@@ -417,6 +426,9 @@ def views(
                 suggestions=tuple(s.text for s in suggest.suggest(member.kind, addresses, words)),
                 history=tuple(history.get(member.item_id, ())),
                 flag=flags.get(member.item_id),
+                copy=groups.duplicates.get(member.item_id),
+                near=groups.near.get(member.item_id),
+                mail=groups.threads.get(member.item_id),
             )
         )
     return out
@@ -443,6 +455,19 @@ def _history(
     for item_id, seq, by, at, body in rows:
         out[item_id].append((seq, by, at, Decision.from_json(body)))
     return out
+
+
+def compared(store: EvidenceStore, one: Member, other: Member) -> Difference | None:
+    """Return how the texts of two records differ; None where one has none that can be read."""
+    texts = []
+    for member in (one, other):
+        if member.text_sha256 is None:
+            return None
+        try:
+            texts.append(store.get(member.text_sha256).decode("utf-8", "replace"))
+        except ItemError:
+            return None
+    return difference(*texts)
 
 
 def _text(store: EvidenceStore, member: Member) -> tuple[str, bool, str]:

@@ -28,6 +28,7 @@ from records.errors import ItemError
 from records.evidence import BlobRef, EvidenceStore
 from records.settings import Settings
 from review import conversation_page, page_data
+from review.difference import shortened
 from review.exemptions import load as load_exemptions
 from review.families import Member, terms_of
 from review.guard import Guard
@@ -191,6 +192,22 @@ class _Pages:
             hit_after=whole.near(asked, 1, with_hits=True),
         )
 
+    def compare(self, request: Request) -> Response:
+        """Show word by word how the text of a record differs from another's."""
+        found, one = self._member(request)
+        _, other = self._member(request, "other_id")
+        store = self._store(found.request_id)
+        try:
+            made = page_data.compared(store, one, other)
+        finally:
+            store.close()
+        if made is None:
+            raise HTTPException(404, "One of the two has no text that can be read.")
+        self._audit("read", found.request_id, [one.item_id, other.item_id])
+        return self._page(
+            "compare.html", request=found, one=one, other=other, made=made, runs=list(shortened(made))
+        )
+
     # -- files
 
     def native(self, request: Request) -> Response:
@@ -256,9 +273,9 @@ class _Pages:
             raise HTTPException(404, "There is no such request.")
         return found
 
-    def _member(self, request: Request) -> tuple[RequestRow, Member]:
+    def _member(self, request: Request, name: str = "item_id") -> tuple[RequestRow, Member]:
         found = self._found(request)
-        item_id = request.path_params["item_id"]
+        item_id = request.path_params[name]
         family_id = page_data.family_of(self._catalogue, found.request_id, item_id)
         members = page_data.family(self._catalogue, found.request_id, family_id) if family_id else []
         for member in members:
@@ -320,6 +337,7 @@ def make_app(
         Route("/r/{request_id}/f/{family_id}", pages.family),
         Route(item, pages.item),
         Route(f"{item}/conversation", pages.conversation),
+        Route(f"{item}/compare/{{other_id}}", pages.compare),
         Route(f"{item}/native", pages.native),
         Route(f"{item}/text", pages.text),
         Route("/static/daylight.css", _style),

@@ -33,6 +33,10 @@ READING = (
     "where_it_stands",
     "link",
     "suggestion",
+    "duplicates",
+    "near_duplicates",
+    "thread",
+    "inclusive",
 )
 ANSWERS = (
     "public_record",

@@ -34,6 +34,7 @@ from review.families import (
     terms_of,
 )
 from review.families import in_review as families_in_review
+from review.grouped import Groups, groups_of
 from review.sheet_files import (
     Choice,
     Layout,
@@ -81,6 +82,7 @@ class _Job:
     standing: Mapping[str, Standing]
     terms: Mapping[int, str]
     sampled: Mapping[str, tuple[int, ...]]
+    numbers: Mapping[str, int]  # of the families on the sheet
 
 
 def write_sheet(
@@ -129,7 +131,8 @@ def write_sheet(
     if not overwrite:
         check_new(paths)
     address = (view_url or DEFAULT_VIEW_URL).rstrip("/")
-    job = _Job(catalogue, store, request_id, version, zone, address, standing, terms, sampled)
+    numbers = {family.family_id: number for number, family in enumerate(families, start=1)}
+    job = _Job(catalogue, store, request_id, version, zone, address, standing, terms, sampled, numbers)
     layout, first = _layout(), 1
     for path, part in zip(paths, parts, strict=True):
         write_file(path, layout, _rows(job, part, first), sum(family.members for family in part))
@@ -164,10 +167,12 @@ def _rows(job: _Job, families: Sequence[Family], first: int) -> Iterator[dict[st
         with job.catalogue.read() as connection:
             members = members_of(connection, job.request_id, ids)
             hits = hits_of(connection, job.request_id, job.version, ids)
-            deciders = _deciders(connection, job, [m.item_id for group in members.values() for m in group])
+            item_ids = [m.item_id for group in members.values() for m in group]
+            deciders = _deciders(connection, job, item_ids)
+            groups = groups_of(connection, job.request_id, item_ids)
         texts = excerpts(job.store, [m for group in members.values() for m in group])
         for family_id in ids:
-            yield from _family_rows(job, number, members[family_id], hits, texts, deciders)
+            yield from _family_rows(job, number, members[family_id], hits, texts, deciders, groups)
             number += 1
 
 
@@ -178,6 +183,7 @@ def _family_rows(
     hits: Mapping[str, list[tuple[int, int]]],
     texts: Mapping[str, str],
     deciders: Mapping[str, str],
+    groups: Groups,
 ) -> Iterator[dict[str, str]]:
     addresses = [address for member in members for _, address in member.everybody]
     other = elsewhere(any(m.item_id in hits for m in members), job.sampled.get(members[0].family_id, ()))
@@ -196,8 +202,27 @@ def _family_rows(
             "why_it_hit": one_line(why or other, _LINE),
             "where_it_stands": _stands(standing),
             "suggestion": one_line("; ".join(s.text for s in suggestions), _LINE),
+            **_group_cells(job, groups, member.item_id),
             **_answers(standing.decision, deciders.get(member.item_id, "")),
         }
+
+
+def _group_cells(job: _Job, groups: Groups, item_id: str) -> dict[str, str]:
+    """Return what a record belongs to, in words; empty cells before ``daylight group`` has run."""
+    cells = dict.fromkeys(("duplicates", "near_duplicates", "thread", "inclusive"), "")
+    if (copy := groups.duplicates.get(item_id)) is not None:
+        holders = "; ".join(dict.fromkeys(one.custodian_id for one in copy.places))
+        cells["duplicates"] = one_line(f"{copy.name}: {copy.copies} copies, with {holders}", _LINE)
+    if (near := groups.near.get(item_id)) is not None:
+        cells["near_duplicates"] = f"{near.name}: {near.in_words}"
+    if (mail := groups.threads.get(item_id)) is not None:
+        cells["thread"] = f"{mail.name}: {mail.place} of {mail.size}{mail.by_in_words}"
+        cells["inclusive"] = "yes"
+        if mail.container_id is not None:
+            family = job.numbers.get(mail.container_id)
+            where = f"family {family}" if family else "a later message that is not on this sheet"
+            cells["inclusive"] = f"no, all of it is in {where}"
+    return cells
 
 
 def stored_of(members: Iterable[Member]) -> list[Member]:
@@ -326,6 +351,10 @@ _WIDTHS = {
     "where_it_stands": 18,
     "link": 8,
     "suggestion": 28,
+    "duplicates": 24,
+    "near_duplicates": 20,
+    "thread": 20,
+    "inclusive": 22,
     "public_record": 14,
     "responsive": 12,
     "treatment": 12,

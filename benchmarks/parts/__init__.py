@@ -9,10 +9,12 @@ from benchmarks.parts import (
     exports,
     mail,
     memory,
+    near,
     peers,
     query,
     share,
     terms,
+    threads,
     tika,
 )
 
@@ -24,6 +26,8 @@ PARTS: dict[str, ModuleType] = {
     "query": query,
     "peers": peers,
     "terms": terms,
+    "near": near,
+    "threads": threads,
     "elastic": elastic,
     "tika": tika,
     "collect": collect,

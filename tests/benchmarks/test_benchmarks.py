@@ -256,6 +256,21 @@ def test_elastic(bench):
 
 
 @slow
+def test_near_and_threads(bench):
+    figures = PARTS["near"].measure(bench)
+    assert (figures["messages"], figures["expected_in_groups"]) == (120, 72)
+    assert figures["near"]["texts_in_groups"] == 72
+    assert (figures["near"]["groups"], figures["near"]["compared"]) == (24, 120)
+    positive(figures, "wall_s", "cpu_s", "again_s", "peak_pss_bytes")
+    positive(figures["peer"], "texts", "characters", "ours_s", "theirs_s")
+    shown("near", figures)
+    figures = PARTS["threads"].measure(bench)
+    assert (figures["messages"], figures["threads"]) == (2_000, 0)
+    positive(figures, "cpu_s", "peak_rss_bytes")
+    shown("threads", figures)
+
+
+@slow
 def test_tika(bench):
     figures = PARTS["tika"].measure(bench)
     assert figures["files"] == SIZES["tiny"].documents

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from desk import bundle, declaring, policy, reviewing, searching, variants, variants_sheet
+from desk import bundle, declaring, grouping, policy, reviewing, searching, variants, variants_sheet
 from desk.home import Home
 from desk.items import items
 from desk.run import run_local
@@ -26,7 +26,7 @@ from records.settings import Settings
 from review import policy as policy_rules
 from search.terms import load_report
 from tests.chaos.harness import district, entered
-from tests.end_to_end.truth import differences, load
+from tests.end_to_end.truth import copies, differences, grouped, load
 
 SEEDS = (11, 12, 13)
 REQUESTS = ("bus", "contract", "staffing")
@@ -232,6 +232,26 @@ def test_the_policy_marks_what_was_planted_and_nothing_else(done, tmp_path):
     talk = sum(item["kind"] in {"chat", "message"} and item["state"] == "stored" for item in personal)
     assert made["not_looked_at"] == {"personal": talk, "no_text": 0}
     assert made["not_applied"] == {}
+
+
+@pytest.mark.slow
+def test_copies_are_grouped_as_the_truth_says_and_the_ledger_stays(done):
+    """Over all mailboxes, phones and exports; a record of no bytes equals nothing."""
+    before = ledger(done.home.catalogue, done.request_id)
+    made = grouping.group(done.home, done.request_id, mode="global", by="test")
+    assert ledger(done.home.catalogue, done.request_id) == before
+    stored = {
+        (item["source"], item["native_id"]): item["item_id"]
+        for item in done.items
+        if item["parent_id"] is None and item["state"] == "stored"
+    }
+    expected = copies(done.truth, stored)
+    assert grouped(done.home, done.request_id) == expected
+    assert made["duplicates"] == {
+        "mode": "global",
+        "groups": len(expected),
+        "families": sum(map(len, expected)),
+    }
 
 
 @pytest.mark.slow

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from desk import leads
+from desk import grouping, leads
 from desk.home import Home
 from desk.items import items
 from desk.run import run_local
 from records import tables as t
 from records.settings import Settings
 from tests.chaos.harness import district, entered
-from tests.end_to_end.truth import differences, load
+from tests.end_to_end.truth import copies, differences, grouped, load
 
 pytestmark = pytest.mark.slow
 
@@ -142,3 +142,23 @@ def test_a_second_look_changes_nothing(done):
     assert json.dumps([one.as_json() for one in leads.signals(done.home, done.request_id)]) == json.dumps(
         before
     )
+
+
+COPIES = {1: (552, 1542), 2: (545, 1496), 3: (516, 1426)}
+"""By seed: messages of which there are copies, and the copies."""
+
+
+def test_copies_in_all_mailboxes_are_grouped_as_the_truth_says(done, request):
+    """The district of the leads is large enough for mail that many have."""
+    made = grouping.group(done.home, done.request_id, mode="global", by="pro")
+    i = t.items.c
+    with done.home.catalogue.read() as connection:
+        stored = {
+            (row.source_id, row.native_key): row.item_id
+            for row in connection.execute(
+                sa.select(i.source_id, i.native_key, i.item_id).where(i.level == 0, i.state == "stored")
+            )
+        }
+    assert grouped(done.home, done.request_id) == copies(load(done.folder / "truth.jsonl"), stored)
+    figures = made["duplicates"]["groups"], made["duplicates"]["families"]
+    assert figures == COPIES[request.node.callspec.params["done"]]

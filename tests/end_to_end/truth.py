@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import sqlalchemy as sa
+
+from desk.home import Home
+from records import tables as t
 
 
 def load(path: Path) -> list[dict[str, Any]]:
@@ -79,3 +84,30 @@ def _children(row: dict[str, Any], parent: dict[str, Any], members: list[dict[st
             yield f"child {child['name']}: {line}"
         if child["collection"]["state"] == "stored":
             yield from (f"child {child['name']}: {line}" for line in _children(child, item, members))
+
+
+def copies(truth: Iterable[dict[str, Any]], stored: Mapping[tuple[str, str], str]) -> set[frozenset[str]]:
+    """Return which stored records are copies of one message, by the district's own account.
+
+    Args:
+        truth: The table.
+        stored: Item id of each stored top item, by source id and native key.
+    """
+    same: dict[str, set[str]] = {}
+    for row in truth:
+        item_id = stored.get((row["source_id"], row["native_key"]))
+        if item_id is not None:
+            same.setdefault(row["content_group"], set()).add(item_id)
+    return {frozenset(group) for group in same.values() if len(group) > 1}
+
+
+def grouped(home: Home, request_id: str) -> set[frozenset[str]]:
+    """Return which records ``daylight group`` found to be copies of one message."""
+    d = t.duplicate_items.c
+    found: dict[str, set[str]] = {}
+    with home.catalogue.read() as connection:
+        for item_id, group_id in connection.execute(
+            sa.select(d.item_id, d.group_id).where(d.request_id == request_id)
+        ):
+            found.setdefault(group_id, set()).add(item_id)
+    return {frozenset(group) for group in found.values()}

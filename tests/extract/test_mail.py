@@ -341,6 +341,8 @@ class TestFields:
             )
         )
         assert got.fields.thread_key == "12345678123456781234567812345678"
+        guid = "12345678" * 4
+        assert got.fields.thread_index == f"01da6bcffc87{guid}00002cb410000430e210"
         assert (got.fields.references, got.fields.in_reply_to) == ("<a@b> <c@d>", "<c@d>")
         assert (
             read(mail(f"From: a@b.org\nX-GM-THRID: 1789\nThread-Index: short\n{DATE}")).fields.thread_key

@@ -105,6 +105,7 @@ PATHS = [
     f"{BASE}/families",
     f"{BASE}/f/{{mail}}",
     ITEM,
+    f"{ITEM}/compare/{{mail}}",
     f"{ITEM}/native",
     f"{ITEM}/text",
     "/nothing",
@@ -285,6 +286,91 @@ def test_a_family_in_order_with_why_history_and_flag(opened):
     ):
         assert words in page
     assert page.index("withhold") < page.index(", release")
+
+
+def group_all(desk, item):
+    """Say that the answer holds all of the mail, that the news are nearly a copy, and who else has it."""
+    where = {"request_id": REQUEST, "grouping_no": 3}
+    thread = {"thread_id": "f" * 24, "size": 2}
+    tables = {
+        t.groupings: [
+            {
+                **where, "version": 1, "duplicates": "global", "rules_sha256": "", "body": "{}", "by": "x",
+                "at": "",
+            }
+        ],
+        t.duplicate_items: [
+            {**where, "item_id": item[name], "group_id": "a" * 24, "first_id": item["mail"], "copies": 2}
+            for name in ("mail", "html")
+        ],
+        t.near_items: [
+            {**where, "item_id": item["mail"], "group_id": "b" * 24, "pivot_id": item["html"], "percent": 84,
+             "same_words": False},
+            {**where, "item_id": item["html"], "group_id": "b" * 24, "pivot_id": item["html"], "percent": 100,
+             "same_words": True},
+        ],
+        t.thread_items: [
+            {**where, **thread, "item_id": item["mail"], "by": "first", "parent_id": None, "place": 1,
+             "depth": 0, "why": None, "container_id": item["reply"]},
+            {**where, **thread, "item_id": item["reply"], "by": "subject", "parent_id": item["mail"],
+             "place": 2, "depth": 1, "why": "message", "container_id": None},
+            {**where, "thread_id": "e" * 24, "size": 1, "item_id": item["html"], "by": "references",
+             "parent_id": None, "place": 1, "depth": 0, "why": "both", "container_id": None},
+        ],
+    }  # fmt: skip
+    with desk.catalogue.write() as connection:
+        for table, rows in tables.items():
+            connection.execute(table.insert(), rows)
+
+
+def test_a_record_says_what_it_belongs_to(opened):
+    client, desk, item = opened
+    assert "Belongs together" not in client.get(f"{BASE}/f/{item['mail']}").text
+    group_all(desk, item)
+    page = client.get(f"{BASE}/f/{item['mail']}").text
+    for words in (
+        "Thread Tffffffffffff: message 1 of 2</li>",
+        f'all of it is in <a href="{BASE}/i/{item["reply"]}">this later message</a>. That orders the reading',
+        "2 copies (Daaaaaaaaaaaa):",
+        f'<a href="{BASE}/i/{item["html"]}">a copy</a> of c-lee, s-mail inbox',
+        f'84 % of <a href="{BASE}/i/{item["html"]}">this record</a>',
+        f'<a href="{BASE}/i/{item["mail"]}/compare/{item["html"]}">compare the two</a>',
+    ):
+        assert words in page
+    page = client.get(f"{BASE}/f/{item['reply']}").text
+    assert "message 2 of 2 (by subject only); it answers" in page
+    assert "<li>Inclusive</li>" in page
+    page = client.get(f"{BASE}/f/{item['html']}").text
+    assert "this is the record that the group is about" in page
+    assert "; what it answers was not collected" in page
+
+
+def test_two_records_compared(opened):
+    client, desk, item = opened
+    page = client.get(f"{BASE}/i/{item['mail']}/compare/{item['html']}").text
+    assert "<del>on Monday" in page
+    assert "&lt;script&gt;alert(" in page
+    assert "<script" not in page
+    assert entries(desk, "read") == [("read", "Kim Lee", item["mail"]), ("read", "Kim Lee", item["html"])]
+    assert client.get(f"{BASE}/i/{item['mail']}/compare/{item['photo']}").status_code == 404
+    assert client.get(f"{BASE}/i/{item['mail']}/compare/{'0' * 32}").status_code == 404
+
+
+def test_a_thread_that_was_found_goes_before_what_the_records_name(opened):
+    """The mail and its answer are one thread by their fields; the groups in force know better."""
+    client, desk, item = opened
+    before = titles(client.get(f"{BASE}/families").text)
+    group_all(desk, item)
+    with desk.catalogue.write() as connection:
+        connection.execute(
+            t.thread_items.update()
+            .where(t.thread_items.c.item_id == item["html"])
+            .values(thread_id="f" * 24, place=2)
+        )
+    after = titles(client.get(f"{BASE}/families").text)
+    assert sorted(after) == sorted(before)
+    assert after.index("Re: Bus route 12") == 1
+    assert "Route 12 news" in after[2]
 
 
 def test_hostile_records_do_not_run(shared):

@@ -117,6 +117,7 @@ def test_one_row_a_member_in_thread_and_time_order_parent_first(desk, tmp_path, 
         "where_it_stands": "not yet produced: awaits decision",
         "link": "open" if suffix == ".xlsx" else f"http://127.0.0.1:8421/r/{REQUEST}/i/{item['mail']}",
         "suggestion": "",
+        **dict.fromkeys(("duplicates", "near_duplicates", "thread", "inclusive"), ""),  # nobody grouped yet
     }
     excerpt = rows[0]["first_300_characters"]
     assert excerpt.startswith("The bus route changes on Monday. Please tell")
@@ -161,19 +162,19 @@ def test_a_workbook_has_what_a_reviewer_works_with(desk, tmp_path):
     made, item = desk
     sheet = load_workbook(write(made, tmp_path, ".xlsx"))["Coding sheet"]
     assert sheet.freeze_panes == "B2"
-    assert sheet.auto_filter.ref == "A1:Y5"
+    assert sheet.auto_filter.ref == "A1:AC5"
     choices = {str(dv.sqref): dv.formula1 for dv in sheet.data_validations.dataValidation}
     assert choices == {
-        "P2:P5": '"yes,personal"',
-        "Q2:Q5": '"yes,no"',
-        "R2:R5": '"release,redact,withhold"',
-        "S2:S5": "Codes!$A$2:$A$66",
-        "V2:V5": '"notice,counsel,second_reader"',
+        "T2:T5": '"yes,personal"',
+        "U2:U5": '"yes,no"',
+        "V2:V5": '"release,redact,withhold"',
+        "W2:W5": "Codes!$A$2:$A$66",
+        "Z2:Z5": '"notice,counsel,second_reader"',
         "A2:A5": "FALSE()",
     }
     assert sheet["N2"].hyperlink.target == f"http://127.0.0.1:8421/r/{REQUEST}/i/{item['mail']}"
     assert [sheet.row_dimensions[number].height for number in (2, 3)] == [90, 30]
-    assert {sheet.column_dimensions[letter].number_format for letter in "PQRSTUVWXY"} == {"@"}
+    assert {sheet.column_dimensions[letter].number_format for letter in "TUVWXYZ"} == {"@"}
     assert [rule.formula for r in sheet.conditional_formatting for rule in r.rules] == [["ISODD($B2)"]]
 
 
@@ -635,7 +636,7 @@ def test_a_formula_is_never_evaluated(desk, tmp_path):
     made, item = desk
     path = fill(write(made, tmp_path, ".xlsx"), {item["text"]: {"public_record": "yes", "responsive": "no"}})
     book = load_workbook(path)
-    book["Coding sheet"]["R5"] = '="rel"&"ease"'
+    book["Coding sheet"]["V5"] = '="rel"&"ease"'
     book.save(path)
     result = apply_sheet(made.catalogue, REQUEST, path, "K")
     assert problems(result) == [

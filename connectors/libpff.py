@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from ctypes import POINTER, byref, c_char, c_char_p, c_int, c_size_t, c_ssize_t, c_uint8, c_uint32, c_void_p
+from mmap import mmap
 
 READ = 1
 """LIBPFF_OPEN_READ."""
@@ -19,31 +20,23 @@ READ = 1
 _FUNCTIONS: dict[str, tuple[object, ...]] = {
     "file_initialize": (POINTER(c_void_p),),
     "file_open": (c_void_p, c_char_p, c_int),
-    "file_close": (c_void_p,),
+    "file_open_file_io_handle": (c_void_p, c_void_p, c_int),
     "file_free": (POINTER(c_void_p),),
-    "file_is_corrupted": (c_void_p,),
-    "file_recover_items": (c_void_p, c_uint8),
     "file_get_content_type": (c_void_p, POINTER(c_uint8)),
     "file_get_type": (c_void_p, POINTER(c_uint8)),
     "file_get_encryption_type": (c_void_p, POINTER(c_uint8)),
     "file_get_ascii_codepage": (c_void_p, POINTER(c_int)),
-    "file_get_root_folder": (c_void_p, POINTER(c_void_p)),
     "file_get_root_item": (c_void_p, POINTER(c_void_p)),
     "file_get_message_store": (c_void_p, POINTER(c_void_p)),
     "file_get_name_to_id_map": (c_void_p, POINTER(c_void_p)),
-    "file_get_item_by_identifier": (c_void_p, c_uint32, POINTER(c_void_p)),
     "file_get_number_of_orphan_items": (c_void_p, POINTER(c_int)),
     "file_get_orphan_item_by_index": (c_void_p, c_int, POINTER(c_void_p)),
-    "file_get_number_of_recovered_items": (c_void_p, POINTER(c_int)),
-    "file_get_recovered_item_by_index": (c_void_p, c_int, POINTER(c_void_p)),
     "item_free": (POINTER(c_void_p),),
     "item_get_identifier": (c_void_p, POINTER(c_uint32)),
     "item_get_number_of_record_sets": (c_void_p, POINTER(c_int)),
     "item_get_record_set_by_index": (c_void_p, c_int, POINTER(c_void_p)),
     "item_get_number_of_sub_items": (c_void_p, POINTER(c_int)),
     "item_get_sub_item": (c_void_p, c_int, POINTER(c_void_p)),
-    "folder_get_number_of_sub_messages": (c_void_p, POINTER(c_int)),
-    "folder_get_sub_message": (c_void_p, c_int, POINTER(c_void_p)),
     "record_set_free": (POINTER(c_void_p),),
     "record_set_get_number_of_entries": (c_void_p, POINTER(c_int)),
     "record_set_get_entry_by_index": (c_void_p, c_int, POINTER(c_void_p)),
@@ -83,6 +76,8 @@ class Library:
             loaded = ctypes.CDLL(path)
             self.calls = {name: getattr(loaded, f"libpff_{name}") for name in _FUNCTIONS}
             self._free_error = loaded.libpff_error_free
+            self._range_of = loaded.libbfio_memory_range_initialize
+            self._set_range = loaded.libbfio_memory_range_set
         except (OSError, AttributeError):
             raise Fault from None
         for name, takes in _FUNCTIONS.items():
@@ -108,6 +103,19 @@ class Library:
         """Free the error of a call that failed."""
         self._free_error(self.error)
 
+    def memory_range(self, place: int, size: int) -> c_void_p:
+        """Return a stretch of memory as the library takes it for a file.
+
+        Raises:
+            Fault: As a call.
+        """
+        handle = c_void_p()
+        made = self._range_of(byref(handle), self.error) == 1
+        if not made or self._set_range(handle, c_void_p(place), c_size_t(size), self.error) != 1:
+            self.forget()
+            raise Fault
+        return handle
+
     def number(self, name: str, handle: c_void_p, kind: type[c_int | c_uint8 | c_uint32] = c_int) -> int:
         """Return a number that a function gives of a handle; 0 for one that is not there.
 
@@ -126,6 +134,7 @@ class Thing:
         """Own a handle that ``free`` frees."""
         self.library = library
         self.handle = handle
+        self.memory: object = None  # what must live as long as this
         self._free = free
 
     def __enter__(self) -> Thing:
@@ -280,8 +289,13 @@ class Thing:
 _SMALL = 4096
 
 
-def opened(library: Library, path: str) -> Thing:
+def opened(library: Library, path: str, memory: mmap | None = None) -> Thing:
     """Open a data file.
+
+    Args:
+        library: libpff.
+        path: Of the file.
+        memory: The file as it lies in memory, to be read there; None for the file itself.
 
     Raises:
         Fault: It is none, or too damaged.
@@ -290,7 +304,12 @@ def opened(library: Library, path: str) -> Thing:
     library("file_initialize", byref(handle))
     found = Thing(library, "file_free", handle)
     try:
-        library("file_open", handle, path.encode(), READ)
+        if memory is None:
+            library("file_open", handle, path.encode(), READ)
+        else:
+            found.memory = c_char.from_buffer(memory)
+            place = library.memory_range(ctypes.addressof(found.memory), len(memory))
+            library("file_open_file_io_handle", handle, place, READ)
     except Fault:
         found.__exit__()
         raise

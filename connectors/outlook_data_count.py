@@ -171,14 +171,68 @@ class DataFile:
                 ]
                 pending += [(place, level) for place in reversed(places)]
 
-    def _page(self, kind: int, offset: int) -> tuple[bytes, int, int] | None:
-        """Return entries, level and size of an entry of a page; None for one that is damaged."""
+    def mended(self) -> dict[int, bytes]:
+        """Return pages of both trees without the entries that lead to no page, by their place.
+
+        With these in their stead, what does not hang on a page that is lost can be read again. A page whose
+        sum is wrong is taken for a page: its entries are tried.
+        """
+        found: dict[int, bytes] = {}
+        for kind, root in ((_NODES, self._nodes_at), (_BLOCKS, self._blocks_at)):
+            self._mend(kind, root, None, found, set())
+        return found
+
+    def _mend(
+        self, kind: int, offset: int, level: int | None, found: dict[int, bytes], seen: set[int]
+    ) -> bool:
+        """Tell whether a page leads to something, and put it into ``found`` where it has to be another."""
+        page = self._page(kind, offset, summed=False) if offset not in seen else None
+        seen.add(offset)
+        if page is None or page[1] > _DEEPEST or (level is not None and page[1] != level):
+            return False
+        entries, below, size = page
+        if not below:
+            return True
+        number = struct.calcsize(self._layout.number)
+        rows = [entries[at : at + size] for at in range(0, len(entries), size)]
+        sound = [
+            row
+            for row in rows
+            if len(row) >= 3 * number
+            and self._mend(
+                kind,
+                struct.unpack_from(f"<{self._layout.number}", row, 2 * number)[0],
+                below - 1,
+                found,
+                seen,
+            )
+        ]
+        if len(sound) < len(rows):
+            layout = self._layout
+            whole = bytearray(self._read(offset, layout.page))
+            whole[: layout.room] = b"".join(sound).ljust(layout.room, b"\0")
+            width = struct.calcsize(layout.counts[:2])
+            whole[layout.room : layout.room + width] = len(sound).to_bytes(width, "little")
+            whole[layout.sum_at : layout.sum_at + 4] = _checksum(bytes(whole[: layout.summed])).to_bytes(
+                4, "little"
+            )
+            found[offset] = bytes(whole)
+        return bool(sound)
+
+    def _page(self, kind: int, offset: int, *, summed: bool = True) -> tuple[bytes, int, int] | None:
+        """Return entries, level and size of an entry of a page; None for one that is damaged.
+
+        Args:
+            kind: Of the page.
+            offset: Its place.
+            summed: Whether its sum has to be right.
+        """
         layout = self._layout
         page = self._read(offset, layout.page)
         if page[layout.summed : layout.summed + 2] != bytes([kind, kind]) or len(page) < layout.page:
             return None
         stated = int.from_bytes(page[layout.sum_at : layout.sum_at + 4], "little")
-        if _checksum(page[: layout.summed]) != stated:
+        if summed and _checksum(page[: layout.summed]) != stated:
             return None
         count, _, size, level = struct.unpack_from(layout.counts, page, layout.room)
         if not size or count * size > layout.room:

@@ -150,7 +150,7 @@ class OutlookDataFile(FileConnector):
         most = max(1, min(max_items, max_bytes // each))
         for number, first in enumerate(range(0, max(place.items, 1), most)):
             before = min(first + most, place.items)
-            spec = {"v": 1, "first": first, "before": before, "path": place.path, "file": known["file"]}
+            spec = {"v": 1, "first": first, "before": before, "path": place.path, "file": _facts_of(known)}
             spec["runs"] = between(place.runs, first, before)
             spec["stamp"] = _stamp(self._data_files()[place.file])
             text = json.dumps(spec)
@@ -179,10 +179,10 @@ class OutlookDataFile(FileConnector):
             place = self._place(part.scope)
             first, before = spec.get("first", 0), spec.get("before", place.items)
             runs = between(place.runs, first, before)
-            spec = {"first": first, "path": place.path, "file": self._listing(key)["file"], "runs": runs}
+            spec = {"first": first, "path": place.path, "file": _facts_of(self._listing(key)), "runs": runs}
         first = max(spec["first"], done)
         runs = between(spec["runs"], first - spec["first"], number_of(spec["runs"]))
-        for found in items(path, self._library, runs, first):
+        for found in items(path, self._library, runs, first, mended=spec["file"]["mended"]):
             yield _item(found, spec["path"], spec["file"], window)
 
     @property
@@ -259,7 +259,8 @@ class OutlookDataFile(FileConnector):
         own = stated.get(place.nid)
         if not counts.whole and own is None:
             return _UNKNOWN
-        by = "node tree" if own is None else "content count and node tree"
+        routes = (*(("content count",) if own is not None else ()), *(("node tree",) if counts.whole else ()))
+        by = " and ".join(routes)
         return Expected(max(own or 0, counts.messages[place.nid]) + counts.associated[place.nid], by)
 
 
@@ -311,6 +312,11 @@ def _places(key: str, known: Mapping[str, Any]) -> list[_Place]:
         scope = Scope(f"{key}{INSIDE}{ORPHANS}", f"{key}: {ORPHANS}", "orphans")
         found.append(_Place(scope, key, ORPHANS, 0, known["strays"]))
     return found
+
+
+def _facts_of(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is true of a whole file."""
+    return {**known["file"], "mended": known["mended"]}
 
 
 def _spec(text: str) -> dict[str, Any]:
@@ -389,6 +395,7 @@ def _facts(kind: Kind, about: Mapping[str, Any], folder: str, file: Mapping[str,
         "password": "one is set, which protects nothing" if file["password"] else "",
         "encoding": _ENCODINGS.get(file["encryption"], str(file["encryption"])),
         "code_page": _page(about, file) if about["ansi"] else "",
+        "damage": "pages of the file's trees cannot be read" if file["mended"] else "",
         "lost_values": str(about["lost_values"] or ""),
         "lost_parts": str(about["lost_parts"] or ""),
     }

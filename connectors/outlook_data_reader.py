@@ -89,7 +89,7 @@ def listing(path: str, library_path: str) -> Mapping[str, Any]:
         raise ItemError(_death(process), "open")
 
 
-def items(path: str, library_path: str, runs: Runs, first: int) -> Iterator[Found]:
+def items(path: str, library_path: str, runs: Runs, first: int, *, mended: bool) -> Iterator[Found]:
     """Yield the items that lie at these places.
 
     Args:
@@ -97,6 +97,7 @@ def items(path: str, library_path: str, runs: Runs, first: int) -> Iterator[Foun
         library_path: Where libpff lies.
         runs: Where the items lie, from ``listing``.
         first: Number of the first of them.
+        mended: Whether the file was listed without what hangs on damaged pages.
 
     Raises:
         ItemError: The file cannot be opened, or not as far as this folder.
@@ -105,7 +106,7 @@ def items(path: str, library_path: str, runs: Runs, first: int) -> Iterator[Foun
     before = first + number_of(runs)
     while number < before:
         nid = None
-        job = {"library": library_path, "mode": "read"}
+        job = {"library": library_path, "mode": "read", "mended": mended}
         with _worker(path, job, between(runs, number - first, before - first)) as (process, frames):
             for head, body in frames:
                 if "fault" in head:

@@ -12,6 +12,7 @@ names the item that comes next (``next``), so that one that ends the process is 
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import resource
 import signal
@@ -35,6 +36,7 @@ from connectors.msg_writing import (
     msg_bytes,
     values_of,
 )
+from connectors.outlook_data_count import DataFile
 from records.errors import ItemError
 from records.isolation import leave_network, limit_itself
 
@@ -76,7 +78,8 @@ def main(job: str) -> None:
     """Do one job and write its frames to standard output.
 
     Args:
-        job: JSON: ``library`` and ``file`` (paths), ``mode``, ``parent`` (process id); ``read`` takes from
+        job: JSON: ``library`` and ``file`` (paths), ``mode``, ``parent`` (process id), and for ``read``
+            ``mended``, as ``list`` told it. ``read`` takes from
             standard input where the items lie, as ``list`` told it.
     """
     asked = json.loads(job)
@@ -87,16 +90,16 @@ def main(job: str) -> None:
         os.dup2(null, number)  # the chatter of a library could hold content, or spoil the frames
     library = Library(asked["library"])
     leave_network()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limit_itself(asked["parent"])
     _again(_OPEN_CPU_S)
     try:
-        with opened(library, asked["file"]) as file:
-            if asked["mode"] == "list":
-                _send(out, _listing(file))
-            else:
+        if asked["mode"] == "list":
+            _send(out, _list(library, asked["file"]))
+        else:
+            with _open(library, asked["file"], mended=asked["mended"]) as file:
                 for head, body in _read(file, runs):
                     _send(out, head, body)
                     _again(_CPU_S)
@@ -107,6 +110,34 @@ def main(job: str) -> None:
         _send(out, {"fault": "damaged"})
     out.flush()
     os._exit(0)  # what the library frees at its end is of no use to anybody
+
+
+def _list(library: Library, path: str) -> dict[str, object]:
+    """Return what a file says; one whose trees have holes is read without what hangs on them."""
+    try:
+        with _open(library, path, mended=False) as file:
+            return _listing(file) | {"mended": False}
+    except Fault:
+        with _open(library, path, mended=True) as file:
+            return _listing(file) | {"mended": True}
+
+
+def _open(library: Library, path: str, *, mended: bool) -> Thing:
+    if not mended:
+        return opened(library, path)
+    with open(path, "rb") as stream:
+        pages = DataFile(stream).mended()
+        size = stream.seek(0, os.SEEK_END)
+        if not pages:
+            raise Fault
+        limit = MEMORY_BYTES + size
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+        memory = mmap.mmap(
+            stream.fileno(), 0, access=mmap.ACCESS_COPY
+        )  # what is written stays in this process
+    for place, page in pages.items():
+        memory[place : place + len(page)] = page
+    return opened(library, path, memory)
 
 
 def _again(seconds: int) -> None:

@@ -283,7 +283,7 @@ def _is_saved_page(fields: headers.Fields) -> bool:
 def _of_page(made: Extraction, fields: headers.Fields) -> Extraction:
     """Tell a saved page as a file with a title: who "sent" it is a browser."""
     assert made.fields is not None
-    url = headers.first(fields, "snapshot-content-location")
+    url = headers.one_line(headers.first(fields, "snapshot-content-location") or "")
     metadata = {**made.metadata, **({"url": url} if url else {})}
     return replace(
         made, kind=Kind.FILE, fields=replace(made.fields, sender=None, participants=()), metadata=metadata

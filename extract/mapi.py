@@ -379,7 +379,7 @@ def person(properties: Properties, role: Role, known: Mapping[str, str] | None =
         address = properties.line(role.address)
         if "@" not in address:
             kind, _, key = properties.binary(role.search_key).rstrip(b"\0").decode("latin-1").partition(":")
-            address = key.lower() if kind.upper() == "SMTP" and "@" in key else address
+            address = headers.one_line(key.lower()) if kind.upper() == "SMTP" and "@" in key else address
         address = (known or {}).get(address.lower(), address)
     if not address and "@" in name:
         address = name.strip("'\"<> ")

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from extract import charsets, mapi, markup, rtf, sniff
+from extract import charsets, headers, mapi, markup, rtf, sniff
 from extract.mapi import (
     ADDRESS,
     APPOINTMENT,
@@ -266,7 +266,7 @@ def uid_of(message: MapiMessage) -> str:
     if not raw.startswith(_UID_MARK) or len(raw) < 40:
         return ""
     if raw[40:52] == b"vCal-Uid\x01\0\0\0":
-        return raw[52:].rstrip(b"\0").decode("utf-8", "replace")
+        return headers.one_line(raw[52:].rstrip(b"\0").decode("utf-8", "replace"))
     return (raw[:16] + bytes(4) + raw[20:]).hex().upper()
 
 
@@ -356,7 +356,7 @@ def _one_off(raw: bytes, codec: str) -> Address | None:
         texts = raw[24 : len(raw) - len(raw) % 2].decode("utf-16-le", "replace").split("\0")
     else:
         texts = charsets.decode(raw[24:], codec)[0].split("\0")
-    name, _, address = (" ".join(text.split()) for text in [*texts, "", "", ""][:3])
+    name, _, address = (" ".join(headers.one_line(text).split()) for text in [*texts, "", "", ""][:3])
     return Address(name, address) if name or address else None
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from extract import mapi, ole_objects
+from extract import headers, mapi, ole_objects
 from extract.mapi import Attachment, Bag, Key, MapiMessage, Properties, Value
 from extract.msg import guid_text
 from records.errors import ItemError
@@ -274,7 +274,7 @@ def _class_of(data: bytes) -> str:
     parsing = _Parsing()
     for level, number, value in _attributes(data, parsing) if data.startswith(SIGNATURE) else ():
         if level == _MESSAGE and number == _CLASS:
-            return value.rstrip(b"\0").decode("latin-1")
+            return headers.one_line(value.rstrip(b"\0").decode("latin-1"))
         if level == _MESSAGE and number == _PROPERTIES:
             parsing.of_message(number, value)
     return parsing.stream().message.properties.line(0x001A)

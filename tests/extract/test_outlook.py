@@ -716,6 +716,19 @@ def test_names_and_pages_of_a_stream() -> None:
         assert got.links == ("https://1drv.ms/x",)
 
 
+def test_no_nul_comes_out_of_what_is_no_text() -> None:
+    inner = Built({0x0037: "inner", 0x001A: Ansi(b"IPM.\0Note")})
+    odd = UID[:36] + b"\x2c\0\0\0vCal-Uid\x01\0\0\0a\0b@x\0"
+    got = read_tnef(tnef_file(
+        Built({0x001A: "IPM.Appointment", 0x0042: "Ana", 0x003B: b"SMTP:A\0B@X.ORG\0", (MEETING, 0x0003): odd,
+               0x0060: SENT}, [], [{0x3705: 5, 0x3701: inner}]),
+    ))  # fmt: skip
+    assert got.fields is not None
+    assert (got.fields.sender, got.metadata["uid"]) == (Address("Ana", "a b@x.org"), "a b@x")
+    assert got.children[0].metadata == {"message_class": "IPM.Note"}
+    assert "\0" not in got.text
+
+
 def test_streams_within_streams() -> None:
     deep = Built({0x0037: "bottom", 0x1000: "words"})
     for _ in range(40):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
@@ -356,16 +356,21 @@ class _Grouping:
     # -- texts
 
     def _scan(self, workers: ProcessPoolExecutor) -> None:
-        b = t.batches.c
+        r = t.readings.c
         with self._home.catalogue.read() as connection:
-            batches = list(
-                connection.scalars(sa.select(b.batch_id).where(b.request_id == self._id).order_by(b.batch_id))
-            )
-        self._wait("read the texts", [workers.submit(pool.run_scan, one) for one in batches], self._scanned)
+            found = connection.execute(
+                sa.select(r.batch_id, sa.func.count())
+                .where(r.request_id == self._id, r.text_sha256.is_not(None))
+                .group_by(r.batch_id)
+            ).all()
+        largest_first = sorted(found, key=lambda row: (-row[1], row[0]))
+        batches: dict[str, int] = {row[0]: row[1] for row in largest_first}
+        waiting = {workers.submit(pool.run_scan, batch_id): texts for batch_id, texts in batches.items()}
+        self._wait("read the texts", waiting, self._scanned)
         _drop_old(self._home, self._id)
         words = rules().near
         seen: set[bytes] = set()
-        for batch_id in batches:
+        for batch_id in sorted(batches):
             for scan in _load(_scan_path(self._home, self._id, batch_id)):
                 digest = bytes.fromhex(scan.text_sha256)
                 if scan.pieces and digest not in self._texts.pieces:
@@ -384,13 +389,20 @@ class _Grouping:
     def _scanned(self, unread: int) -> None:
         self._texts.unread += unread
 
-    def _wait(self, step: str, waiting: Sequence[Future[Any]], take: Callable[[Any], None]) -> None:
-        """Take the answers of workers in their order, and say twice a second how far they are."""
-        began, left = time.monotonic(), set(waiting)
-        self._tell(Progress(step, 0, len(waiting), 0.0))
+    def _wait(self, step: str, waiting: Mapping[Future[Any], int], take: Callable[[Any], None]) -> None:
+        """Take the answers of workers in their order, and say twice a second how far they are.
+
+        Args:
+            step: What they do.
+            waiting: Texts that each is about.
+            take: Takes an answer.
+        """
+        began, left, total = time.monotonic(), set(waiting), sum(waiting.values())
+        self._tell(Progress(step, 0, total, 0.0))
         while left:
             _, left = wait(left, timeout=0.5, return_when=FIRST_COMPLETED)
-            self._tell(Progress(step, len(waiting) - len(left), len(waiting), time.monotonic() - began))
+            done = total - sum(map(waiting.__getitem__, left))
+            self._tell(Progress(step, done, total, time.monotonic() - began))
         for future in waiting:
             take(future.result())
 
@@ -450,11 +462,13 @@ class _Grouping:
                 figures["groups"] += len({match.pivot for match in one.matches})
                 of_text.update((match.key, match) for match in one.matches)
 
-        tasks = [
-            [[texts.sketches.text(at) for at in one] for one in some]
+        waiting = {
+            workers.submit(pool.run_near, [[texts.sketches.text(at) for at in one] for one in some]): sum(
+                map(len, some)
+            )
             for some in _in_tasks(lists, _TEXTS_A_TASK)
-        ]
-        self._wait("near duplicates", [workers.submit(pool.run_near, one) for one in tasks], take)
+        }
+        self._wait("near duplicates", waiting, take)
         items = self._keep(t.near_items, number, self._near_rows(of_text))
         return {
             "threshold_percent": rules().near.threshold_percent,

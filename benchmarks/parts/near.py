@@ -26,6 +26,9 @@ from search.indexing import documents
 MOST_S = 60.0
 """100,000 texts of about 5 KB on two cores."""
 
+LEAST_FOUND = 0.95
+"""Of the texts that were copied: six other words in a short one make it another text."""
+
 
 def measure(bench: Bench) -> Figures:
     """Run ``daylight group`` on text mail with copies, and the peer on a tenth of it.
@@ -44,7 +47,7 @@ def measure(bench: Bench) -> Figures:
     )
     made = json.loads(first.output)
     expected = 3 * (mail.messages // COPIED)
-    if made["near"]["texts_in_groups"] < 0.99 * expected:
+    if made["near"]["texts_in_groups"] < LEAST_FOUND * expected:
         raise BenchmarkError(f"near: {made['near']['texts_in_groups']} texts in groups, not {expected}")
     home = Home.open(settings=Settings(home=run.home))
     try:

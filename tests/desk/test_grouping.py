@@ -319,6 +319,17 @@ def test_the_next_run_reads_only_texts_that_are_new(whole, inline, monkeypatch):
     assert {**again, "grouping": 0} == {**first, "grouping": 0}
 
 
+def test_it_says_how_far_it_is(whole, inline):
+    told: list[Any] = []
+    made = grouping.group(whole, ID, mode=None, by="pro", tell=told.append)
+    steps = list(dict.fromkeys(one.step for one in told))
+    assert steps == ["read the texts", "duplicates", "near duplicates", "threads"]
+    last = {one.step: (one.done, one.expected) for one in told}
+    assert last["read the texts"] == (10, 10)
+    assert last["near duplicates"] == (4, 4)
+    assert told[-1].expected == made["threads"]["records"]
+
+
 def test_two_texts_compared(whole, inline):
     name = {value: key for key, value in names(whole).items()}
     found = comparing.compare(whole, ID, name["ana/6notice"], name["lee/7notice"], whole=False, by="pro")

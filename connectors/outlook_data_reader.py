@@ -149,6 +149,8 @@ def between(runs: Runs, first: int, before: int) -> Runs:
 def _not_opened(fault: str) -> ItemError:
     if fault == "memory":
         return ItemError(Reason.OUT_OF_MEMORY, "data_file")
+    if fault == "library":
+        return ItemError(Reason.UNSUPPORTED, "libpff")
     return ItemError(Reason.CORRUPT, "data_file")
 
 

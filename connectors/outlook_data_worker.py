@@ -50,7 +50,7 @@ _MOST_DEEP = 64
 _MOST_PARTS = 20_000
 _MOST_FOLDERS = 100_000
 _CPU_S = 60
-_OPEN_CPU_S = 600
+_OPEN_CPU_S = 3_600
 """A file with millions of items is read through once when it is opened."""
 
 FOLDER, SEARCH, MESSAGE, ASSOCIATED = 2, 3, 4, 8
@@ -79,8 +79,7 @@ def main(job: str) -> None:
 
     Args:
         job: JSON: ``library`` and ``file`` (paths), ``mode``, ``parent`` (process id), and for ``read``
-            ``mended``, as ``list`` told it. ``read`` takes from
-            standard input where the items lie, as ``list`` told it.
+            ``mended``, as ``list`` told it; where the items lie comes by standard input.
     """
     asked = json.loads(job)
     runs = json.loads(sys.stdin.buffer.read() or b"[]")
@@ -88,28 +87,45 @@ def main(job: str) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)  # the chatter of a library could hold content, or spoil the frames
-    library = Library(asked["library"])
     leave_network()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.RLIM_INFINITY))
+    most = MEMORY_BYTES + os.stat(asked["file"]).st_size  # a damaged file is read in memory
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, most))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limit_itself(asked["parent"])
     _again(_OPEN_CPU_S)
-    try:
-        if asked["mode"] == "list":
-            _send(out, _list(library, asked["file"]))
-        else:
-            with _open(library, asked["file"], mended=asked["mended"]) as file:
-                for head, body in _read(file, runs):
-                    _send(out, head, body)
-                    _again(_CPU_S)
-                _send(out, {"end": True})
-    except MemoryError:
-        _send(out, {"fault": "memory"})
-    except Fault:
-        _send(out, {"fault": "damaged"})
+    for head, body in frames(asked, runs):
+        _send(out, head, body)
+        _again(_CPU_S)
     out.flush()
     os._exit(0)  # what the library frees at its end is of no use to anybody
+
+
+def frames(
+    asked: Mapping[str, Any], runs: Sequence[Sequence[Any]]
+) -> Iterator[tuple[dict[str, object], bytes]]:
+    """Yield what is found, as heads and bodies; see ``main``.
+
+    Args:
+        asked: The job.
+        runs: Where the items lie.
+    """
+    try:
+        library = Library(asked["library"])
+    except Fault:
+        yield {"fault": "library"}, b""
+        return
+    try:
+        if asked["mode"] == "list":
+            yield _list(library, asked["file"]), b""
+            return
+        with _open(library, asked["file"], mended=asked["mended"]) as file:
+            yield from _read(file, runs)
+        yield {"end": True}, b""
+    except MemoryError:
+        yield {"fault": "memory"}, b""
+    except Fault:
+        yield {"fault": "damaged"}, b""
 
 
 def _list(library: Library, path: str) -> dict[str, object]:
@@ -127,11 +143,10 @@ def _open(library: Library, path: str, *, mended: bool) -> Thing:
         return opened(library, path)
     with open(path, "rb") as stream:
         pages = DataFile(stream).mended()
-        size = stream.seek(0, os.SEEK_END)
         if not pages:
             raise Fault
-        limit = MEMORY_BYTES + size
-        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+        most = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
         memory = mmap.mmap(
             stream.fileno(), 0, access=mmap.ACCESS_COPY
         )  # what is written stays in this process
@@ -172,7 +187,6 @@ def _listing(file: Thing) -> dict[str, object]:
         found.append({"path": here, "nid": nid, "runs": _runs(at, children), "search": search})
         below = [([*at, place], here, child) for place, child in children if child & 31 in (FOLDER, SEARCH)]
         stack.extend(reversed(below))
-        _again(_OPEN_CPU_S)
     return {"file": _about(file), "folders": found, "strays": _strays(file)}
 
 

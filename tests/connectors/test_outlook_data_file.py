@@ -7,13 +7,15 @@ import json
 import shutil
 import struct
 import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import olefile
 import pytest
 
-from connectors import outlook_data_reader
+from connectors import outlook_data_reader, outlook_data_worker
 from connectors.outlook_data_count import DataFile
 from connectors.outlook_data_file import OutlookDataFile
 from connectors.registry import guess
@@ -28,6 +30,25 @@ from records.models import ExcludedItem, Expected, FailedItem, FoundItem, Window
 from records.vocabulary import Kind, Reason, WarningCode
 from tests.connectors.builders import ALWAYS, SECRET, ZONE, context, everything
 from tests.connectors.built_outlook import AT, KEYWORDS, as_msg, attached, mail, within
+from tests.extract.test_workers import can_withdraw
+
+
+@contextmanager
+def inside(path: str, job: dict, runs: Sequence = ()) -> Iterator[tuple[None, Iterator]]:
+    yield None, outlook_data_worker.frames({**job, "file": path}, runs)
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read in this process, which is faster; the contract suite and the tests of faults start another."""
+    if "apart" not in request.fixturenames:
+        monkeypatch.setattr(outlook_data_reader, "_worker", inside)
+
+
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read in a process of its own, as always, in which a word of a message brings it to grief."""
+    monkeypatch.setattr(outlook_data_reader, "WORKER", "tests.connectors.outlook_faults")
 
 
 def of(path: Path) -> OutlookDataFile:
@@ -516,6 +537,7 @@ def test_a_guess(tmp_path: Path, plain: bytes):
 # --- a process that comes to grief -------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("apart")
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
@@ -525,18 +547,23 @@ def test_a_guess(tmp_path: Path, plain: bytes):
         ("babble", Reason.CRASHED),
     ],
 )
-def test_a_fault_costs_its_item_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, reason: Reason
-):
-    monkeypatch.setattr(outlook_data_reader, "WORKER", "tests.connectors.outlook_faults")
+def test_a_fault_costs_its_item_alone(tmp_path: Path, word: str, reason: Reason):
     values, data = only(tmp_path / "a.pst", mail(1), mail(2, word), mail(3))
     assert [value.native_key for value in values] == ["00200024", "00200044", "00200064"]
     assert isinstance(values[1], FailedItem)
     assert (values[1].reason, values[1].detail, sorted(data)) == (reason, "item", ["00200024", "00200064"])
 
 
+@pytest.mark.usefixtures("apart")
+def test_the_process_starts_nothing_writes_nothing_and_reaches_nothing(tmp_path: Path):
+    (value,), _ = only(tmp_path / "a.pst", mail(1, "break out"))
+    started, written, reached = value.detail.split()
+    assert (started, written) == ("EPERM", "EFBIG")
+    assert reached == ("ENETUNREACH" if can_withdraw() else "ECONNREFUSED")
+
+
+@pytest.mark.usefixtures("apart")
 def test_a_folder_that_kills_again_and_again_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(outlook_data_reader, "WORKER", "tests.connectors.outlook_faults")
     monkeypatch.setattr(outlook_data_reader, "MOST_DEATHS", 2)
     values, _ = only(tmp_path / "a.pst", mail(0), *(mail(n, "crash") for n in range(9)))
     assert [(type(value).__name__, getattr(value, "detail", "")) for value in values] == [

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -21,8 +22,12 @@ from records import tables as t
 from records.attempts import Attempt, claim
 from records.errors import UsageError
 from records.logs import logger
+from records.settings import Settings
 from records.vocabulary import Step
 from search.indexing import index_batch
+
+if TYPE_CHECKING:
+    from extract.tika_server import ServedWorker
 
 BEAT_S = 60.0
 
@@ -40,7 +45,7 @@ class BatchRunner:
     home: Home
     request: OpenRequest
     beat: Callable[[int], None] | None = None
-    _worker: Worker | None = None
+    _worker: Worker | ServedWorker | None = None
     _known: KnownReadings = field(default_factory=KnownReadings)
 
     def begin_batch(self) -> None:
@@ -128,9 +133,9 @@ class BatchRunner:
         """Let the extraction worker get ready while something else is done."""
         self._reader().warm()
 
-    def _reader(self) -> Worker:
+    def _reader(self) -> Worker | ServedWorker:
         if self._worker is None:
-            self._worker = Worker()
+            self._worker = extraction_worker(self.home.settings)
         return self._worker
 
     def close(self) -> None:
@@ -138,6 +143,19 @@ class BatchRunner:
         if self._worker is not None:
             self._worker.close()
             self._worker = None
+
+
+def extraction_worker(settings: Settings) -> Worker | ServedWorker:
+    """Return a worker that reads as the settings say: with a Tika server, or by the embedded Tika alone.
+
+    Raises:
+        SettingsError: What is set is no address.
+    """
+    if not settings.tika_server:
+        return Worker()
+    from extract.tika_server import ServedWorker
+
+    return ServedWorker(settings.tika_server, settings.tika_server_ca)
 
 
 @contextmanager

@@ -50,6 +50,9 @@ def checks(settings: Settings) -> list[dict[str, Any]]:
     if settings.elasticsearch:
         remedy = "see the message; docs/elasticsearch.md explains the settings, roles and keys"
         found.append(_check("elasticsearch", lambda: _elasticsearch(settings), remedy))
+    if settings.tika_server:
+        remedy = "see the message; docs/extract.md explains the settings"
+        found.append(_check("tika_server", lambda: _tika_server(settings), remedy))
     return [*found, *_connections(settings)]
 
 
@@ -226,6 +229,12 @@ def _text() -> str:
     if "daylight" not in result.extraction.text:
         raise _Unfit("a test document gave no text")
     return f"{result.extractor_name} {result.extractor_version}"
+
+
+def _tika_server(settings: Settings) -> str:
+    from extract.tika_server import server_version
+
+    return server_version(settings.tika_server, str(settings.tika_server_ca or "") or True)
 
 
 def _airflow() -> str:

@@ -47,6 +47,7 @@ class ExtractContext:
         depth: 0 for a top item, 1 for its children, and so on.
         limits: What it may cost.
         metadata: What the connector said of the item.
+        told: What a Tika server answered, as JSON; empty when it gave no answer, None when none was asked.
     """
 
     name: str | None
@@ -56,6 +57,7 @@ class ExtractContext:
     depth: int = 0
     limits: Limits = Limits()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    told: bytes | None = None
 
 
 @runtime_checkable

@@ -89,7 +89,7 @@ class TikaReader:
         bare = images.bare_type(data)
         if bare is not None:
             return _image(data, "", {"content_type": bare})
-        text, stated = self._parse(data, context.limits.text_bytes)
+        text, stated = self._parse(data, context)
         facts = _facts(stated)
         kind = facts.get("content_type", "")
         text = charsets.without_surrogates(charsets.tidy(text)).strip()
@@ -129,7 +129,9 @@ class TikaReader:
             return Extraction(text=text, kind=Kind.FILE, metadata=facts, failure=failure)
         return _document(data, text, facts, stated)
 
-    def _parse(self, data: bytes, text_bytes: int) -> tuple[str, dict[str, list[str]]]:
+    def _parse(self, data: bytes, context: ExtractContext) -> tuple[str, dict[str, list[str]]]:
+        """Return the text of a file and what is stated in it, by Tika's names."""
+        text_bytes = context.limits.text_bytes
         try:
             text, stated = self._ready(text_bytes).extract_bytes_to_string(bytearray(data))
         except TypeError as error:

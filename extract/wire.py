@@ -43,6 +43,7 @@ class JobFrame(msgspec.Struct, array_like=True, frozen=True):
     depth: int
     limits: LimitsTuple
     metadata: Mapping[str, str]
+    told: bytes | None
     data: bytes
 
     def context(self) -> ExtractContext:
@@ -55,6 +56,7 @@ class JobFrame(msgspec.Struct, array_like=True, frozen=True):
             depth=self.depth,
             limits=limits_of(self.limits),
             metadata=self.metadata,
+            told=self.told,
         )
 
 

@@ -204,7 +204,7 @@ class _Ahead:
 
 
 def _size(job: Job) -> int:
-    return len(job.data) if isinstance(job.data, bytes) else 4096
+    return (len(job.data) if isinstance(job.data, bytes) else 4096) + len(job.context.told or b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -465,6 +465,7 @@ def _frame(job: Job) -> bytearray:
             depth=context.depth,
             limits=wire.limits_tuple(context.limits),
             metadata=context.metadata,
+            told=context.told,
             data=job.data if isinstance(job.data, bytes) else b"",
         )
     )

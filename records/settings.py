@@ -23,6 +23,8 @@ class Settings(BaseSettings):
         elasticsearch_ca: Certificate of the authority that signed the cluster's, where it is the district's.
         elasticsearch_api_key_file: File with the API key and nothing else; ``DAYLIGHT_ELASTICSEARCH_API_KEY``
             in the environment goes before it. The key itself is no setting.
+        tika_server: Address of a Tika server (``DAYLIGHT_TIKA_SERVER``); empty for the embedded Tika.
+        tika_server_ca: Certificate of the authority that signed the server's, where it is the district's.
         workers: Worker processes on this machine, however many tasks run.
         batch_items: Most items in a batch.
         batch_bytes: Most native bytes in a batch, where a scope can be cut.
@@ -36,6 +38,8 @@ class Settings(BaseSettings):
     elasticsearch: str = ""
     elasticsearch_ca: Path | None = None
     elasticsearch_api_key_file: Path | None = None
+    tika_server: str = ""
+    tika_server_ca: Path | None = None
     workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=256)
     batch_items: int = Field(default=10_000, ge=1, le=100_000)
     batch_bytes: int = Field(default=256 << 20, ge=1 << 20)

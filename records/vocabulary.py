@@ -124,6 +124,7 @@ class WarningCode(StrEnum):
     CONVERTED = "converted"  # has no bytes of its own; the service made this form
     PARTLY_INDEXED = "partly_indexed"  # the service's own search could not read all of it
     HIDDEN_CONTENT = "hidden_content"  # hidden sheets, rows, slides
+    WITHOUT_SERVER = "without_server"  # the Tika server gave no answer: read by the embedded Tika
 
 
 class Reach(StrEnum):

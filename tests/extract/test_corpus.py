@@ -7,11 +7,14 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from examples.servers.tika import tika
 from extract.mail import MailReader, Node, read_message, tree_of
+from extract.tika_server import ServedWorker
 from extract.workers import Job, Result, Worker
 from records.models import Failure
 from records.vocabulary import Kind, Reason
@@ -217,6 +220,30 @@ def test_mailboxes_of_outlook_are_searched_and_named_as_not_opened() -> None:
     assert mails.failure == others.failure == Failure(Reason.UNSUPPORTED, "pst_not_opened")
     assert mails.text.count("This is the original email (html)") == 4
     assert ("Test appointment" in others.text, others.children) == (True, ())
+
+
+def test_both_tikas_read_the_same_words_and_facts() -> None:
+    """``docs/extract.md`` shows where the two differ."""
+    paths = [path for path in sorted(CORPUS.rglob("*")) if path.is_file()]
+    jobs = [Job(n, path.read_bytes(), context(path.name), None) for n, path in enumerate(paths)]
+    with tika() as server:
+        served = ServedWorker(server.url)
+        results = list(served.submit(jobs))
+        served.close()
+    by_server = {r.job_id: r.extraction for r in results if r.extractor_name == "tika_server"}
+    with Worker() as worker:
+        alone = {r.job_id: r.extraction for r in worker.submit([jobs[n] for n in by_server])}
+    assert len(by_server) == 84  # with three bare pictures, which neither sees
+    differ = {paths[n].name for n in by_server if by_server[n] != alone[n]}
+    assert differ == {
+        "01823_11-Adopt a Kid.pps",
+        "01953_189-ELU - Livelink Basic User Information.doc",
+        "dist-list.pst",
+        "testPST_variousBodyTypes.pst",
+    }
+    for n, made in by_server.items():
+        assert replace(made, text="") == replace(alone[n], text="")
+        assert Counter(made.text.split()) == Counter(alone[n].text.split())
 
 
 def test_message_files_of_outlook() -> None:

@@ -154,8 +154,9 @@ def test_where_hostile_files_are_read_there_is_no_way_out_and_no_key_of_airflow(
     }  # fmt: skip
 
 
-def test_the_clusters_settings_reach_those_that_search_and_nobody_else():
+def test_the_servers_settings_reach_those_that_search_and_read_and_nobody_else():
     settings = {
+        "DAYLIGHT_TIKA_SERVER": "${DAYLIGHT_TIKA_SERVER:-}",
         "DAYLIGHT_ELASTICSEARCH": "${DAYLIGHT_ELASTICSEARCH:-}",
         "DAYLIGHT_ELASTICSEARCH_API_KEY_FILE": "/srv/daylight/elasticsearch-index.key",
         "DAYLIGHT_ELASTICSEARCH_CA": "/certificates/ca/ca.crt",

@@ -12,7 +12,8 @@ from elasticsearch import Elasticsearch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from examples.servers.elasticsearch import RELEASES, elasticsearch, java_home
+from examples.servers.elasticsearch import RELEASES, elasticsearch
+from examples.servers.java import java_home
 from records.errors import AttemptLost, CheckFailed, UsageError
 from search import elasticsearch as module
 from search.elasticsearch import Cluster, ElasticsearchEngine, pieces_of

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from connectors.registry import CONNECTORS, guess
+from extract.outlook import MsgReader
+from extract.protocol import ExtractContext
 from records.models import ExcludedItem, FailedItem, FoundItem
-from tests.connectors.builders import context, everything
+from tests.connectors.builders import ZONE, context, everything
 
 pytestmark = pytest.mark.corpus
 
@@ -349,3 +351,30 @@ def test_data_files_of_outlook(corpus: Path) -> None:
         ("contact", "IPM.DistList"),
         ("contact", "IPM.Contact"),
     ]
+
+
+def test_what_data_files_of_outlook_hold_is_read_as_message_files(corpus: Path) -> None:
+    source = CONNECTORS["outlook_data_file"](context(str(corpus / "formats" / "pst")))
+    told = {}
+    for scope in source.scopes():
+        for value in everything(source, scope)[0]:
+            if isinstance(value, FoundItem):
+                with source.open(value) as stream:
+                    found = MsgReader().extract(stream, ExtractContext(None, value.media_type, ZONE))
+                assert (found.failure, found.kind, value.warnings) == (None, value.kind, ())
+                told[scope.key.rpartition("/")[2], value.native_key] = found
+    appointment, people, person, *mails = told.values()
+    assert appointment.fields.subject == "Test appointment"
+    assert appointment.fields.moment.text == "2016-08-02T15:00:00Z"
+    assert [(child.name, child.kind) for child in appointment.children] == [("Untitled", "event")] * 2
+    assert people.fields.subject == "test dist list"
+    assert [one.address for one in people.fields.participants] == [
+        "contact1@rjohnson.id.au", "dist1@rjohnson.id.au", "dist2@rjohnson.id.au",
+    ]  # fmt: skip
+    assert [one.address for one in person.fields.participants] == ["contact1@rjohnson.id.au"]
+    assert [found.fields.subject for found in mails] == ["original email", *["FW: original email"] * 3]
+    assert {(found.fields.sender.address, *(one.address for one in found.fields.to)) for found in mails} == {
+        ("tallison@mitre.org", "tallison@mitre.org")
+    }
+    assert mails[0].text.strip() == "This is the original email (html)"
+    assert [found.text.count("This is the original email (html)") for found in mails] == [1] * 4

@@ -510,7 +510,7 @@ class PackageConnector(FileConnector):
             )  # fmt: skip
         elif moment is NO_MOMENT and kind is None and not name.lower().endswith(".msg"):
             if head.startswith(PST_MAGIC):
-                metadata = {**metadata, "container": "pst: stored, not opened"}
+                metadata = {**metadata, "container": "pst: stored, not opened; `outlook_data_file` reads it"}
             found = file_item(
                 file.key, cursor, size, window, handle, name=name, metadata=metadata, warnings=warnings
             )

@@ -170,7 +170,10 @@ def test_a_pst_is_stored_with_the_number_of_items_that_the_report_has_in_it(tmp_
     source = source_of(tmp_path, PurviewPackage(items).build())
     scope = next(iter(source.scopes()))
     (found,) = everything(source, scope)[0]
-    assert found.metadata == {"container": "pst: stored, not opened", "items_stated": "3"}
+    assert found.metadata == {
+        "container": "pst: stored, not opened; `outlook_data_file` reads it",
+        "items_stated": "3",
+    }
     assert (scope.key, source.count(scope).count) == (f"exchange/{LEE}", 1)
 
 

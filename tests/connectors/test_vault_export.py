@@ -387,7 +387,10 @@ def test_a_pst_is_stored_and_says_that_it_is_not_opened(tmp_path):
     files["Export1-1.zip"] = zip_bytes({f"Export1-{ANA}-a1.pst": b"!BDN" + bytes(100)})
     values, _ = read(write(tmp_path / "x", files))
     found = values[f"Export1-1.zip!Export1-{ANA}-a1.pst"]
-    assert (found.kind, found.metadata) == (Kind.FILE, {"container": "pst: stored, not opened"})
+    assert (found.kind, found.metadata) == (
+        Kind.FILE,
+        {"container": "pst: stored, not opened; `outlook_data_file` reads it"},
+    )
 
 
 def test_an_encrypted_member_fails_alone(tmp_path):

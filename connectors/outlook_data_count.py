@@ -25,6 +25,7 @@ _FOLDERS, _MESSAGE, _ASSOCIATED = (2, 3), 4, 8
 _STATED = 0x3602
 _PERMUTE, _CYCLIC = 1, 2
 _MOST_BLOCK = 8192
+_TRAILER_4K = 24
 _DEEPEST = 8
 
 _R = bytes.fromhex(
@@ -258,11 +259,11 @@ class DataFile:
     def _block(self, bid: int, deep: int = 0) -> bytes | None:
         """Return the data of a block, of one that lists others that of the first."""
         place = self._place(bid & ~1)
-        if place is None or deep > 2 or self._layout is _UNICODE_4K:
-            return None  # blocks of that form may be compressed
+        if place is None or deep > 2:
+            return None
         offset, size = place
         data = self._read(offset, min(size, _MOST_BLOCK))
-        if len(data) < size:
+        if len(data) < size or (self._layout is _UNICODE_4K and self._is_packed(offset, size)):
             return None
         if bid & 2:
             if data[:1] != b"\x01":
@@ -271,6 +272,12 @@ class DataFile:
         if self._method == _PERMUTE:
             return data.translate(_I)
         return _cyclic(data, bid) if self._method == _CYCLIC else data
+
+    def _is_packed(self, offset: int, size: int) -> bool:
+        """Tell whether a block is compressed, by the size in its trailer; of files with large pages alone."""
+        trailer = offset + size + -(size + _TRAILER_4K) % 512
+        unpacked = int.from_bytes(self._read(trailer + 18, 2), "little")
+        return unpacked not in {0, size}
 
     def _place(self, bid: int) -> tuple[int, int] | None:
         """Return offset and size of a block, by the tree of blocks."""

@@ -79,8 +79,8 @@ class OutlookDataFile(FileConnector):
     )
     tested_on: ClassVar[tuple[str, ...]] = (
         "2 files of open projects (Apache Tika, java-libpst): 4 mails; 1 appointment, 1 contact, 1 list",
-        "generated files: Unicode and ANSI, each way of encoding, damaged in many ways",
-        "OST files of Outlook 2013 and later (4 KB pages): no real one was at hand",
+        "generated files: Unicode, ANSI, OST 2013 (4 KB pages), each way of encoding, damaged in many ways",
+        "no real OST: none was at hand",
     )
 
     def __init__(self, context: SourceContext) -> None:

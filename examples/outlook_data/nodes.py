@@ -11,7 +11,6 @@ from examples.outlook_data.encoding import NONE, checksum, encoded, signature
 
 T = TypeVar("T", bound=Sequence[Any])
 
-_PAGE = 512
 _BLOCKS_TREE, _NODES_TREE = 0x80, 0x81
 _INTERNAL = 2
 """The bit of a block id that says that the block holds ids of others, and is not encoded."""
@@ -29,17 +28,30 @@ class Layout:
         number: Code of a block id or an offset.
         trailer: Bytes of a block's or a page's trailer.
         blank: What stands between the counts of a B-tree page and its trailer.
+        page: Bytes of a page.
+        counts: Codes of the counts of a B-tree page.
+        aligned: Bytes that the size of a block is a multiple of.
+        client: What made it: ``SM`` for a PST, ``SO`` for an OST.
     """
 
     version: int
     number: str
     trailer: int
     blank: bytes
+    page: int = 512
+    counts: str = "<BBBB"
+    aligned: int = 64
+    client: bytes = b"SM"
 
     @property
     def wide(self) -> bool:
         """Whether it is Unicode."""
         return self.version >= 23
+
+    @property
+    def room(self) -> int:
+        """Bytes of entries in a page of a B-tree."""
+        return self.page - self.trailer - len(self.blank) - struct.calcsize(self.counts)
 
     @property
     def most(self) -> int:
@@ -49,6 +61,11 @@ class Layout:
 
 UNICODE = Layout(23, "Q", 16, bytes(4))
 ANSI = Layout(15, "I", 12, b"")
+OST_2013 = Layout(36, "Q", 24, bytes(10), 4096, "<HHBB", 512, b"SO")
+"""Pages of 4 KB, as Outlook 2013 and later make their copies of mailboxes.
+
+Microsoft has not published this form: it is that of libpff's description of the format, without compression.
+"""
 
 
 @dataclass(slots=True)
@@ -82,10 +99,12 @@ class Nodes:
             tail += struct.pack("<IQ", checksum(data), bid)
         else:
             tail += struct.pack("<II", bid, checksum(data))
-        size = -(len(data) + layout.trailer) % 64 + len(data) + layout.trailer
+        if layout.page > 512:
+            tail += struct.pack("<HHI", 2, len(data), 0)  # its size when it is not compressed
+        size = -(len(data) + layout.trailer) % layout.aligned + len(data) + layout.trailer
         self._write(data.ljust(size - layout.trailer, b"\0") + tail)
         entry = struct.pack(f"<{layout.number * 2}HH", bid, offset, len(data), 2)
-        self._blocks += entry + layout.blank
+        self._blocks += entry + (bytes(4) if layout.wide else b"")
         return bid
 
     def data(self, pieces: Sequence[bytes]) -> int:
@@ -154,7 +173,7 @@ class Nodes:
     def _tree(self, kind: int, entries: list[bytes]) -> tuple[int, int]:
         """Write a B-tree from its leaves up; returns id and offset of its root."""
         layout, level = self.layout, 0
-        room = 488 if layout.wide else 496
+        room = layout.room
         key = struct.calcsize(layout.number)
         while True:
             size = len(entries[0]) if entries else 24
@@ -168,20 +187,18 @@ class Nodes:
             level += 1
 
     def _page(self, kind: int, entries: Sequence[bytes], size: int, level: int) -> tuple[int, int]:
-        layout = self.layout
-        room = 488 if layout.wide else 496
-        self._write(bytes(-self._at % _PAGE))
+        layout, room = self.layout, self.layout.room
+        self._write(bytes(-self._at % layout.page))
         offset, bid = self._at, self._next_page
         self._next_page += 4
         body = b"".join(entries).ljust(room, b"\0")
-        body += struct.pack("<BBBB", len(entries), room // size, size, level) + layout.blank
+        body += struct.pack(layout.counts, len(entries), room // size, size, level) + layout.blank
         tail = struct.pack("<BBH", kind, kind, signature(offset, bid))
-        tail += (
-            struct.pack("<IQ", checksum(body), bid)
-            if layout.wide
-            else struct.pack("<II", bid, checksum(body))
-        )
-        self._write(body + tail)
+        if layout.wide:
+            tail += struct.pack("<IQ", checksum(body), bid)
+        else:
+            tail += struct.pack("<II", bid, checksum(body))
+        self._write(body + tail.ljust(layout.trailer, b"\0"))
         return bid, offset
 
     def _header(self, roots: Sequence[tuple[int, int]]) -> None:
@@ -198,7 +215,7 @@ class Nodes:
         else:
             middle = struct.pack("<III", self._next_block, self._next_page, 1) + counters + root + maps
             middle += struct.pack("<BBHQI", 0x80, self.method, 0, 0, 0)
-        about = struct.pack("<2sHHBBII", b"SM", layout.version, 19, 1, 1, 0, 0)
+        about = struct.pack("<2sHHBBII", layout.client, layout.version, 19, 1, 1, 0, 0)
         body = about + middle
         head = b"!BDN" + struct.pack("<I", checksum(body.ljust(471, b"\0")[:471])) + body
         if layout.wide:

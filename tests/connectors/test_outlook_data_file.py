@@ -21,7 +21,7 @@ from connectors.outlook_data_file import OutlookDataFile
 from connectors.registry import guess
 from examples.outlook_data.encoding import CYCLIC, NONE, PERMUTE, checksum
 from examples.outlook_data.mailbox import APPOINTMENT, TASK, Attachment, Folder, Message, write
-from examples.outlook_data.nodes import ANSI, UNICODE, Layout
+from examples.outlook_data.nodes import ANSI, OST_2013, UNICODE, Layout
 from extract.protocol import ExtractContext
 from extract.registry import EXTRACTORS
 from extract.worker_main import choose
@@ -341,6 +341,19 @@ def test_a_part_is_cut_anew_when_the_file_changed_meanwhile(tmp_path: Path):
     write(tmp_path / "a.pst", [Folder("Before", [mail(3)]), Folder("Inbox", [mail(4), mail(5)])])
     keys = [value.native_key for value in of(tmp_path / "a.pst").items(part, ALWAYS)]
     assert keys == ["00200044", "00200064"]
+
+
+def test_a_copy_of_a_mailbox_with_large_pages(tmp_path: Path):
+    """As Outlook 2013 and later make OST files, by libpff's description of that form."""
+    letter = mail(200, attachments=[attached("a.bin", bytes(range(256)) * 200), within(mail(3))])
+    path = tmp_path / "a.ost"
+    write(path, [Folder("Inbox", [*(mail(n) for n in range(200)), letter])], layout=OST_2013)
+    source = of(path)
+    (scope,) = source.scopes()
+    values, data = everything(source, scope)
+    assert source.count(scope) == Expected(len(values), "content count and node tree")
+    assert (len(values), data["00201924"]) == (201, as_msg(letter, []))
+    assert (data["00200024"], guess(str(path))) == (as_msg(mail(0), []), "outlook_data_file")
 
 
 # --- counts ------------------------------------------------------------------------------------------------

@@ -94,7 +94,8 @@ _KEEP_ALIVE = "5m"
 _LAST = "\U0010ffff"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _AT_ONCE = 20  # queries of a list that are sent together; the server runs them side by side
-_AHEAD = 2  # such pieces that are asked before the answer to one is taken in
+_ASKING = 2  # threads that ask and read answers: the server works on the next while one is read
+_AHEAD = 3  # such pieces that are asked before the answer to one is taken in
 _AT_ONCE_S = 2  # longest for one of them; then it is asked alone
 _FIRST_HITS = 100  # read with each count
 _SHARED = 25_000  # families, and contents, that hits share; two lists are below the server's 65,536 buckets
@@ -419,12 +420,13 @@ class ElasticsearchEngine(SearchEngine):
             if reader is None:
                 yield from (TermHits(()) for _ in listed)
                 return
-            if sum(len(set(q.open_terms(query))) for query in listed) >= _MANY_PATTERNS:
-                reader.read_words()
-            hits = _rows_of_hits if len(listed) < _LONG_LIST else reader.table()
             pieces = [listed[n : n + _AT_ONCE] for n in range(0, len(listed), _AT_ONCE)]
-            asking = ThreadPoolExecutor(1)  # so that the server works on the next while one is taken in
+            asking = ThreadPoolExecutor(_ASKING)
             try:
+                table = asking.submit(reader.table) if len(listed) >= _LONG_LIST else None
+                if sum(len(set(q.open_terms(query))) for query in listed) >= _MANY_PATTERNS:
+                    reader.read_words()
+                hits = _rows_of_hits if table is None else table.result()
                 waiting: deque[Future[list[TermHits]]] = deque()
                 for piece in pieces:
                     waiting.append(asking.submit(lambda piece=piece: list(reader.answers(piece, hits))))  # type: ignore[misc]
@@ -992,7 +994,6 @@ class _Reader:
         shown: The index and the generations in it that are to be seen, one a batch.
         documents: How many those hold.
         limit_s: How long a query may take.
-        until: When the present one is over, by the monotonic clock.
     """
 
     def __init__(
@@ -1003,7 +1004,8 @@ class _Reader:
         self._pit = ""
         self.shown: _Shown = (index_id, ())
         self.limit_s = limit_s
-        self.until = time.monotonic() + limit_s
+        self._clock = threading.local()  # a list is asked by several threads
+        self.begin()
         self._labels: dict[str, list[str]] = {}
         self._words = words
         self._all: list[str] | None = None
@@ -1024,8 +1026,8 @@ class _Reader:
         self._filter = _live(self.loads)
 
     def begin(self) -> None:
-        """Give the next question all of its time."""
-        self.until = time.monotonic() + self.limit_s
+        """Give the next question of this thread all of its time."""
+        self._clock.until = time.monotonic() + self.limit_s
 
     def close(self) -> None:
         if self._pit:
@@ -1035,7 +1037,7 @@ class _Reader:
     # -- asking
 
     def _search(self, **body: Any) -> dict[str, Any]:
-        if time.monotonic() > self.until:
+        if time.monotonic() > self._clock.until:
             raise TooLong(self.limit_s)
         found = self._client.search(
             pit={"id": self._pit, "keep_alive": _KEEP_ALIVE},
@@ -1089,6 +1091,7 @@ class _Reader:
 
     def table(self) -> _Table:
         """Read the row of every document once."""
+        self.begin()
         return _Table.of(self.rows({"match_all": {}}, (_NUMBER, *_HIT_SORT)))
 
     def answers(self, queries: list[q.Node], hits: _Table | _RowsOfHits) -> Iterator[TermHits]:

@@ -663,7 +663,7 @@ def _stored_order(catalogue: Catalogue, request_id: str, tally: _Tally) -> list[
         .order_by(i.batch_id, i.position)
     )
     with catalogue.read() as connection:
-        return [item for item in connection.scalars(query) if item in tally.numbers]
+        return [item for item in connection.scalars(query).all() if item in tally.numbers]
 
 
 # -- keeping a report

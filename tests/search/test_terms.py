@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 from collections.abc import Iterator
 from dataclasses import replace
@@ -228,10 +229,12 @@ def test_rows_are_written_group_by_group_in_whatever_order_pieces_are_counted(
 
     def backwards(nodes: tuple[Node, ...], pieces: list[Piece]) -> Iterator[Counted]:
         assert [len(piece) for piece in pieces] == [1] * 6
+        assert gc.get_threshold()[0] == terms.COLLECT_AFTER
         for piece in reversed(pieces):
             yield count_occurrences(filled.catalogue, filled.store, REQUEST, PACIFIC, nodes, piece)
 
     monkeypatch.setattr(terms, "_insert", insert)
+    collecting = gc.get_threshold()
     alone = run(filled)
     expected = written.copy()
     assert [(family, item, term) for _, _, term, item, family, _ in expected] == [
@@ -244,6 +247,7 @@ def test_rows_are_written_group_by_group_in_whatever_order_pieces_are_counted(
     listed = (filled.catalogue, filled.store, filled.engine, REQUEST, 1, LIST, PACIFIC)
     again = run_terms(*listed, counting=backwards)
     assert written == expected
+    assert gc.get_threshold() == collecting
     assert replace(again, at="") == replace(alone, at="")
 
 

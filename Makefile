@@ -32,6 +32,7 @@ demo-elastic: setup ## the same on a real Elasticsearch, which it starts and sto
 test: setup ## every test, but those on outside samples and services
 	scripts/system-packages test
 	$(BIN)/python -m examples.servers.elasticsearch
+	$(BIN)/python -m examples.servers.tika
 	$(PYTEST) -n 2 --dist loadfile -rs -m "not corpus and not live" $(PYTEST_ARGS)
 
 test-fast: setup ## the tests that take seconds

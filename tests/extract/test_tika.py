@@ -24,7 +24,7 @@ from tests.extract.samples import ZONE
 BIN = bytes(range(256)) * 20
 
 
-@pytest.fixture(scope="module", params=["tika", "tika_server"])
+@pytest.fixture(scope="module", params=["tika", pytest.param("tika_server", marks=pytest.mark.services)])
 def worker(request: pytest.FixtureRequest) -> Iterator[Worker | ServedWorker]:
     """Each reader of documents: the embedded Tika, and a real server."""
     if request.param == "tika":

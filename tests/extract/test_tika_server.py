@@ -67,6 +67,8 @@ class Fake:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Server]:
+    """A real one; who asks for it has ``@pytest.mark.services``."""
+    """A real one; who asks for it has ``@pytest.mark.services``."""
     with tika() as server:
         yield server
 
@@ -205,6 +207,8 @@ def test_a_server_that_is_away_is_left_alone_for_a_while() -> None:
     assert {result.extraction.text for result in results} == {"nothing hidden here"}
 
 
+@pytest.mark.services
+@pytest.mark.services
 def test_documents_are_read_though_the_servers_reading_process_is_killed(running: Server) -> None:
     one = ServedWorker(running.url)
     pdf = samples.text_pdf()
@@ -231,6 +235,8 @@ def test_an_address_is_checked(address: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.services
+@pytest.mark.services
 def test_settings_choose(tmp_path: Path, running: Server) -> None:
     assert isinstance(extraction_worker(Settings(home=tmp_path)), Worker)
     settings = Settings(home=tmp_path, tika_server=running.url)

@@ -273,13 +273,7 @@ class _Grouping:
             body["near"] = self._near(number, workers)
         body["threads"], body["inclusive"] = self._threads(number)
         self._finish(number, body)
-        return {
-            "request_id": self._id,
-            "grouping": number,
-            "version": self._found.version,
-            **body,
-            "left_out_of_ledger_or_release": 0,
-        }
+        return {"request_id": self._id, "grouping": number, "version": self._found.version, **body}
 
     # -- begin and end
 

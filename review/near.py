@@ -26,6 +26,9 @@ from scipy.sparse.csgraph import connected_components
 from review.grouping import Near, rules
 
 _WORD = re.compile(r"\w+")
+_ASCII_WORDS = {
+    code: chr(code).lower() if chr(code).isalnum() or chr(code) == "_" else " " for code in range(128)
+}
 _BAND_BYTES = 8
 _SAME_BYTES = 16
 _KEPT_SHINGLES = 1_000_000
@@ -94,7 +97,9 @@ class Compared:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text, lower case, in order."""
+    """Return the words of a text, lower case, in order: runs of letters, digits and the underscore."""
+    if text.isascii():  # nearly all of a district's texts, and a fifth of the time
+        return text.translate(_ASCII_WORDS).split()
     return _WORD.findall(text.lower())
 
 

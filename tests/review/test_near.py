@@ -70,6 +70,15 @@ def test_shingles_are_runs_of_five_words_lower_case():
     assert near.shingles_of(words[:4], 5) == []
 
 
+def test_words_are_the_same_by_both_ways():
+    every = "".join(map(chr, range(128)))
+    assert (
+        near.words_of(every)
+        == near.words_of(every + " é")[:-1]
+        == ["0123456789", every[65:91].lower(), "_", every[97:123]]
+    )
+
+
 def test_similarity_is_counted_exactly_and_rounded_down():
     one, other = shingles(" ".join(WORDS[:104])), shingles(" ".join([*WORDS[:99], *WORDS[200:205]]))
     assert (len(one), len(one & other), len(one | other)) == (100, 95, 105)

@@ -23,7 +23,7 @@ from records.vocabulary import Fate
 from tests.connectors.builders import FIXTURES, Built, backup_bytes, sms
 from tests.records.homes import REQUEST, new_catalogue
 
-NO_EXPORT = {"loose_files", "mail_files"}
+NO_EXPORT = {"loose_files", "mail_files", "outlook_data_file"}
 """Connectors of folders in which every file is an item, or a mailbox, by itself."""
 
 EXPORTS = sorted(

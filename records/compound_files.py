@@ -177,7 +177,8 @@ def name_key(name: str) -> tuple[int, bytes] | None:
     if not raw or len(raw) > 2 * _MOST_UNITS or not set(name).isdisjoint("/\\:!\0"):
         return None
     # UTF-16 units compare as numbers: their big-endian bytes do so in order.
-    return len(raw), "".join(map(_upper, name)).encode("utf-16-be", "surrogatepass")
+    upper = name.upper() if name.isascii() else "".join(map(_upper, name))
+    return len(raw), upper.encode("utf-16-be", "surrogatepass")
 
 
 def _sorted_entries(storage: Storage) -> list[_Entry]:

@@ -28,6 +28,9 @@ class Settings(BaseSettings):
         workers: Worker processes on this machine, however many tasks run.
         batch_items: Most items in a batch.
         batch_bytes: Most native bytes in a batch, where a scope can be cut.
+        ocr_languages: Tesseract's codes joined by ``+``, for pages that are pictures.
+        ocr_page_s: Wall seconds one such page may take.
+        ocr_low_confidence: A page whose words have less on average (0 to 100) is listed for a look by hand.
         log_level: ``debug``, ``info``, ``warning`` or ``error``.
     """
 
@@ -43,6 +46,9 @@ class Settings(BaseSettings):
     workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=256)
     batch_items: int = Field(default=10_000, ge=1, le=100_000)
     batch_bytes: int = Field(default=256 << 20, ge=1 << 20)
+    ocr_languages: str = "eng+spa"
+    ocr_page_s: float = Field(default=180.0, ge=0.1, le=3_600)
+    ocr_low_confidence: float = Field(default=60.0, ge=0, le=100)
     log_level: str = "info"
 
     @property

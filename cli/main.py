@@ -19,6 +19,7 @@ from cli.columns import columns_command
 from cli.common import By, ItemId, RequestId, opened, say_doubts
 from cli.declaring import declare_command
 from cli.layouts import layout_command
+from cli.ocr import ocr_command
 from cli.output import Exit, exit_code, run_progress, say, show, show_lines, whoami
 from cli.screenshots import screenshots_command
 from records.errors import DaylightError, Incomplete
@@ -97,6 +98,7 @@ app.command("declare")(declare_command)
 app.command("columns")(columns_command)
 app.command("layout")(layout_command)
 app.command("screenshots")(screenshots_command)
+app.command("ocr")(ocr_command)
 app.command("plan")(planning.plan_command)
 
 

@@ -15,6 +15,8 @@ from desk.standalone import DAG_ID, AirflowApi, RunView, Standalone, belongs
 from desk.status import status
 from records.errors import Incomplete, SettingsError
 
+OCR_DAG_ID = "ocr"
+
 QUIET_S = 10.0
 """How often progress is said while nothing changes its step."""
 
@@ -57,6 +59,50 @@ def follow_run(
         )
     found = status(home, request_id)
     return {"request_id": request_id, "run": run_id, "state": last.state, "items": found["items"]}
+
+
+def follow_ocr(
+    home: Home, request_id: str, *, languages: str | None, again: bool, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Trigger the OCR of a request and follow it to its end; where it runs, ``follow_run`` says.
+
+    Args:
+        home: Open.
+        request_id: The request.
+        languages: Tesseract's codes joined by ``+``; None: the setting of the machine that reads.
+        again: Also read pages again that failed for a reason that may pass.
+        say: Takes words for a person.
+
+    Returns:
+        The run's id and state, and ``desk.ocr.report``.
+
+    Raises:
+        Incomplete: A step failed; Airflow's log says which, and running again resumes.
+    """
+    from desk import ocr
+
+    home.request(request_id)
+    with _airflow(home, say) as api:
+        api.dag_id = OCR_DAG_ID
+        run_id = api.trigger(OCR_DAG_ID, {"request_id": request_id, "languages": languages, "again": again})
+        say(f"run {run_id} started; watch it at {api.url}")
+        told = ""
+        for seen in api.watch(run_id):
+            left = ocr.report(home, request_id)["pages_pending"]
+            words = f"{_active(seen)}: {left:,} pages wait"
+            if words != told:
+                say(words)
+                told = words
+    if seen.state != "success":
+        failed = sorted({task.task_id for task in seen.tasks if task.state == "failed"})
+        raise Incomplete(
+            f"run {run_id} failed in {', '.join(failed)}; look at its log, then run again to resume"
+        )
+    return {"request_id": request_id, "run": run_id, "state": seen.state, **ocr.report(home, request_id)}
+
+
+def _active(seen: RunView) -> str:
+    return ", ".join(sorted({task.task_id for task in seen.tasks if task.state == "running"})) or seen.state
 
 
 @contextlib.contextmanager
@@ -108,9 +154,8 @@ def _where(home: Home, request_id: str, seen: RunView) -> str:
     if seen.questions:
         question = seen.questions[0]
         return f"{question.task_id}: waits for a person, {' or '.join(question.options)} (answer in Airflow)"
-    active = sorted({task.task_id for task in seen.tasks if task.state == "running"})
-    step = ", ".join(active) or seen.state
-    if not any(task_id.startswith("batch.") for task_id in active):
+    step = _active(seen)
+    if not step.startswith("batch.") and ", batch." not in step:
         return step
     found = status(home, request_id)
     left = "" if found["seconds_left"] is None else f", about {found['seconds_left']:.0f} s left"

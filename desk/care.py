@@ -124,6 +124,11 @@ def _forget_readings(connection: sa.Connection, request_id: str, families: list[
     mine = (i.request_id == request_id) & i.family_id.in_(families)
     batches = connection.execute(sa.select(i.batch_id).distinct().where(mine)).scalars().all()
     members = sa.select(i.item_id).where(mine)
+    o, p = t.ocr_items.c, t.ocr_texts.c
+    files = sa.select(i.blob_sha256).where(mine, i.blob_sha256.is_not(None))
+    passing = p.reason.in_([str(reason) for reason in RETRYABLE])
+    connection.execute(t.ocr_texts.delete().where(p.request_id == request_id, p.sha256.in_(files), passing))
+    connection.execute(t.ocr_items.delete().where(o.request_id == request_id, o.item_id.in_(members)))
     connection.execute(t.readings.delete().where(r.request_id == request_id, r.item_id.in_(members)))
     connection.execute(t.items.delete().where(mine, i.level > 0))
     connection.execute(

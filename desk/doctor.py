@@ -23,10 +23,11 @@ from desk.home import Home, OpenRequest, cluster
 from desk.preserving import holds
 from desk.register import list_requests
 from desk.request import Request, Source
+from extract.ocr import tesseract
 from extract.protocol import ExtractContext
 from extract.workers import Job, Worker
 from records import audit
-from records.errors import DaylightError
+from records.errors import DaylightError, SettingsError
 from records.models import SourceContext
 from records.settings import Settings
 
@@ -41,6 +42,7 @@ def checks(settings: Settings) -> list[dict[str, Any]]:
         _check("catalogue", lambda: _catalogue(settings), "see the message; docs/errors.md explains it"),
         _check("index", _index, "`make setup` installs the SQLite that the index needs"),
         _check("text", _text, "`make setup` installs the text reader; its native part must load"),
+        _check("ocr", lambda: _ocr(settings), ""),
         _check("connectors", lambda: ", ".join(sorted(CONNECTORS)), ""),
         _check("airflow", _airflow, "`make setup` installs it; without it, `daylight run ID --local`"),
         _check(
@@ -235,6 +237,14 @@ def _tika_server(settings: Settings) -> str:
     from extract.tika_server import server_version
 
     return server_version(settings.tika_server, str(settings.tika_server_ca or "") or True)
+
+
+def _ocr(settings: Settings) -> str:
+    """Say what reads pictures; without it everything else goes on, so that is no fault."""
+    try:
+        return tesseract(settings.ocr_languages, settings.ocr_page_s).name
+    except SettingsError as error:
+        return f"off: {error}"
 
 
 def _airflow() -> str:

@@ -74,7 +74,11 @@ def seconds_an_item(connection: sa.Connection, connector: str, kind: str, worker
             (s.request_id == b.request_id) & (s.source_id == b.source_id) & (s.scope_key == b.scope_key),
         )
         .where(
-            s.connector == connector, b.round == s.first_round, b.index_state == "done", a.outcome == "done"
+            s.connector == connector,
+            b.round == s.first_round,
+            b.index_state == "done",
+            a.outcome == "done",
+            a.step != "ocr",
         )
         .order_by(a.started_at.desc())
         .limit(3_000)

@@ -36,15 +36,32 @@ def local_run(home: Home, request_id: str) -> Iterator[None]:
     Raises:
         AlreadyRunning: Another local run is alive, or an Airflow run holds its lease.
     """
+    with _held(home, request_id, "run", "is being run by another process"):
+        yield
+
+
+@contextmanager
+def local_ocr(home: Home, request_id: str) -> Iterator[None]:
+    """Hold the OCR of a request for this process; a run may go on beside it.
+
+    Raises:
+        AlreadyRunning: Another process reads its pictures.
+    """
+    with _held(home, request_id, "ocr", "has its pictures read by another process"):
+        yield
+
+
+@contextmanager
+def _held(home: Home, request_id: str, name: str, by_another: str) -> Iterator[None]:
     folder = home.settings.request_folder(request_id)
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise AlreadyRunning(
-                f"request {request_id} is being run by another process; wait for it, or stop it first"
+                f"request {request_id} {by_another}; wait for it, or stop it first"
             ) from error
         yield
     finally:
@@ -113,6 +130,16 @@ def refuse_leased(home: Home, request_id: str) -> None:
     """
     with home.catalogue.read() as connection:
         _others(connection, request_id, "")
+
+
+def is_leased(home: Home, request_id: str) -> bool:
+    """Say whether a step of an Airflow run may be at work; a run that waits for a person is not."""
+    r = t.runs.c
+    query = sa.select(r.run_key).where(
+        r.request_id == request_id, r.ended_at.is_(None), r.lease_until > utc_text(datetime.now(UTC))
+    )
+    with home.catalogue.read() as connection:
+        return connection.execute(query).first() is not None
 
 
 def _others(

@@ -13,10 +13,12 @@ from desk.coverage import coverage
 from desk.declaring import standing
 from desk.estimating import in_force
 from desk.home import Home
+from desk.ocr import report as ocr_report
 from desk.policy import counts
 from desk.topping_up import report
 from records import tables as t
 from records.canonical import utc_time
+from records.vocabulary import Step
 
 
 def status(home: Home, request_id: str) -> dict[str, Any]:
@@ -69,6 +71,7 @@ def status(home: Home, request_id: str) -> dict[str, Any]:
         "coverage": coverage(home, request_id, counted).as_json(),
         "scopes": [asdict(scope) for scope in counted.scopes],
         "text": counted.text,
+        "ocr": ocr_report(home, request_id),
         "review": counted.review,
         "exceptions": counted.exceptions,
     }
@@ -95,7 +98,7 @@ def _speed(connection: sa.Connection, request_id: str, since: str | None) -> dic
             sa.func.max(a.ended_at),
             sa.func.coalesce(sa.func.sum(sa.case((a.step == "collect", a["items"]), else_=0)), 0),
             sa.func.count() - sa.func.count(a.ended_at),
-        ).where(a.request_id == request_id, a.started_at >= since)
+        ).where(a.request_id == request_id, a.started_at >= since, a.step != Step.OCR)
     ).one()
     if first is None:
         return nothing

@@ -7,16 +7,18 @@ from typing import Any
 
 
 def planted(
-    truth: Iterable[Mapping[str, Any]], found: Iterable[Mapping[str, Any]], request_name: str
+    truth: Iterable[Mapping[str, Any]],
+    found: Iterable[Mapping[str, Any]],
+    request_name: str,
+    told: str = "planted",
 ) -> dict[str, dict[str, str]]:
     """Return, by term, the items that hold it by their words, each with the source that it lies in.
-
-    What only OCR can find is not among them.
 
     Args:
         truth: Rows of ``truth.jsonl``.
         found: What ``daylight items`` prints: each parent before its children, children in order.
         request_name: ``bus`` for ``request-bus.toml``.
+        told: ``planted``, or ``after_ocr`` for those that only OCR can find.
 
     Raises:
         ValueError: An item has another number of children than the table says.
@@ -27,7 +29,7 @@ def planted(
     out: dict[str, dict[str, str]] = {}
 
     def visit(row: Mapping[str, Any], item: Mapping[str, Any], members: list[Mapping[str, Any]]) -> None:
-        for term in row.get("planted", {}).get(request_name, ()):
+        for term in row.get(told, {}).get(request_name, ()):
             out.setdefault(term, {})[item["item_id"]] = item["source"]
         children = [member for member in members if member["parent_id"] == item["item_id"]]
         for child_row, child in zip(row["children"], children, strict=True):

@@ -86,6 +86,10 @@ class Attempt:
         connection.execute(
             t.batches.update().where(*self._mine(t.batches.c)).values({f"{self.step}_state": DONE})
         )
+        self.end(connection)
+
+    def end(self, connection: sa.Connection) -> None:
+        """Note that the attempt is over, within a transaction from ``commit``; the step has no state."""
         connection.execute(
             t.attempts.update()
             .where(*self._mine(t.attempts.c), t.attempts.c.fence == self.fence)
@@ -111,26 +115,58 @@ def claim(catalogue: Catalogue, request_id: str, batch_id: str, step: Step) -> A
     Raises:
         UsageError: There is no such batch.
     """
-    b = t.batches.c
     state = f"{step}_state"
-    mine = (b.request_id == request_id, b.batch_id == batch_id)
     with catalogue.write() as connection:
-        row = connection.execute(sa.select(b.fence, b[state]).where(*mine).with_for_update()).first()
-        if row is None:
-            raise UsageError(f"request {request_id} has no batch {batch_id}; run the plan step first")
-        if row[1] == DONE:
+        fence, found = _row(connection, request_id, batch_id, state)
+        if found == DONE:
             return None
-        fence = row[0] + 1
-        connection.execute(t.batches.update().where(*mine).values({"fence": fence, state: RUNNING}))
-        connection.execute(
-            t.attempts.insert(),
-            {
-                "request_id": request_id,
-                "batch_id": batch_id,
-                "fence": fence,
-                "step": str(step),
-                "started_at": now_text(),
-                "items": 0,
-            },
-        )
+        return _take(catalogue, connection, (request_id, batch_id, step), fence + 1, {state: RUNNING})
+
+
+def claim_read(catalogue: Catalogue, request_id: str, batch_id: str) -> Attempt | None:
+    """Claim a batch that has passed its steps, for OCR, which is no step of it and is never done for good.
+
+    Returns:
+        The attempt, or None while the batch has not been indexed: somebody may be at work on it.
+
+    Raises:
+        UsageError: There is no such batch.
+    """
+    with catalogue.write() as connection:
+        fence, found = _row(connection, request_id, batch_id, "index_state")
+        if found != DONE:
+            return None
+        return _take(catalogue, connection, (request_id, batch_id, Step.OCR), fence + 1, {})
+
+
+def _row(connection: sa.Connection, request_id: str, batch_id: str, state: str) -> tuple[int, str]:
+    """Return the fence of a batch and the state of a step, and keep others out until the end."""
+    mine = (_b.request_id == request_id, _b.batch_id == batch_id)
+    row = connection.execute(sa.select(_b.fence, _b[state]).where(*mine).with_for_update()).first()
+    if row is None:
+        raise UsageError(f"request {request_id} has no batch {batch_id}; run the plan step first")
+    return row[0], row[1]
+
+
+def _take(
+    catalogue: Catalogue,
+    connection: sa.Connection,
+    what: tuple[str, str, Step],
+    fence: int,
+    states: dict[str, str],
+) -> Attempt:
+    request_id, batch_id, step = what
+    mine = (_b.request_id == request_id, _b.batch_id == batch_id)
+    connection.execute(t.batches.update().where(*mine).values({"fence": fence, **states}))
+    connection.execute(
+        t.attempts.insert(),
+        {
+            "request_id": request_id,
+            "batch_id": batch_id,
+            "fence": fence,
+            "step": str(step),
+            "started_at": now_text(),
+            "items": 0,
+        },
+    )
     return Attempt(catalogue, request_id, batch_id, step, fence)

@@ -20,7 +20,7 @@ from records.errors import AccessError, Incomplete, SettingsError
 BUSY_MS = 60_000
 """How long a writer waits for another; a transaction holds at most 1,000 rows and lasts milliseconds."""
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest migration; a test compares it with the files."""
 
 ROWS_PER_TRANSACTION = 1_000

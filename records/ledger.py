@@ -19,6 +19,7 @@ from records import canonical, declarations, rounds
 from records import tables as t
 from records.catalogue import Catalogue
 from records.decisions import in_review
+from records.ocr_pages import ocr_pages
 from records.vocabulary import CollectionState, ReviewState, TextState
 
 
@@ -97,8 +98,9 @@ class Ledger:
             none.
         children: ``{found, stored, failed, excluded, expected_more}``: what containers carried;
             ``expected_more`` counts children that a container announced and did not give.
-        text: ``{stored, searchable, not_searchable, pending, unread, by_reason, ocr_pages}``; ``unread``
-            counts items that the extract step has not met yet.
+        text: ``{stored, searchable, not_searchable, pending, unread, by_reason, ocr_pages, ocr_done,
+            ocr_failed}``; ``unread`` counts items that the extract step has not met yet; the last three count
+            pages that are pictures: those that wait, were read, could not be read.
         review: ``{stored, not_in_review, in_review, <six states>, awaits}``.
         exceptions: Reason codes with the number of top items and children that failed.
         balanced: Every source has a scope, all scopes and exports balance, all stored items have been read,
@@ -308,12 +310,7 @@ def _text(connection: sa.Connection, request_id: str) -> dict[str, object]:
         states[state or "unread"] += count
         if state == TextState.NOT_SEARCHABLE:
             reasons[reason] += count
-    pages = sum(
-        pages.count(",") + 1
-        for (pages,) in connection.execute(
-            sa.select(r.ocr_pages).where(r.request_id == request_id, r.ocr_pages != "[]")
-        )
-    )
+    pages = ocr_pages(connection, request_id)
     return {
         "stored": sum(states.values()),
         "searchable": states[TextState.SEARCHABLE],
@@ -321,7 +318,9 @@ def _text(connection: sa.Connection, request_id: str) -> dict[str, object]:
         "pending": states[TextState.PENDING],
         "unread": states["unread"],
         "by_reason": dict(sorted(reasons.items())),
-        "ocr_pages": pages,
+        "ocr_pages": pages.pending,
+        "ocr_done": pages.done,
+        "ocr_failed": pages.failed,
     }
 
 

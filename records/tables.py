@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
     MetaData,
@@ -274,6 +275,41 @@ readings = Table(
     Column("facts", Text, nullable=False),  # metadata and warnings, canonical JSON
     _key("request_id", "item_id"),
     Index("readings_by_batch", "request_id", "batch_id"),
+)
+
+ocr_texts = Table(
+    "ocr_texts",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("sha256", Text, nullable=False),  # of the file that the page is of: a logo is read once
+    Column("page", Integer, nullable=False),
+    Column("layout", Text, nullable=False),  # page, or screen: a screenshot of a conversation
+    Column("state", Text, nullable=False),  # done, failed
+    Column("reason", Text),  # of a failed page
+    Column("detail", Text),
+    Column("text_sha256", Text),  # None: a blank page
+    Column("words", Integer, nullable=False),
+    Column("confidence", Float),  # mean of its words, 0 to 100; None: no words
+    Column("turned", Integer, nullable=False),  # degrees clockwise
+    Column("place", BigInteger),  # offset in the document's earlier text; None: it had none
+    Column("tool", Text, nullable=False),  # program, version and languages
+    Column("at", Text, nullable=False),
+    _key("request_id", "sha256", "page", "layout"),
+)
+
+ocr_items = Table(
+    "ocr_items",
+    metadata,
+    Column("request_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("batch_id", Text, nullable=False),
+    Column("before", Text, nullable=False),  # the reading's columns as they were, canonical JSON
+    Column("layout", Text, nullable=False),  # of its rows in ocr_texts
+    Column("done", Integer, nullable=False),  # pages read
+    Column("failed", Text, nullable=False),  # canonical JSON [[page, reason, detail], …]
+    Column("at", Text, nullable=False),
+    _key("request_id", "item_id"),
+    Index("ocr_items_by_batch", "request_id", "batch_id"),
 )
 
 # --- search --------------------------------------------------------------------------------------------

@@ -166,8 +166,9 @@ class Basis(StrEnum):
 
 
 class Step(StrEnum):
-    """The three steps a batch passes, in order."""
+    """The three steps a batch passes, in order, and what reads its pictures later."""
 
     COLLECT = "collect"
     EXTRACT = "extract"
     INDEX = "index"
+    OCR = "ocr"  # comes and goes: it has no state of its own

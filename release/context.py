@@ -87,7 +87,16 @@ def frozen_form(context: ReleaseContext) -> dict[str, Any]:
 
 
 _SCOPE_FIGURES = ("found", "stored", "failed", "excluded")
-_TEXT_FIGURES = ("stored", "searchable", "not_searchable", "pending", "unread", "ocr_pages")
+_TEXT_FIGURES = (
+    "stored",
+    "searchable",
+    "not_searchable",
+    "pending",
+    "unread",
+    "ocr_pages",
+    "ocr_done",
+    "ocr_failed",
+)
 
 
 def public_ledger(ledger: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from benchmarks.parts import (
     mail,
     memory,
     near,
+    ocr,
     peers,
     query,
     share,
@@ -30,6 +31,7 @@ PARTS: dict[str, ModuleType] = {
     "threads": threads,
     "elastic": elastic,
     "tika": tika,
+    "ocr": ocr,
     "collect": collect,
     "exports": exports,
 }

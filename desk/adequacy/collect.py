@@ -27,6 +27,7 @@ from records import audit, canonical
 from records import tables as t
 from records.errors import Incomplete, SettingsError
 from records.ledger import Ledger, ScopeLedger
+from records.ocr_pages import ocr_pages
 from records.roster import read_roster
 from records.vocabulary import CollectionState, ReviewState, Sighting
 from search.terms import BadLine, from_json, read_terms, unusable_lines
@@ -520,6 +521,7 @@ def _terms(connection: sa.Connection, request_id: str, zone: Any) -> f.TermFacts
         (
             f.Origin("listed", "request_versions", "request_id, version; lines of terms_csv with a term"),
             f.Origin("counted_at, parsed, bad_lines", "term_reports", "request_id, version"),
+            f.Origin("before_ocr", "term_reports, ocr_items", "request_id; at is earlier than the newest at"),
             f.Origin("documents, families, occurrences", "hits",
                      "request_id, version, term_no = line; rows, different family_id, sum of occurrences"),
             f.Origin("unique, unique_families", "hits",
@@ -528,11 +530,14 @@ def _terms(connection: sa.Connection, request_id: str, zone: Any) -> f.TermFacts
                      "request_id, state = stored, of those families"),
             f.Origin("distinct", "readings, items", "different content_hash, else blob_sha256, of the hits"),
         ),
-        tuple(_term_list(version, csv, kept.get(version), zone) for version, csv in rows),
+        tuple(
+            _term_list(version, csv, kept.get(version), zone, ocr_pages(connection, request_id).last_at)
+            for version, csv in rows
+        ),
     )  # fmt: skip
 
 
-def _term_list(version: int, csv: str, report: str | None, zone: Any) -> f.TermListFacts:
+def _term_list(version: int, csv: str, report: str | None, zone: Any, ocr_at: str | None) -> f.TermListFacts:
     listed = read_terms(csv.encode("utf-8")) if csv else None
     count = len(listed.terms) if listed else 0
     if report is None:
@@ -542,6 +547,7 @@ def _term_list(version: int, csv: str, report: str | None, zone: Any) -> f.TermL
     return f.TermListFacts(
         version=version,
         counted_at=made.at,
+        before_ocr=ocr_at is not None and made.at < ocr_at,
         listed=count,
         terms=tuple(
             f.Term(
@@ -582,6 +588,8 @@ def _found(connection: sa.Connection, request_id: str, counted: Ledger) -> f.Fou
                      "request_id, level > 0; rows by state"),
             f.Origin("stored, searchable, not_searchable, pending, unread", "readings",
                      "request_id; rows by text_state, of items with state = stored; unread: without a row"),
+            f.Origin("ocr_pages", "readings", "request_id; pages in ocr_pages"),
+            f.Origin("ocr_done, ocr_failed", "ocr_items", "request_id; sum of done, pages in failed"),
             f.Origin("in_review, not_in_review", "hits, decisions, sample_answers",
                      "request_id, version in force; stored items of a family with a hit, or found "
                      "responsive in a sample, or with a decision"),
@@ -604,6 +612,9 @@ def _found(connection: sa.Connection, request_id: str, counted: Ledger) -> f.Fou
         not_searchable=text["not_searchable"],
         pending=text["pending"],
         unread=text["unread"],
+        ocr_pages=text["ocr_pages"],
+        ocr_done=text["ocr_done"],
+        ocr_failed=text["ocr_failed"],
         not_in_review=review[ReviewState.NOT_IN_REVIEW],
         in_review=review["in_review"],
         review=tuple(

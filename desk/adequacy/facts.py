@@ -533,6 +533,7 @@ class TermListFacts:
         bad_lines: Lines that were not run; before it was counted, those that the list alone tells.
         documents: Documents that any term matches, each once; so ``families``, ``with_family``, ``distinct``.
         occurrences: The sum over the terms.
+        before_ocr: It was counted before the last text that OCR made: what that says is not in it.
     """
 
     version: int
@@ -546,6 +547,7 @@ class TermListFacts:
     with_family: int
     distinct: int
     occurrences: int
+    before_ocr: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -616,6 +618,8 @@ class FoundFacts:
         children_found: What they carried, likewise.
         stored: All items kept, of which ``searchable``, ``not_searchable``, ``pending`` (wait for OCR) and
             ``unread``.
+        ocr_pages: Pages that are pictures and wait for OCR; ``ocr_done`` were read by it, ``ocr_failed``
+            could not be.
         in_review: Stored items with a hit in their family, or decided; the rest is ``not_in_review``.
         review: Where the items in review stand, by state.
         awaits: What those wait for that are not yet produced.
@@ -640,6 +644,9 @@ class FoundFacts:
     not_searchable: int
     pending: int
     unread: int
+    ocr_pages: int
+    ocr_done: int
+    ocr_failed: int
     not_in_review: int
     in_review: int
     review: tuple[Count, ...]

@@ -672,6 +672,7 @@ def _about_list(one: dict[str, Any], at: Time) -> str:
         f"Counted {at(one['counted_at'])}: {some(one['documents'], 'document', 'documents')} in "
         f"{some(one['families'], 'family', 'families')}, {one['with_family']:,} with all members of these "
         f"families; {one['distinct']:,} distinct contents; {one['occurrences']:,} places in them."
+        + (" What OCR read later is not in this count." if one["before_ocr"] else "")
     )
 
 
@@ -701,6 +702,13 @@ def _found(facts: dict[str, Any]) -> Iterable[dict[str, Any]]:
             "#Stored|#Searchable|#Not searchable|#Waits for OCR|#Not read yet",
             [(it["stored"], it["searchable"], it["not_searchable"], it["pending"], it["unread"])],
         ),
+        table(
+            "Pages of these that are pictures, as OCR met them",
+            "#Wait for OCR|#Read by OCR|#Could not be read",
+            [(it["ocr_pages"], it["ocr_done"], it["ocr_failed"])],
+        )
+        if it["ocr_pages"] or it["ocr_done"] or it["ocr_failed"]
+        else None,
         table(
             "Review of the stored items",
             "**Where they stand|#Items",

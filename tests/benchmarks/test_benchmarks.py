@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 import tarfile
 from contextlib import nullcontext
@@ -281,6 +282,16 @@ def test_tika(bench):
         positive(side, "per_s", "start_s")
     positive(figures, "bare_per_s", "size_bytes")
     shown("tika", figures)
+
+
+@slow
+@pytest.mark.services
+@pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract on this machine")
+def test_ocr(bench):
+    figures = PARTS["ocr"].measure(bench)
+    assert (figures["pages"], figures["low_confidence"]) == (2, 0)
+    positive(figures, "bare_cpu_s", "lane_cpu_s")
+    shown("ocr", figures)
 
 
 @slow

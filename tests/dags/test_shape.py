@@ -46,7 +46,7 @@ def dag(bag):
 
 def test_every_file_imports(bag):
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"exports", "records_request"}
+    assert set(bag.dags) == {"exports", "ocr", "records_request"}
 
 
 def test_arrows(dag):

@@ -316,6 +316,11 @@ class Recount:
         self.found["found.stored"] = sum(text.values())
         for state in ("searchable", "not_searchable", "pending", "unread"):
             self.found[f"found.{state}"] = text[state]
+        waiting = self.rows("SELECT ocr_pages FROM readings WHERE request_id = :id")
+        read = self.rows("SELECT done, failed FROM ocr_items WHERE request_id = :id")
+        self.found["found.ocr_pages"] = sum(len(json.loads(pages)) for (pages,) in waiting)
+        self.found["found.ocr_done"] = sum(done for done, _ in read)
+        self.found["found.ocr_failed"] = sum(len(json.loads(failed)) for _, failed in read)
         reviewed = {
             item
             for (item,) in self.rows(

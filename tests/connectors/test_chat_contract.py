@@ -43,7 +43,14 @@ NAME_NO_FILES = {
     "telemessage": "a mail carries its files; the manifest names mails: tests/connectors/test_telemessage.py",
     "zoom_files": "a chat names no file of the folder",
 }
-OF_MAIL = {"google_workspace", "loose_files", "mail_files", "purview_export", "vault_export"}
+OF_MAIL = {
+    "google_workspace",
+    "loose_files",
+    "mail_files",
+    "outlook_data_file",
+    "purview_export",
+    "vault_export",
+}
 
 
 def read(name: str, built) -> tuple[dict[str, bytes], dict[str, FailedItem], dict[str, FoundItem]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -10,10 +11,12 @@ import sys
 import time
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from desk import ocr, runlock
 from desk.batch import BatchRunner
-from desk.care import verify_stores
+from desk.care import retry, verify_stores
 from desk.home import Home
 from desk.items import items
 from desk.register import open_request
@@ -47,6 +50,11 @@ def fast(tmp_path, monkeypatch):
     return lambda: log.read_text().split() if log.exists() else []
 
 
+@pytest.fixture(autouse=True)
+def _language(monkeypatch):
+    monkeypatch.setenv("DAYLIGHT_OCR_LANGUAGES", "eng")
+
+
 def run(home, tmp_path, files):
     folder = tmp_path / "files"
     folder.mkdir()
@@ -59,6 +67,12 @@ def run(home, tmp_path, files):
 
 def found(home, request_id, query):
     return count(home, request_id, query, by="t")["documents"]
+
+
+def command(home, *arguments):
+    told = CliRunner().invoke(app, ["--home", str(home.settings.home), *arguments])
+    assert told.exit_code == 0, told.stderr
+    return told
 
 
 def by_name(home, request_id):
@@ -142,11 +156,15 @@ def test_every_page_ends_somewhere_and_a_file_that_two_hold_is_read_once(home, t
 
 def test_a_limit_reads_so_many_pages_and_an_item_waits_for_its_last(home, tmp_path, fast):
     request_id = run(home, tmp_path, {"fax.tif": p.tiff([1201, 1202, 1203])})
-    done = ocr.run_local(home, request_id, limit=2)
+    told = command(home, "ocr", request_id, "--local", "--limit", "2")
+    done = json.loads(told.stdout)
+    assert told.stderr.startswith("ocr: 2 of 2 pages, ")
     assert (done["read_now"], done["pages_pending"], done["pages_done"]) == (2, 3, 0)
     assert by_name(home, request_id)["fax.tif"]["text_state"] == "pending"
-    done = ocr.run_local(home, request_id)
+    told = command(home, "ocr", request_id, "--local")
+    done = json.loads(told.stdout)
     assert (done["read_now"], done["pages_pending"], done["pages_done"]) == (1, 0, 3)
+    assert f"`daylight terms {request_id}` or the next run counts it again" in told.stderr
     assert sorted(fast()) == ["1201", "1202", "1203"]
 
 
@@ -177,6 +195,21 @@ def test_a_page_that_hangs_costs_itself_and_can_be_read_again(home, tmp_path, mo
     assert log.read_text().split() == ["1202"]
     assert found(home, request_id, "page1202") == 1
     short.close()
+
+
+def test_what_retry_reads_anew_waits_for_ocr_again(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", p.fake(tmp_path / "dies", "cat >/dev/null; kill -SEGV $$"))
+    request_id = run(home, tmp_path, {"a.png": p.saved(p.picture(["x"], width=1100), "PNG")})
+    assert ocr.run_local(home, request_id)["failed_by_reason"] == {"crashed": 1}
+    item = by_name(home, request_id)["a.png"]
+    assert (item["text_state"], item["failure"]["detail"]) == ("not_searchable", "sigsegv")
+    assert retry(home, request_id, by="pro")["families"] == 1
+    run_local(home, request_id)
+    assert by_name(home, request_id)["a.png"]["text_state"] == "pending"
+    assert ocr.report(home, request_id)["pages_failed"] == 0
+    monkeypatch.setenv("PATH", p.answering(tmp_path / "bin")[0])
+    assert ocr.run_local(home, request_id)["read_now"] == 1
+    assert by_name(home, request_id)["a.png"]["text"] == "page1100"
 
 
 def test_without_tesseract_everything_stays_pending(home, tmp_path, monkeypatch):

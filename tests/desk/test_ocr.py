@@ -174,7 +174,7 @@ def test_a_page_that_hangs_costs_itself_and_can_be_read_again(home, tmp_path, mo
     body += "printf '5\\t1\\t1\\t1\\t1\\t1\\t10\\t10\\t50\\t20\\t30\\tpage%s\\n' \"$width\""
     monkeypatch.setenv("PATH", p.fake(tmp_path / "slow", body))
     request_id = run(home, tmp_path, {"fax.tif": p.tiff([1201, 1202])})
-    short = Home.open(settings=home.settings.model_copy(update={"ocr_page_s": 3.0}))
+    short = Home.open(settings=home.settings.model_copy(update={"ocr_page_s": 2.0}))
     done = ocr.run_local(short, request_id)
     assert (done["pages_done"], done["failed_by_reason"]) == (1, {"timed_out": 1})
     item = by_name(home, request_id)["fax.tif"]
@@ -283,7 +283,7 @@ def test_what_a_killed_command_left_out_of_the_index_comes_in(home, tmp_path, fa
 
 
 def test_a_kill_in_the_middle_loses_and_doubles_nothing(home, tmp_path, monkeypatch):
-    widths = list(range(1101, 1161))
+    widths = list(range(1101, 1141))
     path, log = p.answering(tmp_path / "bin", pause_s=0.05)
     request_id = run(home, tmp_path, {"fax.tif": p.tiff(widths)})
     process = subprocess.Popen(

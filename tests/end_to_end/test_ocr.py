@@ -35,7 +35,7 @@ def hits(home, request_id, terms):
 )
 def test_planted_pictures_are_found_after_ocr(tmp_path, seed):
     district(tmp_path / "district", 300, seed)
-    home = Home.open(settings=Settings(home=tmp_path / "home", workers=2))
+    home = Home.open(settings=Settings(home=tmp_path / "home", workers=2, ocr_languages="eng"))
     request_id = entered(home, tmp_path / "district", "bus")
     run_local(home, request_id)
     before = list(items(home, request_id))

@@ -431,6 +431,14 @@ def widen(desk: Desk, request_id: str) -> None:
     tell(f"{now['taken']} taken: version {now['version']} of the list finds {now['documents']:,} documents")
 
 
+def group(desk: Desk, request_id: str) -> None:
+    """Put together what belongs together, so that it is read once; nothing is left out for it."""
+    (made,) = desk.daylight("group", request_id, "--by", PRO_NAME)
+    figures = {kind: made[kind]["groups"] for kind in ("duplicates", "near")}
+    tell(f"{figures['duplicates']:,} groups of copies, {figures['near']:,} of near duplicates")
+    tell(f"{made['threads']['threads']:,} threads; the sheet stands in their order, and leaves nothing out")
+
+
 def look_further(desk: Desk, request_id: str) -> None:
     """Show where the hits point; close what the demonstration's person can close."""
     (found,) = desk.daylight("leads", "find", request_id, "--by", PRO_NAME)
@@ -597,6 +605,7 @@ def run(folders: Folders, items: int, seed: int, *, leave_open: bool) -> None:
         widen(desk, request_id)
 
         heading(6, "People decide")
+        group(desk, request_id)
         decide(desk, request_id)
 
         heading(7, "Where the hits point, and what no term found")

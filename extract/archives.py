@@ -1,8 +1,7 @@
 """Archives: zip and gzip. Members become children; their names are facts, never paths.
 
-Nothing is written to disk. What an archive says of itself is not trusted: sizes are counted while
-unpacking, and an archive beyond the limits gives no children at all. A zip cut in the middle gives what
-its local headers still lead to.
+A zip cut in the middle gives what its local headers still lead to. The rules that hold for every archive are
+in ``extract.members``.
 """
 
 from __future__ import annotations
@@ -15,16 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, ClassVar
 
-from extract import charsets, sniff
-from extract.protocol import ExtractContext, Limits
+from extract import charsets, members, sniff
+from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import Child, Extraction, Failure
-from records.vocabulary import Kind, Reason, WarningCode
+from records.vocabulary import Reason, WarningCode
 
-RATIO_FLOOR = 1 << 20
-"""Unpacked bytes below which no ratio makes a bomb: small texts of one repeated line are common."""
-
-_CHUNK = 1 << 18
 _LOCAL = struct.Struct("<4s5H3L2H")
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
@@ -32,35 +27,11 @@ _STREAMED = 0x8
 _UNICODE_PATH = 0x7075
 
 
-class _BombError(Exception):
-    """A limit of the archive as a whole was passed."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
-
-
-class _Budget:
-    """Counts what comes out of one archive against its limits."""
-
-    def __init__(self, packed_bytes: int, limits: Limits) -> None:
-        self._left = limits.children_bytes
-        self._by_ratio = max(RATIO_FLOOR, int(packed_bytes * limits.ratio))
-
-    def spend(self, size: int) -> None:
-        self._left -= size
-        self._by_ratio -= size
-        if self._left < 0:
-            raise _BombError("archive_bytes")
-        if self._by_ratio < 0:
-            raise _BombError("archive_ratio")
-
-
 class ZipReader:
     """Reads zip archives that are no documents."""
 
     name: ClassVar[str] = "zip"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
         """Accept zip archives; Office, OpenDocument and EPUB files are zips too and are left to Tika."""
@@ -74,8 +45,7 @@ class ZipReader:
         Raises:
             ItemError: ``corrupt`` when nothing of it is a zip, ``bomb`` beyond the limits.
         """
-        if context.depth >= context.limits.depth:
-            raise ItemError(Reason.BOMB, "archive_depth")
+        members.check_depth(context)
         try:
             archive = zipfile.ZipFile(stream)
         except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, EOFError, OverflowError):
@@ -84,8 +54,7 @@ class ZipReader:
             infos = [
                 info for info in archive.infolist() if not info.orig_filename.endswith("/") or info.file_size
             ]
-            if len(infos) > context.limits.children:
-                raise ItemError(Reason.BOMB, "archive_children")
+            members.check_count(len(infos), context)
             return _members(archive, infos, _size(stream), context)
 
 
@@ -96,26 +65,15 @@ def _size(stream: BinaryIO) -> int:
 def _members(
     archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], packed: int, context: ExtractContext
 ) -> Extraction:
-    budget = _Budget(packed, context.limits)
+    budget = members.Budget(packed, context.limits)
     warnings: set[WarningCode] = set()
-    names = _Names(warnings)
-    children = []
-    for number, info in enumerate(infos, 1):
-        try:
-            child = _member(archive, info, number, names.shown(_stored_name(info)), budget)
-        except _BombError as bomb:
-            raise ItemError(Reason.BOMB, bomb.detail) from None
-        if child.failure is not None:
-            warnings.add(WarningCode.PARTIAL)
-        children.append(child)
-    locked = [child for child in children if child.failure and child.failure.reason is Reason.ENCRYPTED]
-    return Extraction(
-        metadata={"members": str(len(infos)), **_comment(archive.comment)},
-        children=tuple(children),
-        expected_children=len(infos),
-        warnings=tuple(sorted(warnings)),
-        failure=Failure(Reason.ENCRYPTED, "zip") if children and len(locked) == len(children) else None,
-    )
+    names = members.Names(warnings)
+    children = [
+        _member(archive, info, number, names.shown(_stored_name(info)), budget)
+        for number, info in enumerate(infos, 1)
+    ]
+    facts = {"members": str(len(infos)), **_comment(archive.comment)}
+    return members.together("zip", children, len(infos), warnings, None, facts)
 
 
 def _comment(comment: bytes) -> dict[str, str]:
@@ -154,38 +112,8 @@ def _unicode_path(extra: bytes, raw: bytes) -> str | None:
     return None
 
 
-class _Names:
-    """Looks at member names; a name that could not be used as it stands is kept, with a warning."""
-
-    def __init__(self, warnings: set[WarningCode]) -> None:
-        self._seen: set[str] = set()
-        self._warnings = warnings
-
-    def shown(self, stored: str) -> str:
-        name = charsets.without_surrogates(stored.replace("\0", "\ufffd"))
-        folded = name.casefold()
-        if is_unsafe(stored) or folded in self._seen:
-            self._warnings.add(WarningCode.NAME_CHANGED)
-        self._seen.add(folded)
-        return name
-
-
-def is_unsafe(name: str) -> bool:
-    """Tell whether a member name could lead out of a folder, or could not be a file name everywhere."""
-    parts = name.replace("\\", "/").split("/")
-    return (
-        not name
-        or "\0" in name
-        or "\\" in name
-        or name.startswith("/")
-        or ".." in parts
-        or (len(name) > 1 and name[1] == ":" and name[0].isalpha())
-        or any(ord(character) < 32 for character in name)
-    )
-
-
 def _member(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, number: int, name: str, budget: _Budget
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, number: int, name: str, budget: members.Budget
 ) -> Child:
     facts = {"stored_name": name}
     if stat.S_ISLNK(info.external_attr >> 16):
@@ -193,14 +121,14 @@ def _member(
     media_type = sniff.by_name(name)
 
     def failed(reason: Reason, detail: str) -> Child:
-        return Child(str(number), name, media_type, Kind.FILE, None, Failure(reason, detail), facts)
+        return members.lost(str(number), name, reason, detail, facts)
 
     if info.flag_bits & _ENCRYPTED:
         return failed(Reason.ENCRYPTED, "zip_aes" if info.compress_type == 99 else "zip_crypto")
     data = bytearray()
     try:
         with archive.open(info) as member:
-            while chunk := member.read(_CHUNK):
+            while chunk := member.read(members.CHUNK):
                 budget.spend(len(chunk))
                 data += chunk
     except NotImplementedError:
@@ -211,12 +139,7 @@ def _member(
         return failed(Reason.ENCRYPTED, "zip_crypto")
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, struct.error):
         return failed(Reason.CORRUPT, "zip_member")
-    return _taken(str(number), name, media_type, bytes(data), facts)
-
-
-def _taken(path: str, name: str | None, media_type: str, data: bytes, facts: dict[str, str]) -> Child:
-    kind = Kind.EMAIL if media_type == "message/rfc822" else Kind.FILE
-    return Child(path, name, media_type, kind, data, None, facts)
+    return members.taken(str(number), name, media_type, bytes(data), facts)
 
 
 # --- a zip without its directory -----------------------------------------------------------------------
@@ -238,27 +161,30 @@ def _recovered(stream: BinaryIO, context: ExtractContext) -> Extraction:
     """Give what the local headers of a cut zip lead to."""
     stream.seek(0)
     data = stream.read()
-    budget = _Budget(len(data), context.limits)
-    warnings = {WarningCode.PARTIAL}
-    names = _Names(warnings)
+    budget = members.Budget(len(data), context.limits)
+    warnings: set[WarningCode] = set()
+    names = members.Names(warnings)
     children: list[Child] = []
-    try:
-        for local in _locals(data):
-            if len(children) >= context.limits.children:
-                raise ItemError(Reason.BOMB, "archive_children")
-            stored = charsets.decode(local.name, "utf-8" if local.flags & _UTF8 else None)[0]
-            if stored.endswith("/") and not local.packed:
-                continue
-            children.append(_from_local(data, local, len(children) + 1, names.shown(stored), budget))
-    except _BombError as bomb:
-        raise ItemError(Reason.BOMB, bomb.detail) from None
+    for local in _locals(data):
+        stored = charsets.decode(local.name, "utf-8" if local.flags & _UTF8 else None)[0]
+        if stored.endswith("/") and not local.packed:
+            continue
+        members.check_count(len(children) + 1, context)
+        children.append(_from_local(data, local, len(children) + 1, names.shown(stored), budget))
+    split = _is_volume(data) or members.is_piece(context.name)
     if not children:
-        raise ItemError(Reason.TRUNCATED if data.startswith(b"PK\x03\x04") else Reason.CORRUPT, "zip")
-    return Extraction(
-        children=tuple(children),
-        warnings=tuple(sorted(warnings)),
-        failure=Failure(Reason.TRUNCATED, "zip_directory"),
-    )
+        cut = split or data.startswith(b"PK\x03\x04")
+        raise ItemError(Reason.TRUNCATED if cut else Reason.CORRUPT, members.SPLIT if split else "zip")
+    failure = Failure(Reason.TRUNCATED, members.SPLIT if split else "zip_directory")
+    return members.together("zip", children, None, warnings, failure, {})
+
+
+def _is_volume(data: bytes) -> bool:
+    """Tell whether this is one of several volumes, by marker or end record (APPNOTE 8.5.3, 4.3.16)."""
+    if data.startswith(b"PK\x07\x08"):
+        return True
+    end = data.rfind(b"PK\x05\x06")
+    return 0 <= end <= len(data) - 22 and data[end + 4 : end + 6] not in (b"\0\0", b"\xff\xff")
 
 
 def _locals(data: bytes) -> Iterator[_Local]:
@@ -274,12 +200,12 @@ def _locals(data: bytes) -> Iterator[_Local]:
         at = data.find(b"PK\x03\x04", skip)
 
 
-def _from_local(data: bytes, local: _Local, number: int, name: str, budget: _Budget) -> Child:
+def _from_local(data: bytes, local: _Local, number: int, name: str, budget: members.Budget) -> Child:
     media_type = sniff.by_name(name)
     facts = {"stored_name": name}
 
     def failed(reason: Reason, detail: str) -> Child:
-        return Child(str(number), name, media_type, Kind.FILE, None, Failure(reason, detail), facts)
+        return members.lost(str(number), name, reason, detail, facts)
 
     if local.flags & _ENCRYPTED:
         return failed(Reason.ENCRYPTED, "zip_aes" if local.method == 99 else "zip_crypto")
@@ -297,25 +223,25 @@ def _from_local(data: bytes, local: _Local, number: int, name: str, budget: _Bud
         return failed(Reason.TRUNCATED, "zip_member")
     if not local.flags & _STREAMED and zlib.crc32(content) != local.crc:
         return failed(Reason.CORRUPT, "zip_member")
-    return _taken(str(number), name, media_type, content, facts)
+    return members.taken(str(number), name, media_type, content, facts)
 
 
-def _inflated(data: bytes, start: int, budget: _Budget) -> tuple[bytes | None, bool]:
+def _inflated(data: bytes, start: int, budget: members.Budget) -> tuple[bytes | None, bool]:
     """Return the content of a deflated member (None when it is no deflate stream), and whether it ended."""
     engine = zlib.decompressobj(-15)
     out = bytearray()
     view = memoryview(data)[start:]
-    pending: bytes | memoryview = view[:_CHUNK]
+    pending: bytes | memoryview = view[: members.CHUNK]
     at = len(pending)
     try:
         while not engine.eof:
-            chunk = engine.decompress(pending, _CHUNK)
+            chunk = engine.decompress(pending, members.CHUNK)
             budget.spend(len(chunk))
             out += chunk
             if engine.unconsumed_tail:
                 pending = engine.unconsumed_tail
             elif at < len(view):
-                pending = view[at : at + _CHUNK]
+                pending = view[at : at + members.CHUNK]
                 at += len(pending)
             elif not chunk:
                 return bytes(out), False
@@ -350,30 +276,14 @@ class GzipReader:
         Raises:
             ItemError: ``corrupt`` when nothing comes out, ``bomb`` beyond the limits.
         """
-        if context.depth >= context.limits.depth:
-            raise ItemError(Reason.BOMB, "archive_depth")
+        members.check_depth(context)
         data = stream.read()
-        try:
-            content, reason = _gunzipped(data, _Budget(len(data), context.limits))
-        except _BombError as bomb:
-            raise ItemError(Reason.BOMB, bomb.detail) from None
-        if reason is not None and not content:
-            raise ItemError(reason, "gzip")
-        warnings: set[WarningCode] = set()
-        name = _Names(warnings).shown(_gzip_name(data, context.name))
-        facts = {"stored_name": name}
-        if reason is not None:
-            warnings.add(WarningCode.PARTIAL)
-            facts["partial"] = "true"
-        return Extraction(
-            children=(_taken("1", name, sniff.by_name(name), content, facts),),
-            expected_children=1,
-            warnings=tuple(sorted(warnings)),
-            failure=Failure(reason, "gzip") if reason else None,
-        )
+        content, reason = _gunzipped(data, members.Budget(len(data), context.limits))
+        name = _gzip_name(data, context.name)
+        return members.only_child("gzip", name, content, reason, context.name)
 
 
-def _gunzipped(data: bytes, budget: _Budget) -> tuple[bytes, Reason | None]:
+def _gunzipped(data: bytes, budget: members.Budget) -> tuple[bytes, Reason | None]:
     """Return what comes out, and why it stopped early (None when it did not)."""
     out = bytearray()
     rest: bytes | memoryview = memoryview(data)
@@ -382,7 +292,7 @@ def _gunzipped(data: bytes, budget: _Budget) -> tuple[bytes, Reason | None]:
         pending = rest
         try:
             while not engine.eof:
-                chunk = engine.decompress(pending, _CHUNK)
+                chunk = engine.decompress(pending, members.CHUNK)
                 budget.spend(len(chunk))
                 out += chunk
                 pending = engine.unconsumed_tail
@@ -405,9 +315,4 @@ def _gzip_name(data: bytes, outer: str | None) -> str:
         end = data.find(b"\0", at)
         if end > at:
             return charsets.decode(data[at:end], None)[0]
-    if outer is None:
-        return "content"
-    lower = outer.lower()
-    if lower.endswith(".tgz"):
-        return f"{outer[:-4]}.tar"
-    return outer[:-3] if lower.endswith(".gz") and len(outer) > 3 else outer
+    return members.without_suffix(outer, ".gz", (".tgz",))

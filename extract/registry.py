@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from extract.archives import GzipReader, ZipReader
 from extract.calendar import CalendarReader
+from extract.compressed import Bzip2Reader, XzReader, ZstdReader
 from extract.discord import DiscordReader
 from extract.google_chat import GoogleChatReader
 from extract.google_voice import GoogleVoiceReader
 from extract.imessage import ImessageDatabaseReader, ImessageReader
 from extract.imessage_exporter import ImessageExporterReader
+from extract.libarchive_reader import LibarchiveReader
 from extract.mail import MailReader
 from extract.message_table import MessageTableReader
+from extract.not_opened import NotOpenedReader
 from extract.ole_objects import OleObjectReader
 from extract.outlook import MsgReader, TnefReader
 from extract.plain import TextReader
@@ -22,6 +25,7 @@ from extract.smime import CmsReader
 from extract.sms import SmsReader
 from extract.snapchat import SnapchatReader
 from extract.social import SocialReader
+from extract.tars import TarReader
 from extract.teams import TeamsReader
 from extract.telegram import TelegramReader
 from extract.tika import TikaReader
@@ -62,6 +66,12 @@ EXTRACTORS: tuple[Extractor, ...] = (
     CalendarReader(),
     ZipReader(),
     GzipReader(),
+    Bzip2Reader(),
+    XzReader(),
+    ZstdReader(),
+    TarReader(),
+    LibarchiveReader(),
+    NotOpenedReader(),
     CmsReader(),
     TextReader(),
     TikaReader(),

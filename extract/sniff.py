@@ -6,6 +6,7 @@ import mimetypes
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import BinaryIO
 
 _TYPES = mimetypes.MimeTypes()
 for _suffix, _type in {
@@ -21,6 +22,13 @@ for _suffix, _type in {
     ".heif": "image/heif",
     ".webp": "image/webp",
     ".gz": "application/gzip",
+    ".bz2": "application/x-bzip2",
+    ".xz": "application/x-xz",
+    ".zst": "application/zstd",
+    ".7z": "application/x-7z-compressed",
+    ".rar": "application/vnd.rar",
+    ".cab": "application/vnd.ms-cab-compressed",
+    ".iso": "application/x-iso9660-image",
     ".md": "text/markdown",
     ".log": "text/plain",
     ".p7m": "application/pkcs7-mime",
@@ -69,6 +77,7 @@ _DOCUMENT_SUFFIXES = frozenset(
 )
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # APPNOTE.TXT 4.3.7
 _MOST_INFLATED = 16 << 20
+_HEAD = 4096
 _DOCUMENT_SIGNS = (
     b"[Content_Types].xml",
     b"_rels/.rels",
@@ -130,6 +139,45 @@ def _member_names(head: bytes) -> Iterator[bytes]:
             at = head.find(b"PK\x03\x04", end, end + 28)
             if at < 0:
                 return
+
+
+ISO = b"CD001"
+"""Mark of a volume descriptor of ISO 9660 (ECMA-119 section 8.1.2)."""
+
+_ISO_AT = 16 * 2048 + 1
+_FAR_MARKS = (ISO, b"BEA01")
+_END_MARKS = (b"koly", b"conectix")
+_DISK_IMAGES = (
+    b"conectix", b"vhdxfile", b"KDMV", b"COWD", b"# Disk DescriptorFile", b"EVF\x09\x0d\x0a\xff\0",
+    b"EVF2\x0d\x0a\x81\0", b"LVF\x09\x0d\x0a\xff\0", b"LEF2\x0d\x0a\x81\0", b"encrcdsa",
+    b"QFI\xfb", b"AFF10\r\n", b"<<< Oracle VM VirtualBox Disk Image >>>",
+)  # fmt: skip
+"""VHD, VHDX, VMDK, EWF 1 and 2 (E01, Ex01, L01, Lx01), a locked DMG, QCOW, AFF, VDI: marked at the start."""
+
+
+def far_mark(stream: BinaryIO) -> bytes:
+    """Return what tells an image of a disc or disk, which has its mark elsewhere; empty for other files.
+
+    ISO 9660 and UDF are marked in their 17th sector; a DMG and a VHD of fixed size by their last 512 bytes.
+    """
+    size = stream.seek(0, 2)
+    for at, marks in ((_ISO_AT, _FAR_MARKS), (size - 512, _END_MARKS)):
+        if 0 <= at < size:
+            stream.seek(at)
+            sector = stream.read(512)
+            if sector.startswith(marks):
+                return sector
+    return b""
+
+
+def is_disk_image(head: bytes) -> bool:
+    """Tell whether a head, with the far mark behind it, is that of an image of a disk that is not opened."""
+    return head.startswith(_DISK_IMAGES) or head[_HEAD:].startswith((b"BEA01", *_END_MARKS))
+
+
+def is_iso(head: bytes) -> bool:
+    """Tell whether a head, with the far mark behind it, is that of an ISO 9660 image."""
+    return head[_HEAD:].startswith(ISO)
 
 
 _CLAIMS = _DOCUMENT_SUFFIXES | frozenset(
@@ -224,7 +272,7 @@ _TEXT_TYPES = frozenset({
 BINARY_STARTS = (
     b"%PDF", b"{\\rtf", b"\xd0\xcf\x11\xe0", b"PK\x03\x04", b"\x1f\x8b", b"\x89PNG", b"\xff\xd8\xff",
     b"GIF8", b"MZ", b"\x7fELF", b"BM", b"II*\0", b"MM\0*", b"%!PS", b"Rar!",
-    b"7z\xbc\xaf", b"BZh", b"\xfd7zXZ", b"RIFF", b"OggS", b"ID3",
+    b"7z\xbc\xaf", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"MSCF\0", b"RIFF", b"OggS", b"ID3",
 )  # fmt: skip
 _CONTROLS = bytes(range(9)) + bytes((11, *range(14, 27), 28, 29, 30, 31, 127))
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from extract import compound, wire
+from extract import compound, sniff, wire
 from extract.charsets import without_surrogates
 from extract.protocol import Extractor, Limits
 from records import isolation
@@ -164,13 +164,16 @@ def read_item(frame: wire.JobFrame, extractors: Sequence[Extractor]) -> tuple[wi
 def _head(stream: BinaryIO) -> bytes:
     """Return the first bytes; of a compound file with the start of its directory, which may lie anywhere.
 
-    A letter of Word and a message of Outlook begin alike: the names of their streams tell them apart.
+    A letter of Word and a message of Outlook begin alike: the names of their streams tell them apart. An
+    image of a disc begins with anything: its mark is shown behind the first bytes.
     """
     head = stream.read(HEAD)
     at = compound.directory_at(head)
     if at >= len(head):
         stream.seek(at)
         head += stream.read(DIRECTORY)
+    elif at < 0 and len(head) == HEAD:
+        head += sniff.far_mark(stream)
     stream.seek(0)
     return head
 

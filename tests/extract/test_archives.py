@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.archives import GzipReader, ZipReader, is_unsafe
+from extract.archives import GzipReader, ZipReader
+from extract.members import is_unsafe
 from extract.protocol import Limits
 from records.errors import ItemError
 from records.models import Extraction, Failure

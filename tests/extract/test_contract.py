@@ -5,14 +5,18 @@ A new reader joins by a line in ``extract.registry`` and an entry of samples her
 
 from __future__ import annotations
 
+import bz2
 import io
+import lzma
 import random
 import re
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from extract.protocol import ExtractContext, Extractor
 from extract.registry import EXTRACTORS, choose
@@ -21,7 +25,7 @@ from extract.workers import Job, Worker
 from records.errors import ItemError
 from records.models import Extraction
 from records.vocabulary import Reason
-from tests.extract import outlook_files, samples
+from tests.extract import archive_files, outlook_files, samples
 from tests.extract.samples import ZONE
 
 pytestmark = pytest.mark.contract
@@ -196,6 +200,18 @@ SAMPLES: dict[str, list[Sample]] = {
         ("a.txt.gz", None, samples.gz(MARKER * 50)),
         (None, "application/gzip", samples.gz(b"x", "inner")),
     ],
+    "bzip2": [("Zyzzyva.txt.bz2", None, bz2.compress(MARKER * 50)), (None, None, bz2.compress(b"x"))],
+    "xz": [("a.txt.xz", "application/x-xz", lzma.compress(MARKER * 50))],
+    "zstd": [("a.txt.zst", None, zstandard.compress(MARKER * 50))],
+    "tar": [
+        ("a.tar", None, archive_files.tar_of([("Zyzzyva.txt", MARKER * 50), ("b.pdf", b"%PDF")])),
+        (None, None, archive_files.tar_of([("a.txt", MARKER)], tarfile.USTAR_FORMAT)),
+    ],
+    "archive": archive_files.samples(MARKER),
+    "not_opened": [
+        ("a.7z.002", None, bytes(range(256))),
+        ("disk.vhdx", None, b"vhdxfile" + bytes(600)),
+    ],
     "cms": [
         ("smime.p7m", None, samples.cms_signed(samples.SIMPLE)),
         (None, "application/pkcs7-mime", samples.cms_enveloped()),
@@ -218,6 +234,9 @@ SAMPLES: dict[str, list[Sample]] = {
         ("a.rtf", "text/rtf", rb"{\rtf1\ansi{\fonttbl{\f0 Arial;}}\f0 Zyzzyva\par}"),
     ],
 }  # fmt: skip
+
+if not archive_files.HAS_LIBRARY:
+    del SAMPLES["archive"]  # an optional library of the system
 
 ALL = [(reader, sample) for reader, group in SAMPLES.items() for sample in group]
 EACH = pytest.mark.parametrize(("reader", "sample"), ALL, ids=[f"{r}{n}" for n, (r, _) in enumerate(ALL)])
@@ -259,7 +278,7 @@ def holds_to_the_protocol(got: Extraction) -> None:
 
 def test_every_reader_has_samples_and_a_name_of_its_own() -> None:
     names = [reader.name for reader in EXTRACTORS]
-    assert sorted(names) == sorted(SAMPLES)
+    assert sorted(names) == sorted({*SAMPLES, "archive"})
     assert len(names) == len(set(names))
     assert all(isinstance(reader, Extractor) and reader.version for reader in EXTRACTORS)
 
@@ -277,7 +296,12 @@ def test_a_sample_is_read_and_gives_the_same_again(worker: Worker, reader: str, 
     first, second = worker.submit([job(1, sample), job(2, sample)])
     assert (first.extractor_name, second.extractor_name) == (reader, reader)
     assert first.extraction == second.extraction
-    assert first.extraction.failure is None or first.extraction.failure.reason is Reason.ENCRYPTED
+    failure = first.extraction.failure
+    if reader == "not_opened":
+        assert failure is not None
+        assert failure.reason is Reason.UNSUPPORTED
+    else:
+        assert failure is None or failure.reason is Reason.ENCRYPTED
     holds_to_the_protocol(first.extraction)
     name, media_type, _ = sample
     if reader != "tika":  # what passed through the pipes is what the reader gave

@@ -13,7 +13,7 @@ from records import tables as t
 from records.attempts import refuse_all
 from records.catalogue import chunked
 from records.errors import UsageError
-from records.vocabulary import RETRYABLE, CollectionState, TextState
+from records.vocabulary import NEEDS_LIBARCHIVE, RETRYABLE, CollectionState, TextState
 
 
 def verify_stores(home: Home, *, repair: bool, by: str) -> list[dict[str, Any]]:
@@ -98,7 +98,8 @@ def _retryable(connection: sa.Connection, request_id: str) -> tuple[list[str], i
     i, r, n = t.items.c, t.readings.c, t.numbers.c
     reasons = [str(reason) for reason in RETRYABLE]
     same = (r.request_id == i.request_id) & (r.item_id == i.item_id)
-    unread = (r.text_state == TextState.NOT_SEARCHABLE) & r.reason.in_(reasons)
+    passing = r.reason.in_(reasons) | (r.detail == NEEDS_LIBARCHIVE)
+    unread = (r.text_state == TextState.NOT_SEARCHABLE) & passing
     lost = (i.state == CollectionState.FAILED) & i.reason.in_(reasons)
     produced = (
         sa.select(t.items.c.family_id)

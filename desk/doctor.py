@@ -23,11 +23,12 @@ from desk.home import Home, OpenRequest, cluster
 from desk.preserving import holds
 from desk.register import list_requests
 from desk.request import Request, Source
+from extract.libarchive_reader import library_version
 from extract.ocr import tesseract
 from extract.protocol import ExtractContext
 from extract.workers import Job, Worker
 from records import audit
-from records.errors import DaylightError, SettingsError
+from records.errors import DaylightError, ItemError, SettingsError
 from records.models import SourceContext
 from records.settings import Settings
 
@@ -43,6 +44,7 @@ def checks(settings: Settings) -> list[dict[str, Any]]:
         _check("index", _index, "`make setup` installs the SQLite that the index needs"),
         _check("text", _text, "`make setup` installs the text reader; its native part must load"),
         _check("ocr", lambda: _ocr(settings), ""),
+        _check("archives", _archives, ""),
         _check("connectors", lambda: ", ".join(sorted(CONNECTORS)), ""),
         _check("airflow", _airflow, "`make setup` installs it; without it, `daylight run ID --local`"),
         _check(
@@ -245,6 +247,14 @@ def _ocr(settings: Settings) -> str:
         return tesseract(settings.ocr_languages, settings.ocr_page_s).name
     except SettingsError as error:
         return f"off: {error}"
+
+
+def _archives() -> str:
+    """Say what opens 7z, RAR, CAB and ISO 9660; without it each such file says so."""
+    try:
+        return f"libarchive {library_version()}"
+    except ItemError:
+        return "off: install Debian's libarchive13 and daylight[archives], then `daylight retry`"
 
 
 def _airflow() -> str:

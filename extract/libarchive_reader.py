@@ -26,7 +26,7 @@ from extract import charsets, members, rar, sniff
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import Child, Extraction, Failure
-from records.vocabulary import Reason, WarningCode
+from records.vocabulary import NEEDS_LIBARCHIVE, Reason, WarningCode
 
 _LIBRARY = "libarchive.so.13"
 _TRIES = 16
@@ -132,7 +132,7 @@ def _library() -> Any:
     try:
         ffi = importlib.import_module("libarchive.ffi")
     except (ImportError, OSError, AttributeError, TypeError):
-        raise ItemError(Reason.UNSUPPORTED, "needs_libarchive") from None
+        raise ItemError(Reason.UNSUPPORTED, NEEDS_LIBARCHIVE) from None
     from ctypes import c_char_p, c_int, c_void_p
 
     ffi.ffi("entry_is_data_encrypted", [c_void_p], c_int)
@@ -140,6 +140,16 @@ def _library() -> Any:
     ffi.ffi("entry_hardlink_utf8", [c_void_p], c_char_p)
     ffi.ffi("entry_symlink_utf8", [c_void_p], c_char_p)
     return ffi
+
+
+def library_version() -> str:
+    """Return the version of the system's library, such as 3.6.2.
+
+    Raises:
+        ItemError: ``unsupported``, ``needs_libarchive``: it is not installed.
+    """
+    number = int(_library().version_number())
+    return f"{number // 1_000_000}.{number // 1_000 % 1_000}.{number % 1_000}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,9 @@ class Reason(StrEnum):
 RETRYABLE = frozenset({Reason.TIMED_OUT, Reason.CRASHED, Reason.OUT_OF_MEMORY, Reason.UNREADABLE})
 """Reasons that may end differently on another try; everything else is final for these bytes."""
 
+NEEDS_LIBARCHIVE = "needs_libarchive"
+"""Detail of an archive that is ``unsupported`` only because a library is not installed: read it later."""
+
 
 class WarningCode(StrEnum):
     """Something a reader of the item must know, although the item was read."""

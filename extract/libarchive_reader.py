@@ -202,6 +202,9 @@ class _Reading:
         count = len(self.children)
         if end.fault is None and not self.headers.whole:
             end = _End(-1, self._cut("end"))
+        elif end.fault is None and self.kind == "cab" and self._is_damaged():
+            # A sum is of a block of 32 KiB, and compared at its end: members before it may be altered too.
+            end = _End(-1, Failure(Reason.CORRUPT, "cab_block"))
         if end.fault is not None and count == 0:
             raise ItemError(end.fault.reason, end.fault.detail)
         return members.together(
@@ -328,6 +331,9 @@ class _Reading:
         if "unsupported" in words or "not supported" in words or "unknown" in words:
             return Failure(Reason.UNSUPPORTED, f"{self.kind}_method")
         return Failure(Reason.CORRUPT, f"{self.kind}_{where}")
+
+    def _is_damaged(self) -> bool:
+        return any(one.failure is not None and one.failure.reason is Reason.CORRUPT for one in self.children)
 
     def _cut(self, where: str) -> Failure:
         piece = members.is_piece(self.context.name)

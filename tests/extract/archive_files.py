@@ -161,9 +161,17 @@ def cab(members: Members, flags: int = 0) -> bytes:
     head = struct.pack(
         "<4sIIIIIBBHHHHH", b"MSCF", 0, start + 8 + len(data), 0, first, 0, 3, 1, 1, len(members), flags, 0, 0
     )
-    return (
-        head + struct.pack("<IHH", start, 1, 0) + files + struct.pack("<IHH", 0, len(data), len(data)) + data
-    )
+    sizes = struct.pack("<HH", len(data), len(data))
+    block = struct.pack("<I", _cab_sum(sizes, _cab_sum(data))) + sizes + data
+    return head + struct.pack("<IHH", start, 1, 0) + files + block
+
+
+def _cab_sum(data: bytes, seed: int = 0) -> int:
+    """Return a checksum of a cabinet ([MS-CAB] 3.1): words of four bytes, the rest the other way round."""
+    end = len(data) // 4 * 4
+    for (word,) in struct.iter_unpack("<I", data[:end]):
+        seed ^= word
+    return seed ^ int.from_bytes(data[end:], "big")
 
 
 def samples(content: bytes) -> list[tuple[str | None, str | None, bytes]]:

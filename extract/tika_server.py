@@ -13,13 +13,13 @@ Sources: the server's own pages "TikaServer in Tika 3.x" (``/rmeta``, ``writeLim
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
@@ -30,7 +30,7 @@ import msgspec
 from extract import images
 from extract.protocol import ExtractContext, Extractor
 from extract.tika import TikaReader
-from extract.worker_main import HEAD, choose
+from extract.worker_main import choose, head_of
 from extract.workers import Job, Result, Worker
 from records.errors import ItemError, Retryable, SettingsError
 from records.logs import logger
@@ -185,18 +185,15 @@ class ServedWorker:
 
 def _is_document(job: Job) -> bool:
     """Tell whether the server should see an item: one that no other reader takes, and not a bare image."""
-    head = job.data[:HEAD] if isinstance(job.data, bytes) else _head(job.data)
-    if not head or not isinstance(
-        choose(EXTRACTORS, job.media_type, job.context.name, head), TikaServerReader
-    ):
+    try:
+        with io.BytesIO(job.data) if isinstance(job.data, bytes) else Path(job.data).open("rb") as stream:
+            head = head_of(stream)
+    except OSError:  # the worker says what is wrong with it
+        return False
+    reader = choose(EXTRACTORS, job.media_type, job.context.name, head)
+    if not head or not isinstance(reader, TikaServerReader):
         return False
     return not (isinstance(job.data, bytes) and images.bare_type(job.data))
-
-
-def _head(path: str) -> bytes:
-    with suppress(OSError), Path(path).open("rb") as file:
-        return file.read(HEAD)
-    return b""
 
 
 class _Server:

@@ -131,7 +131,7 @@ def read_item(frame: wire.JobFrame, extractors: Sequence[Extractor]) -> tuple[wi
     try:
         stream = _open(frame)
         with stream:
-            head = _head(stream)
+            head = head_of(stream)
             reader = choose(extractors, frame.media_type, frame.name, head)
             if reader is None:
                 extraction = Extraction(failure=Failure(Reason.UNSUPPORTED, "no_reader"))
@@ -161,11 +161,12 @@ def read_item(frame: wire.JobFrame, extractors: Sequence[Extractor]) -> tuple[wi
     return wire.ResultFrame(frame.job_id, name, version, extraction), healthy
 
 
-def _head(stream: BinaryIO) -> bytes:
-    """Return the first bytes; of a compound file with the start of its directory, which may lie anywhere.
+def head_of(stream: BinaryIO) -> bytes:
+    """Return what ``score`` is shown of a file: its first bytes.
 
-    A letter of Word and a message of Outlook begin alike: the names of their streams tell them apart. An
-    image of a disc begins with anything: its mark is shown behind the first bytes.
+    Of a compound file the start of its directory is added, which may lie anywhere: a letter of Word and a
+    message of Outlook begin alike, and the names of their streams tell them apart. An image of a disc begins
+    with anything: its mark is shown behind the first bytes.
     """
     head = stream.read(HEAD)
     at = compound.directory_at(head)

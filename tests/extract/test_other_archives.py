@@ -54,7 +54,7 @@ EACH = pytest.mark.parametrize("kind", KINDS)
 
 def read(data: bytes, name: str | None = None, **more) -> Extraction:
     """Read as a worker does: with the reader that its head chooses."""
-    reader = worker_main.choose(EXTRACTORS, None, name, worker_main._head(io.BytesIO(data)))
+    reader = worker_main.choose(EXTRACTORS, None, name, worker_main.head_of(io.BytesIO(data)))
     assert reader is not None
     assert reader.name != "tika"
     return reader.extract(io.BytesIO(data), context(name, **more))

@@ -19,7 +19,7 @@ from extract.mail import read_message as read_mail
 from extract.ole_objects import OleObjectReader
 from extract.outlook import MsgReader, TnefReader
 from extract.registry import choose
-from extract.worker_main import HEAD, _head
+from extract.worker_main import HEAD, head_of
 from records.compound_files import Storage, write
 from records.errors import ItemError
 from records.ids import content_hash, message_identification_hash
@@ -609,10 +609,10 @@ def test_the_bytes_say_what_is_a_message() -> None:
         (b"winmail", "winmail.dat", "application/ms-tnef", "text"),
         (simple_msg()[:600], "a.msg", None, "msg"),
     ):
-        chosen = choose(media_type, name, _head(io.BytesIO(data)))
+        chosen = choose(media_type, name, head_of(io.BytesIO(data)))
         assert chosen is not None
         assert chosen.name == reader
-    assert len(_head(io.BytesIO(late))) == HEAD + 512
+    assert len(head_of(io.BytesIO(late))) == HEAD + 512
 
 
 # --- TNEF ----------------------------------------------------------------------------------------------

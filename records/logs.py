@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 ALLOWED = frozenset({
     "event", "level", "timestamp", "request", "batch", "step", "source", "item", "reason", "detail", "count",
-    "items", "bytes", "seconds", "attempt", "workers", "run", "state", "failed", "error",
+    "items", "bytes", "seconds", "attempt", "workers", "run", "state", "failed", "error", "connector",
 })  # fmt: skip
 """The only keys a log line may have: a new one is added on purpose, or a name slips in by habit."""
 

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
 
 from records import logs
+
+ROOT = Path(__file__).parents[2]
+ROOMS = (
+    "cli",
+    "connectors",
+    "dags",
+    "desk",
+    "extract",
+    "records",
+    "release",
+    "retention",
+    "review",
+    "search",
+)
 
 
 @pytest.fixture
@@ -35,3 +51,20 @@ def test_a_key_that_may_hold_content_is_refused(configured):
 def test_nothing_is_said_unless_asked_for(capsys):
     logs.logger().info("step done", request="2026-0001")
     assert capsys.readouterr() == ("", "")
+
+
+def test_every_line_that_is_written_has_allowed_keys():
+    """A key that is not allowed would stop the step that logs, and only where logs are on."""
+    calls = [
+        node
+        for room in ROOMS
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Call)
+        and ast.unparse(node.func.value.func).endswith("logger")
+        and node.func.attr in {"debug", "info", "warning", "error", "exception"}
+    ]
+    assert len(calls) >= 4
+    assert {word.arg for call in calls for word in call.keywords} <= logs.ALLOWED

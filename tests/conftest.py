@@ -9,12 +9,22 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
 OPTIONAL = ("corpus", "live")
 _left_out = pytest.StashKey[Counter]()
+
+
+@pytest.fixture(autouse=True)
+def silent() -> Iterator[None]:
+    """A task that ran in this process has set up the logs; the next test begins without."""
+    yield
+    if (logs := sys.modules.get("records.logs")) is not None:
+        logs._settings = logs._current = None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

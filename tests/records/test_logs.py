@@ -11,7 +11,7 @@ import pytest
 from records import logs
 
 ROOT = Path(__file__).parents[2]
-ROOMS = (
+ROOMS = [
     "cli",
     "connectors",
     "dags",
@@ -22,7 +22,7 @@ ROOMS = (
     "retention",
     "review",
     "search",
-)
+]
 
 
 @pytest.fixture

@@ -11,18 +11,9 @@ import pytest
 from records import logs
 
 ROOT = Path(__file__).parents[2]
-ROOMS = [
-    "cli",
-    "connectors",
-    "dags",
-    "desk",
-    "extract",
-    "records",
-    "release",
-    "retention",
-    "review",
-    "search",
-]
+ROOMS = (
+    "cli", "connectors", "dags", "desk", "extract", "records", "release", "retention", "review", "search",
+)  # fmt: skip
 
 
 @pytest.fixture

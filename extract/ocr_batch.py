@@ -27,7 +27,7 @@ from extract.workers import Job, Worker
 from records import canonical
 from records import tables as t
 from records.attempts import Attempt
-from records.catalogue import Catalogue, chunked
+from records.catalogue import Catalogue, chunked, chunked_by_bytes
 from records.errors import ItemError
 from records.evidence import BlobRef, EvidenceStore
 from records.ids import sha256_hex
@@ -394,7 +394,7 @@ def settle(attempt: Attempt, store: EvidenceStore) -> int:
         return 0
     writer = store.writer(attempt.segment)
     try:
-        for piece in _by_bytes(ready):
+        for piece in chunked_by_bytes(ready, _text_bytes, _TEXT_BYTES, _ITEMS):
             _settle(attempt, store, writer, piece)
     finally:
         writer.close()
@@ -404,18 +404,8 @@ def settle(attempt: Attempt, store: EvidenceStore) -> int:
 _Ready = tuple[_Waiting, list[sa.Row[Any]]]
 
 
-def _by_bytes(ready: Sequence[_Ready]) -> Iterator[list[_Ready]]:
-    piece: list[_Ready] = []
-    held = 0
-    for one in ready:
-        size = one[0].row.text_bytes
-        if piece and (len(piece) >= _ITEMS or held + size > _TEXT_BYTES):
-            yield piece
-            piece, held = [], 0
-        piece.append(one)
-        held += size
-    if piece:
-        yield piece
+def _text_bytes(one: _Ready) -> int:
+    return int(one[0].row.text_bytes)
 
 
 def _settle(

@@ -34,6 +34,10 @@ class Limits:
     ratio: float = 200.0
     depth: int = 12
 
+    def time_for(self, size_bytes: int) -> float:
+        """Return the wall seconds that a file of a size may take."""
+        return self.time_s + self.time_s_per_mb * (size_bytes / 1_000_000)
+
 
 @dataclass(frozen=True, slots=True)
 class ExtractContext:

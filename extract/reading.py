@@ -25,7 +25,7 @@ from extract.workers import Job, Result
 from records import canonical
 from records import tables as t
 from records.attempts import Attempt
-from records.catalogue import ROWS_PER_TRANSACTION, chunked
+from records.catalogue import ROWS_PER_TRANSACTION, chunked, chunked_by_bytes
 from records.errors import ItemError
 from records.evidence import IN_MEMORY_BYTES, BlobRef, EvidenceStore, SegmentWriter
 from records.ids import (
@@ -270,7 +270,9 @@ class _Slice:
         wave = tops
         everything = list(tops)
         while wave:
-            wave = [child for piece in _pieces(wave) for child in self._read_wave(piece)]
+            # Small containers can give a thousand times their own size: one level is cut at so many bytes.
+            pieces = chunked_by_bytes(wave, _native_bytes, WAVE_BYTES)
+            wave = [child for piece in pieces for child in self._read_wave(piece)]
             everything.extend(wave)
         self._store_texts(everything)
         if self._fresh:
@@ -573,18 +575,8 @@ def _spool_folder(wave: list[_Node]) -> AbstractContextManager[str]:
     return nullcontext("")
 
 
-def _pieces(wave: list[_Node]) -> Iterator[list[_Node]]:
-    """Cut one level at so many bytes: small containers can give a thousand times their own size."""
-    piece: list[_Node] = []
-    size = 0
-    for node in wave:
-        size += node.size_bytes or 0
-        if piece and size > WAVE_BYTES:
-            yield piece
-            piece, size = [], node.size_bytes or 0
-        piece.append(node)
-    if piece:
-        yield piece
+def _native_bytes(node: _Node) -> int:
+    return node.size_bytes or 0
 
 
 def text_state(made: Extraction, kind: Kind) -> tuple[TextState, Failure | None]:

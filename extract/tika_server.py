@@ -70,15 +70,17 @@ class TikaServerReader(TikaReader):
         Raises:
             ItemError: As ``TikaReader``.
         """
-        if context.told is None or _documents(context.told):
+        try:
             return super().extract(stream, context)
+        except _NoAnswerError:
+            stream.seek(0)
         made = super().extract(stream, replace(context, told=None))
         return replace(made, warnings=tuple(sorted({*made.warnings, WarningCode.WITHOUT_SERVER})))
 
     def _parse(self, data: bytes, context: ExtractContext) -> tuple[str, dict[str, list[str]]]:
         if context.told is None:
             return super()._parse(data, context)
-        return _taken_apart(_documents(context.told), context.limits.text_bytes)
+        return _taken_apart(context.told, context.limits.text_bytes)
 
 
 def _readers() -> tuple[Extractor, ...]:
@@ -97,20 +99,29 @@ _Document = dict[str, str | list[str]]
 _answers = msgspec.json.Decoder(list[_Document])
 
 
+class _NoAnswerError(Exception):
+    """What came from the server tells of no document."""
+
+
 def _documents(told: bytes) -> list[_Document]:
-    """Return what an answer tells of, the document itself first; nothing where it is no answer."""
+    """Return what an answer tells of, the document itself first."""
     try:
-        return _answers.decode(told)
+        documents = _answers.decode(told)
     except msgspec.DecodeError:
-        return []
+        raise _NoAnswerError from None
+    if not documents:
+        raise _NoAnswerError
+    return documents
 
 
-def _taken_apart(documents: list[_Document], text_bytes: int) -> tuple[str, dict[str, list[str]]]:
+def _taken_apart(told: bytes, text_bytes: int) -> tuple[str, dict[str, list[str]]]:
     """Return text and metadata of an answer: those of the document, with the text of what is embedded.
 
     Raises:
         ItemError: There is more text than allowed.
+        _NoAnswerError: It is no answer.
     """
+    documents = _documents(told)
     if any(_WRITE_LIMIT in one for one in documents):
         raise ItemError(Reason.BOMB, "text_bytes")
     texts = [text for one in documents for text in _several(one.get(_CONTENT, "")) if text.strip()]
@@ -211,8 +222,7 @@ class _Server:
     def answer(self, job: Job) -> bytes:
         """Return what the server says of an item, as JSON; nothing where it gives no answer."""
         limits = job.context.limits
-        size = len(job.data) if isinstance(job.data, bytes) else Path(job.data).stat().st_size
-        time_s = limits.time_s + limits.time_s_per_mb * (size / 1_000_000)
+        time_s = limits.time_for(job.size_bytes)
         headers = {
             "X-Tika-OCRskipOcr": "true",
             "X-Tika-PDFOcrStrategy": "no_ocr",

@@ -68,6 +68,11 @@ class Job:
     context: ExtractContext
     media_type: str | None
 
+    @property
+    def size_bytes(self) -> int:
+        """How large the item is; 0 where its file is gone."""
+        return len(self.data) if isinstance(self.data, bytes) else _file_size(self.data)
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -310,9 +315,8 @@ class _Process:
         The clock runs only while this waits: time the caller takes between two results is not the item's.
         """
         limits = job.context.limits
-        size = len(job.data) if isinstance(job.data, bytes) else _file_size(job.data)
         started = time.monotonic()
-        until = started + limits.time_s + limits.time_s_per_mb * (size / 1_000_000)
+        until = started + limits.time_for(job.size_bytes)
         while True:
             try:
                 frame = self._take(job)

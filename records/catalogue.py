@@ -8,10 +8,10 @@ busy time-out says.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -22,6 +22,8 @@ BUSY_MS = 60_000
 
 HEAD = "0013"
 """The newest migration; a test compares it with the files."""
+
+T = TypeVar("T")
 
 ROWS_PER_TRANSACTION = 1_000
 
@@ -195,3 +197,27 @@ def chunked(rows: list[Any], size: int = ROWS_PER_TRANSACTION) -> Iterator[list[
     """Cut rows into pieces of at most ``size``, in order."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
+
+
+def chunked_by_bytes(
+    values: Iterable[T], size: Callable[[T], int], most: int, count: int = 0
+) -> Iterator[list[T]]:
+    """Cut values into pieces, in order, each of so many bytes at most, but for a single larger value.
+
+    Args:
+        values: In their order.
+        size: Returns the bytes of a value.
+        most: Bytes of a piece.
+        count: Most values of a piece; 0 for any number.
+    """
+    part: list[T] = []
+    held = 0
+    for value in values:
+        own = size(value)
+        if part and (held + own > most or len(part) == count):
+            yield part
+            part, held = [], 0
+        part.append(value)
+        held += own
+    if part:
+        yield part

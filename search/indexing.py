@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from records import canonical
 from records import tables as t
-from records.catalogue import Catalogue, chunked
+from records.catalogue import Catalogue, chunked, chunked_by_bytes
 from records.errors import CheckFailed, ItemError
 from records.evidence import BlobRef, EvidenceStore
 from records.vocabulary import CollectionState, TextState
@@ -83,7 +83,7 @@ def documents(
     for piece in chunked(list(item_ids), SLICE_ITEMS):
         rows = _rows(catalogue, request_id, piece)
         ordered = [rows[item_id] for item_id in piece if item_id in rows]
-        for part in _by_bytes(ordered):
+        for part in chunked_by_bytes(ordered, _text_bytes, SLICE_BYTES):
             texts = _texts(catalogue, store, request_id, part)
             for row in part:
                 yield _document(row, texts.get(row["text_sha256"], ""), zone)
@@ -124,18 +124,8 @@ def _rows(catalogue: Catalogue, request_id: str, item_ids: list[str]) -> dict[st
         return {row[0]: dict(zip(_NAMES, row, strict=True)) for row in connection.execute(query).all()}
 
 
-def _by_bytes(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    part: list[dict[str, Any]] = []
-    held = 0
-    for row in rows:
-        size = row["text_bytes"] or 0
-        if part and held + size > SLICE_BYTES:
-            yield part
-            part, held = [], 0
-        part.append(row)
-        held += size
-    if part:
-        yield part
+def _text_bytes(row: dict[str, Any]) -> int:
+    return row["text_bytes"] or 0
 
 
 def _texts(

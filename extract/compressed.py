@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+from collections.abc import Callable
 from typing import BinaryIO, ClassVar
 
 import zstandard
@@ -56,10 +57,37 @@ class Bzip2Reader:
 
 def _bunzipped(data: bytes, budget: members.Budget) -> tuple[bytes, Reason | None]:
     """Return what comes out, and why it stopped early (None when it did not)."""
+
+    def following(rest: bytes) -> bytes:
+        return rest if rest.startswith(_BZIP2) else b""  # bzip2(1) ignores trailing garbage too
+
+    return _all_streams(data, budget, bz2.BZ2Decompressor, following)
+
+
+def _all_streams(
+    data: bytes,
+    budget: members.Budget,
+    new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor],
+    following: Callable[[bytes], bytes],
+) -> tuple[bytes, Reason | None]:
+    """Unpack streams that stand one after the other.
+
+    Args:
+        data: The file.
+        budget: What may come out.
+        new: Makes the engine of one stream.
+        following: Returns, of what is behind a stream, where the next begins; nothing when none does.
+
+    Returns:
+        What comes out, and why it stopped early (None when it did not).
+
+    Raises:
+        ItemError: ``unsupported`` when an engine asks for more memory than it may have.
+    """
     out = bytearray()
     rest = data
     while rest:
-        engine = bz2.BZ2Decompressor()
+        engine = new()
         pending = rest
         try:
             while not engine.eof:
@@ -67,13 +95,15 @@ def _bunzipped(data: bytes, budget: members.Budget) -> tuple[bytes, Reason | Non
                 pending = b""
                 budget.spend(len(chunk))
                 out += chunk
-                if not chunk and engine.needs_input:
+                if not chunk and engine.needs_input and not engine.eof:
                     return bytes(out), Reason.TRUNCATED
         except OSError:
             return bytes(out), Reason.CORRUPT
-        rest = engine.unused_data
-        if not rest.startswith(_BZIP2):
-            break  # bzip2(1) ignores trailing garbage too
+        except lzma.LZMAError as error:
+            if "memory" in str(error).lower():
+                raise ItemError(Reason.UNSUPPORTED, "xz_memory") from None
+            return bytes(out), Reason.CORRUPT
+        rest = following(engine.unused_data)
     return bytes(out), None
 
 
@@ -109,25 +139,14 @@ class XzReader:
 
 def _unxzed(data: bytes, budget: members.Budget, memory: int) -> tuple[bytes, Reason | None]:
     """Return what comes out, and why it stopped early (None when it did not)."""
-    out = bytearray()
-    rest = data
-    while rest:
-        engine = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=memory)
-        pending = rest
-        try:
-            while not engine.eof:
-                chunk = engine.decompress(pending, members.CHUNK)
-                pending = b""
-                budget.spend(len(chunk))
-                out += chunk
-                if not chunk and engine.needs_input and not engine.eof:
-                    return bytes(out), Reason.TRUNCATED
-        except lzma.LZMAError as error:
-            if "memory" in str(error).lower():
-                raise ItemError(Reason.UNSUPPORTED, "xz_memory") from None
-            return bytes(out), Reason.CORRUPT
-        rest = engine.unused_data.lstrip(b"\0")  # stream padding (the .xz file format 2.2)
-    return bytes(out), None
+
+    def new() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=memory)
+
+    def following(rest: bytes) -> bytes:
+        return rest.lstrip(b"\0")  # stream padding (the .xz file format 2.2)
+
+    return _all_streams(data, budget, new, following)
 
 
 class ZstdReader:

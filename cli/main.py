@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from cli import exports, grouping, holds, leads, planning, policy, sampling, topping_up, variants
+from cli import exports, grouping, holds, leads, planning, policy, sampling, topping_up, variants, watching
 from cli.adequacy import adequacy_command
 from cli.columns import columns_command
 from cli.common import By, ItemId, RequestId, opened, say_doubts
@@ -144,13 +144,7 @@ def run_command(
     show(follow_run(home, request_id, search_only=search_only, take_over=take_over, say=say))
 
 
-@app.command("retry")
-def retry_command(context: typer.Context, request_id: RequestId, by: By = "") -> None:
-    """Put what could not be read for a passing reason in line for another try; `run` then reads it."""
-    from desk.care import retry
-
-    show(retry(opened(context), request_id, by=by or whoami()))
-    say(f"Next: `daylight run {request_id}` reads it again.")
+app.command("retry")(watching.retry_command)
 
 
 @app.command("status")

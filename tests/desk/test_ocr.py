@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from desk import ocr, runlock
+from desk import ocr, rereading, runlock
 from desk.batch import BatchRunner
-from desk.care import retry, verify_stores
+from desk.care import verify_stores
 from desk.home import Home
 from desk.items import items
 from desk.register import open_request
@@ -203,13 +203,26 @@ def test_what_retry_reads_anew_waits_for_ocr_again(home, tmp_path, monkeypatch):
     assert ocr.run_local(home, request_id)["failed_by_reason"] == {"crashed": 1}
     item = by_name(home, request_id)["a.png"]
     assert (item["text_state"], item["failure"]["detail"]) == ("not_searchable", "sigsegv")
-    assert retry(home, request_id, by="pro")["families"] == 1
+    crashed = rereading.failed_items(home, request_id)
+    assert rereading.put_in_line(home, request_id, crashed, by="pro", why="retry").families == 1
     run_local(home, request_id)
     assert by_name(home, request_id)["a.png"]["text_state"] == "pending"
     assert ocr.report(home, request_id)["pages_failed"] == 0
     monkeypatch.setenv("PATH", p.answering(tmp_path / "bin")[0])
     assert ocr.run_local(home, request_id)["read_now"] == 1
     assert by_name(home, request_id)["a.png"]["text"] == "page1100"
+
+
+def test_an_item_that_is_read_again_here_has_its_pages_without_reading_them(home, tmp_path, fast):
+    request_id = run(home, tmp_path, {"a.png": p.saved(p.picture(["x"], width=1100), "PNG")})
+    ocr.run_local(home, request_id)
+    before = by_name(home, request_id)["a.png"]
+    assert before["text"] == "page1100"
+    again = [before["item_id"]]
+    assert rereading.read_again(home, request_id, again, by="pro", why="retry")["batches"] == 1
+    assert by_name(home, request_id)["a.png"] == before
+    assert found(home, request_id, "page1100") == 1
+    assert fast() == ["1100"]
 
 
 def test_without_tesseract_everything_stays_pending(home, tmp_path, monkeypatch):

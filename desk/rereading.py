@@ -169,7 +169,7 @@ def _wanted(
 ) -> tuple[list[str], InLine]:
     """Return the families to be read again, in order, and what becomes of each item that was asked for."""
     i = t.items.c
-    found: list[sa.Row[Any]] = []
+    found: list[Any] = []
     asked = sorted(set(item_ids))
     for piece in chunked(asked, _IDS):
         query = sa.select(i.item_id, i.family_id, i.level, i.state)

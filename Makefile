@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.daylight-ready
 PYTEST := $(BIN)/python -m pytest
-FAST := not slow and not services and not dag and not chaos and not corpus and not live
+FAST := not slow and not services and not dag and not chaos and not corpus and not live and not fuzz
 DAYLIGHT_CORPUS ?= $(wildcard ../shared/corpus)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-ui demo-elastic test test-fast test-corpus chaos bench
+.PHONY: help setup demo demo-ui demo-elastic test test-fast test-corpus chaos fuzz bench
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -33,7 +33,7 @@ test: setup ## every test, but those on outside samples and services
 	scripts/system-packages test
 	$(BIN)/python -m examples.servers.elasticsearch
 	$(BIN)/python -m examples.servers.tika
-	$(PYTEST) -n 2 --dist loadfile -rs -m "not corpus and not live" $(PYTEST_ARGS)
+	$(PYTEST) -n 2 --dist loadfile -rs -m "not corpus and not live and not fuzz" $(PYTEST_ARGS)
 
 test-fast: setup ## the tests that take seconds
 	$(PYTEST) -n 2 --dist loadfile -m "$(FAST)" $(PYTEST_ARGS)
@@ -45,6 +45,11 @@ test-corpus: setup ## real sample files, read where DAYLIGHT_CORPUS points
 chaos: setup ## 30 kills at random moments, seeds printed
 	scripts/system-packages test
 	$(PYTEST) -s -m chaos --kills 27 --airflow-kills 3 --chaos-items 20000 --timeout 0 $(PYTEST_ARGS)
+
+fuzz: setup ## changed samples for every reader of ours, an hour of processor time, seeds printed
+	$(BIN)/python -c "import atheris" 2> /dev/null || $(BIN)/python -m pip install --quiet \
+		--disable-pip-version-check --constraint constraints.txt atheris
+	$(PYTEST) -s -m fuzz --timeout 0 $(PYTEST_ARGS)
 
 bench: setup ## measure speed and memory against the bars, tables and JSON
 	scripts/system-packages bench

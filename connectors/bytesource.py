@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import tempfile
 import zipfile
@@ -31,6 +32,9 @@ HELD = 1 << 20
 """Records up to this size travel with their item, so that opening one reads nothing twice."""
 
 _IN_MEMORY = 8 << 20
+
+DAMAGED = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
+"""What packed bytes are that do not unpack."""
 
 Handle = bytes | Callable[[], BinaryIO]
 """What a ``FoundItem`` carries for ``open``: its bytes when small, else what opens it."""
@@ -242,7 +246,7 @@ class GuardedStream(io.RawIOBase):
             return data
         except EOFError as err:
             raise ItemError(Reason.TRUNCATED, "stream_cut") from err
-        except (zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as err:
+        except DAMAGED as err:
             raise ItemError(Reason.CORRUPT, "stream_damaged") from err
         except NotImplementedError as err:
             raise ItemError(Reason.UNSUPPORTED, "compression") from err
@@ -299,7 +303,7 @@ def guarded(opener: Callable[[], BinaryIO], also: Callable[[], None] | None = No
         stream = opener()
     except EOFError as err:
         raise ItemError(Reason.TRUNCATED, "stream_cut") from err
-    except (zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as err:
+    except (*DAMAGED, UnicodeDecodeError) as err:  # a zip names its members twice, and once in no UTF-8
         raise ItemError(Reason.CORRUPT, "stream_damaged") from err
     except NotImplementedError as err:
         raise ItemError(Reason.UNSUPPORTED, "compression") from err

@@ -23,7 +23,16 @@ from typing import Any, BinaryIO, ClassVar, cast
 
 from connectors import google_voice, zips
 from connectors.base import FileConnector, check_access, still_there
-from connectors.bytesource import HELD, ByteSource, Handle, PlainSource, StreamSource, errno_code, whole
+from connectors.bytesource import (
+    DAMAGED,
+    HELD,
+    ByteSource,
+    Handle,
+    PlainSource,
+    StreamSource,
+    errno_code,
+    whole,
+)
 from connectors.cursors import number_cursor, read_number
 from connectors.export_files import Archive, PackageFile
 from connectors.export_paths import containers, fates
@@ -794,8 +803,8 @@ def _count_chat(file: _File, export: _Export) -> int | None:
             return total
         present = {key.rpartition("/")[2] for key in export.keys if key.rpartition("/")[0] == file.folder}
         return total + sum(storable(name).replace("?", "_") not in present for name in carried)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile):
-        return None
+    except (*DAMAGED, OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError):
+        return None  # among the last: recursion, ways to pack that nobody knows, passwords
 
 
 def _parsed_one_by_one(stream: io.TextIOWrapper) -> Iterator[Any]:

@@ -154,14 +154,18 @@ def _has_date(line: bytes) -> bool:
     words = line.split(b" remote from ")[0].split()
     for place in range(1, len(words) - 3):
         day, rest = words[place], words[place + 1 :]
+        # a sender's name may look like a date too: then the date stands behind it
         if day in _DAYS and rest[0] in _MONTHS and _number(rest[1], 2) and _clock(rest[2]):
-            return _years_and_zones(rest[3:])
-        if day.removesuffix(b",") in _DAYS and len(rest) >= 4 and _day_first(rest):
-            return len(rest) <= 6 and all(map(_zone, rest[4:]))
+            if _years_and_zones(rest[3:]):
+                return True
+        elif day.removesuffix(b",") in _DAYS and _day_first(rest) and all(map(_zone, rest[4:])):
+            return True
     return False
 
 
 def _day_first(words: list[bytes]) -> bool:
+    if not 4 <= len(words) <= 6:
+        return False
     return _number(words[0], 2) and words[1] in _MONTHS and _year(words[2]) and _clock(words[3])
 
 

@@ -113,6 +113,7 @@ def msg_bytes(message: Message, name_of: Callable[[int], Name]) -> bytes:
 
     Raises:
         ItemError: ``too_large`` beyond 2 GB.
+        ValueError: Many values of a property make no sense; ask ``values_of`` before.
     """
     names = _Names(name_of)
     entries = _message(message, names, top=True)

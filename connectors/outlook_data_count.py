@@ -78,6 +78,10 @@ _UNICODE_4K = _Layout(4096, "Q", 4056, "<HHBB", 4072, 4076, 216, 513)
 _ANSI = _Layout(512, "I", 496, "<BBBB", 500, 508, 184, 461)
 
 
+_HEADER = 564
+"""Bytes of the longer of the two headers (MS-PST section 2.2.2.6); no file ends with the shorter one."""
+
+
 @dataclass(slots=True)
 class Counts:
     """What the tree of nodes says.
@@ -106,10 +110,10 @@ class DataFile:
                 Windows protects.
         """
         self._stream = stream
-        head = self._read(0, 564)
+        head = self._read(0, _HEADER)
         if not head.startswith(MAGIC):
             raise ItemError(Reason.UNSUPPORTED, "not_a_data_file")
-        if len(head) < 512:
+        if len(head) < _HEADER:
             raise ItemError(Reason.TRUNCATED, "header")
         version = int.from_bytes(head[10:12], "little")
         if version not in {14, 15, 21, 23, 36, 37}:

@@ -600,11 +600,12 @@ class Gathering:
         elif part.media_type == "message/external-body":
             self._warnings.add(WarningCode.MISSING_PART)
         data = part.content or b""
+        name = part.name.replace("\0", "") or None
         self._bytes += len(data)
         if not data.strip() and emlx.is_partial(self._context.name):
             self._warnings.add(WarningCode.MISSING_PART)
             elsewhere = Failure(Reason.NOT_IN_EXPORT, "partial_emlx")
-            self.children.append(Child(path, part.name or None, part.media_type, kind, None, elsewhere))
+            self.children.append(Child(path, name, part.media_type, kind, None, elsewhere))
             return
         metadata = {}
         if part.disposition:
@@ -613,7 +614,7 @@ class Gathering:
             metadata["content_id"] = part.content_id
         if part.charset:
             metadata["charset"] = part.charset
-        self.children.append(Child(path, part.name or None, part.media_type, kind, data, None, metadata))
+        self.children.append(Child(path, name, part.media_type, kind, data, None, metadata))
 
 
 def _uu_line(line: bytes) -> bytes:

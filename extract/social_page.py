@@ -26,6 +26,8 @@ def said(data: bytes, about: Mapping[str, str]) -> Said:
         tree = html.fragment_fromstring(charsets.tidy(data.decode("utf-8", "replace")), create_parent="div")
     except (ValueError, etree.LxmlError):
         raise ItemError(Reason.CORRUPT, "message_page") from None
+    for remark in [node for node in tree.iter() if not isinstance(node.tag, str)]:
+        remark.drop_tree()  # comments and the like say nothing, and are no parts
     parts = list(tree[0]) if len(tree) == 1 else list(tree)
     if len(parts) < 2:
         raise ItemError(Reason.CORRUPT, "message_page")

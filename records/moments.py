@@ -174,10 +174,10 @@ def apple_moment(value: float, text: str) -> Moment:
         value: As stored; a real number is seconds with a fraction.
         text: The source's own spelling of it.
     """
-    whole = int(value) // 1_000 if abs(value) >= 10**12 else round(value * 1_000_000)
     try:
+        whole = int(value) // 1_000 if abs(value) >= 10**12 else round(value * 1_000_000)
         at = _REFERENCE_DATE + timedelta(microseconds=whole)
-    except OverflowError:
+    except (OverflowError, ValueError):  # more than a calendar holds, or no number at all
         return Moment(None, text, Basis.NONE)
     if at.year < 1995 or at > datetime.now(UTC) + timedelta(days=1):
         return Moment(None, text, Basis.NONE)

@@ -1,8 +1,9 @@
-"""What every test run shares: which tests may be left out, said aloud, and the options of the chaos suite.
+"""What every test run shares: which tests may be left out, said aloud, and options of chaos and fuzzing.
 
-Only tests marked ``corpus`` (real sample files, where ``DAYLIGHT_CORPUS`` points) and ``live`` (real outside
-services) may be left out. ``--require-all`` turns any other left-out test into a failure, so that a green run
-cannot hide one; ``--require-all=corpus`` demands the same of the tests with that mark.
+Only tests marked ``corpus`` (real sample files, where ``DAYLIGHT_CORPUS`` points), ``live`` (real outside
+services) and ``fuzz`` (an hour of changed samples) may be left out. ``--require-all`` turns any other test
+that was left out into a failure, so that a green run cannot hide one; ``--require-all=corpus`` demands the
+same of the tests with that mark.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 
 import pytest
 
-OPTIONAL = ("corpus", "live")
+OPTIONAL = ("corpus", "live", "fuzz")
 _left_out = pytest.StashKey[Counter]()
 
 
@@ -35,12 +36,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         const="all",
         default=None,
         metavar="MARK",
-        help="fail when a test was left out, other than those marked corpus or live (or: one with this mark)",
+        help="fail when a test was left out, not marked corpus, live or fuzz (or: one with this mark)",
     )
     group.addoption("--kills", type=int, default=5, help="kills of a local run in the chaos suite")
     group.addoption("--airflow-kills", type=int, default=0, help="kills under Airflow in the chaos suite")
     group.addoption("--chaos-items", type=int, default=2_000, help="items of the run that is killed")
     group.addoption("--chaos-seed", type=int, default=None, help="repeat a chaos run (its seed is printed)")
+    group.addoption(
+        "--fuzz-minutes", type=float, default=0.75, help="processor time of each reader in fuzzing"
+    )
+    group.addoption(
+        "--fuzz-seed", type=int, default=None, help="repeat a run of fuzzing (its seed is printed)"
+    )
+    group.addoption(
+        "--fuzz-out", default=None, help="folder for what is found (default: one for all in /tmp)"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

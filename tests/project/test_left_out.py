@@ -26,9 +26,12 @@ def test_corpus(): pass
 
 @pytest.mark.live
 def test_live(): pass
+
+@pytest.mark.fuzz
+def test_fuzz(): pass
 """
 SKIPPING = "\ndef test_skipping():\n    pytest.skip('not today')\n"
-SETTINGS = "[pytest]\nmarkers =\n    slow: x\n    corpus: x\n    live: x\n"
+SETTINGS = "[pytest]\nmarkers =\n    slow: x\n    corpus: x\n    live: x\n    fuzz: x\n"
 
 
 def run(folder: Path, *arguments: str, suite: str = SUITE, corpus: str = "") -> tuple[int, str]:
@@ -52,9 +55,10 @@ def run(folder: Path, *arguments: str, suite: str = SUITE, corpus: str = "") -> 
 both_ways = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
 
 
-def test_corpus_and_live_may_be_left_out(tmp_path):
-    code, said = run(tmp_path, "-m", "not corpus and not live", "--require-all")
-    assert (code, said) == (0, "left out: 2 tests: 1 deselected (marked corpus), 1 deselected (marked live)")
+def test_corpus_live_and_fuzz_may_be_left_out(tmp_path):
+    code, said = run(tmp_path, "-m", "not corpus and not live and not fuzz", "--require-all")
+    marked = ", ".join(f"1 deselected (marked {name})" for name in ("corpus", "fuzz", "live"))
+    assert (code, said) == (0, f"left out: 3 tests: {marked}")
 
 
 @both_ways

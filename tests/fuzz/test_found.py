@@ -1,0 +1,91 @@
+"""What fuzzing found and was mended: the smallest input of each, and what comes of it now."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+
+from connectors import zips
+from connectors.google_takeout import GoogleTakeout
+from connectors.mbox_count import count_messages
+from connectors.outlook_data_count import MAGIC, DataFile
+from extract.mail import MailReader
+from extract.protocol import ExtractContext
+from extract.social import SocialReader
+from records.errors import ItemError
+from records.models import NO_MOMENT, Expected
+from records.moments import apple_moment
+from records.vocabulary import Reason
+from tests.connectors.builders import ZONE, context
+
+
+def extract_context(name: str | None = None, media_type: str | None = None) -> ExtractContext:
+    return ExtractContext(name, media_type, ZONE)
+
+
+def test_a_from_line_whose_sender_looks_like_a_date_is_counted() -> None:
+    line = b"From Tue Mar 4 8:20:34 Tue Mar 4 1:34 2025\n"
+    assert count_messages(io.BytesIO(b"s\n\n" + line + b"\n"), can_seek=True) == 2
+    line = b"From Tue, 4 Mar 2025 8:20:34 x Tue, 4 Mar 2025 1:34\n"
+    assert count_messages(io.BytesIO(line + b"A: b\n\n"), can_seek=True) == 1
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_a_number_that_is_no_time_is_none(number: float) -> None:
+    assert apple_moment(number, "") == NO_MOMENT
+
+
+def test_a_remark_in_a_saved_message_is_no_part_of_it() -> None:
+    page = (
+        b"<div><!--x--><div>Ana</div><div><p>hello</p></div><!-- y --><div>Sep 13, 2020, 12:26 PM</div></div>"
+    )
+    got = SocialReader().extract(io.BytesIO(page), extract_context(None, "application/x-social-record+html"))
+    assert (got.text, got.fields and got.fields.sender and got.fields.sender.name) == ("hello", "Ana")
+
+
+def test_a_name_with_a_zero_byte_is_stored_without_it() -> None:
+    mail = b"From: a@example.org\nDate: Tue, 4 Mar 2025 10:20:34 -0800\n\n"
+    mail += b"begin 644 no\0te.txt\n%:&5L;&\\\n`\nend\n"
+    (child,) = MailReader().extract(io.BytesIO(mail), extract_context("a.eml")).children
+    assert child.name == "note.txt"
+
+
+def test_a_data_file_that_ends_in_its_header_is_truncated() -> None:
+    head = MAGIC + bytes(6) + struct.pack("<H", 23) + bytes(501)
+    with pytest.raises(ItemError) as caught:
+        DataFile(io.BytesIO(head))
+    assert (len(head), caught.value.reason, caught.value.detail) == (513, Reason.TRUNCATED, "header")
+
+
+def test_a_member_with_two_names_of_which_one_is_no_text_is_corrupt() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("caf\u00e9.txt", "x")
+    data = out.getvalue().replace("caf\u00e9".encode(), b"caf\xff\xff", 1)
+    with zips.open_archive(io.BytesIO(data)) as archive:
+        (member,) = zips.members(archive)
+        with pytest.raises(ItemError) as caught:
+            zips.open_member(archive, member)
+    assert (caught.value.reason, caught.value.detail) == (Reason.CORRUPT, "stream_damaged")
+
+
+def test_a_conversation_that_does_not_unpack_has_no_count(tmp_path: Path) -> None:
+    name = "Takeout/Google Chat/Groups/Space sp/messages.json"
+    path = tmp_path / "takeout.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, b'{"messages": []}' + bytes(range(256)) * 40)
+    whole = bytearray(path.read_bytes())
+    at = whole.index(name.encode()) + len(name)
+    whole[at : at + 40] = b"\xff" * 40
+    path.write_bytes(bytes(whole))
+    with pytest.raises(zlib.error), zipfile.ZipFile(path) as archive:
+        archive.read(name)
+    source = GoogleTakeout(context(str(tmp_path)))
+    (scope,) = [one for one in source.scopes() if one.key.endswith("Google Chat")]
+    assert source.count(scope) == Expected(None, "unknown")

@@ -177,7 +177,7 @@ def in_review(connection: sa.Connection, request_id: str, version: int) -> dict[
     decided = in_force(connection, request_id)
     decided_items = sa.select(d.item_id).where(d.request_id == request_id)
     rows = connection.execute(
-        sa.select(i.item_id, r.text_state, r.reason, n.number)
+        sa.select(i.item_id, r.text_state, r.reason, r.ocr_pages, n.number)
         .outerjoin_from(t.items, t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))
         .outerjoin(t.numbers, (n.request_id == i.request_id) & (n.item_id == i.item_id))
         .where(
@@ -187,9 +187,10 @@ def in_review(connection: sa.Connection, request_id: str, version: int) -> dict[
         )
     )
     out: dict[str, Standing] = {}
-    for item_id, text_state, reason, number in rows:
+    for item_id, text_state, reason, pages, number in rows:
         decision = decided.get(item_id)
-        state, awaits = _stand(decision, number, text_state, reason)
+        unread = text_state == TextState.PENDING or pages not in {None, "[]"}
+        state, awaits = _stand(decision, number, reason, unread=unread)
         out[item_id] = Standing(state, awaits, decision, number)
     return out
 
@@ -206,8 +207,9 @@ def standings(connection: sa.Connection, request_id: str, version: int) -> dict[
 
 
 def _stand(
-    decision: Decision | None, number: int | None, text_state: str | None, reason: str | None
+    decision: Decision | None, number: int | None, reason: str | None, *, unread: bool
 ) -> tuple[ReviewState, Awaits | None]:
+    """Say where an item stands; ``unread`` when a page of it is a picture that nobody has read yet."""
     later = ReviewState.NOT_YET_PRODUCED
     if decision is None or (decision.public_record and decision.responsive is None):
         return later, Awaits.DECISION
@@ -225,7 +227,7 @@ def _stand(
         if hold in decision.holds:
             return later, awaits
     if decision.treatment is Treatment.RELEASE:
-        if text_state == TextState.PENDING:
+        if unread:  # the leak gate could not look at it, even where other pages have text
             return later, Awaits.OCR
         if reason is not None and Reason(reason) in RETRYABLE:
             return later, Awaits.RETRY

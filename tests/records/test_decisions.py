@@ -72,7 +72,9 @@ class Desk:
     def __init__(self, catalogue):
         self.catalogue = catalogue
 
-    def item(self, key, *, family=None, state="stored", text_state="searchable", reason=None, hit=True):
+    def item(
+        self, key, *, family=None, state="stored", text_state="searchable", reason=None, pages="[]", hit=True
+    ):
         new = item_id("c", "s", "k", key)
         with self.catalogue.write() as connection:
             connection.execute(
@@ -116,7 +118,7 @@ class Desk:
                         "recipients": "{}",
                         "thread": "{}",
                         "children": 0,
-                        "ocr_pages": "[]",
+                        "ocr_pages": pages,
                         "facts": "{}",
                     },
                 )
@@ -224,6 +226,14 @@ def test_a_released_item_waits_for_its_text(desk):
     assert desk.standing(scan).awaits is Awaits.OCR
     desk.decide(scan, WITHHOLD, seq=1)  # what is withheld whole needs no text
     assert desk.standing(scan).awaits is Awaits.PRODUCTION
+
+
+def test_a_released_item_waits_for_the_one_page_that_is_a_picture(desk):
+    report = desk.item("m1", text_state="searchable", pages="[3]")
+    desk.decide(report, RELEASE)
+    assert desk.standing(report).awaits is Awaits.OCR
+    desk.decide(report, WITHHOLD, seq=1)
+    assert desk.standing(report).awaits is Awaits.PRODUCTION
 
 
 @pytest.mark.parametrize("reason", list(Reason))

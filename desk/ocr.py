@@ -264,7 +264,7 @@ class _Lane:
     def _alone(self) -> Iterator[None]:
         """Wait until no run of the request is at work, and keep one from beginning meanwhile."""
         while True:
-            held = runlock.local_run(self._home, self._request_id)
+            held = runlock.local_run(self._home, self._request_id, brief=True)
             try:
                 held.__enter__()
             except AlreadyRunning:

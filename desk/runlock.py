@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,12 @@ from records.errors import AlreadyRunning
 LEASE = timedelta(minutes=15)
 INTERRUPTED = "interrupted"
 
+PATIENCE_S = 300
+"""How long somebody who holds a request for moments only is waited for."""
+
+_BRIEF = b"brief"
+_LOOK_S = 0.2
+
 
 def is_local(run_key: str) -> bool:
     """Say whether a run lives in a process of its own (``local-…``), and so needs no lease."""
@@ -30,13 +37,23 @@ def is_local(run_key: str) -> bool:
 
 
 @contextmanager
-def local_run(home: Home, request_id: str) -> Iterator[None]:
-    """Hold the request for this process.
+def local_run(home: Home, request_id: str, *, brief: bool = False) -> Iterator[None]:
+    """Hold the request for this process; who holds it briefly is waited for.
+
+    Args:
+        home: Open.
+        request_id: The request.
+        brief: It is held for moments, as OCR does while it changes texts: a run that begins now waits
+            ``PATIENCE_S`` seconds for it, and the caller waits for nobody.
 
     Raises:
-        AlreadyRunning: Another local run is alive, or an Airflow run holds its lease.
+        AlreadyRunning: Another local run is alive.
     """
-    with _held(home, request_id, "run", "is being run by another process"):
+    patience_s = 0 if brief else PATIENCE_S
+    with _held(home, request_id, "run", "is being run by another process", patience_s) as descriptor:
+        os.ftruncate(descriptor, 0)
+        if brief:
+            os.pwrite(descriptor, _BRIEF, 0)
         yield
 
 
@@ -52,20 +69,27 @@ def local_ocr(home: Home, request_id: str) -> Iterator[None]:
 
 
 @contextmanager
-def _held(home: Home, request_id: str, name: str, by_another: str) -> Iterator[None]:
+def _held(home: Home, request_id: str, name: str, by_another: str, patience_s: float = 0) -> Iterator[int]:
     folder = home.settings.request_folder(request_id)
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AlreadyRunning(
-                f"request {request_id} {by_another}; wait for it, or stop it first"
-            ) from error
-        yield
+        until = time.monotonic() + patience_s
+        while not _locked(descriptor):
+            if time.monotonic() >= until or os.pread(descriptor, len(_BRIEF), 0) != _BRIEF:
+                raise AlreadyRunning(f"request {request_id} {by_another}; wait for it, or stop it first")
+            time.sleep(_LOOK_S)
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def begin(home: Home, request_id: str, run_key: str, *, leased: bool, take_over: bool = False) -> None:

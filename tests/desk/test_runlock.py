@@ -76,6 +76,38 @@ def test_a_local_lock_dies_with_its_process(home, request_id, tmp_path):
     pytest.fail("the lock outlived its process")
 
 
+@pytest.mark.parametrize("leased", [False, True])
+def test_a_run_waits_for_who_holds_the_request_for_moments(home, request_id, monkeypatch, leased):
+    looked = []
+    brief = runlock.local_run(home, request_id, brief=True)
+    brief.__enter__()
+
+    def look(_seconds):
+        looked.append(1)
+        brief.__exit__(None, None, None)
+
+    monkeypatch.setattr(runlock.time, "sleep", look)
+    if leased:
+        runlock.begin(home, request_id, "manual__1", leased=True)
+    else:
+        with runlock.local_run(home, request_id):
+            assert looked == [1]
+            with pytest.raises(AlreadyRunning, match="by another process"):  # this one is here to stay
+                runlock.local_run(home, request_id).__enter__()
+    assert looked == [1]
+
+
+def test_a_run_does_not_wait_for_ever_and_who_is_brief_does_not_wait_at_all(home, request_id, monkeypatch):
+    monkeypatch.setattr(runlock, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(runlock, "_LOOK_S", 0.02)
+    with runlock.local_run(home, request_id, brief=True):
+        with pytest.raises(AlreadyRunning, match="wait for it"):
+            runlock.local_run(home, request_id).__enter__()
+        monkeypatch.setattr(runlock, "PATIENCE_S", 600)
+        with pytest.raises(AlreadyRunning, match="wait for it"):
+            runlock.local_run(home, request_id, brief=True).__enter__()
+
+
 def test_a_leased_run_refuses_another_by_name(home, request_id):
     runlock.begin(home, request_id, "manual__1", leased=True)
     runlock.begin(home, request_id, "manual__1", leased=True)  # a repeated task

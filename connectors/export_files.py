@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO, ClassVar
@@ -22,6 +22,7 @@ from connectors.export_tables import md5_of
 from connectors.folders import is_apple_double, is_system_name, open_head, storable
 from connectors.loose_files import walk
 from connectors.mailhead import begins_like_mail, file_item, looks_like_mail, mail_item, placed
+from connectors.outlook_data_count import OPENED
 from records import canonical
 from records.errors import ItemError, SettingsError
 from records.models import (
@@ -365,6 +366,7 @@ class PackageConnector(FileConnector):
     def __init__(self, context: SourceContext) -> None:
         """Keep the context; touch nothing yet."""
         super().__init__(context)
+        self._apart: Container[str] = ()  # keys of data files, whose items are in places of their own
 
     def check_settings(self) -> None:
         """Check the path, or the options of an export that is still to be fetched; asks no service.
@@ -490,6 +492,8 @@ class PackageConnector(FileConnector):
             warnings: What the export gives reason to say.
         """
         cursor, name = number_cursor(number), file.name
+        if file.key in self._apart:
+            return ExcludedItem(file.key, Kind.FILE, cursor, Reason.EXPORT_SCAFFOLDING, OPENED, name)
         problem_kind = kind or (Kind.EMAIL if name.lower().endswith((".eml", ".msg")) else Kind.FILE)
         try:
             size = file.size()
@@ -510,7 +514,7 @@ class PackageConnector(FileConnector):
             )  # fmt: skip
         elif moment is NO_MOMENT and kind is None and not name.lower().endswith(".msg"):
             if head.startswith(PST_MAGIC):
-                metadata = {**metadata, "container": "pst: stored, not opened; `outlook_data_file` reads it"}
+                metadata = {**metadata, "container": "pst: stored, cannot be opened here"}
             found = file_item(
                 file.key, cursor, size, window, handle, name=name, metadata=metadata, warnings=warnings
             )

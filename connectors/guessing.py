@@ -34,6 +34,7 @@ from connectors.loose_files import LooseFiles, walk
 from connectors.mail_files import MailFiles
 from connectors.mailhead import looks_like_mail
 from connectors.mbox import starts_like_mbox
+from connectors.outlook_data_count import HEADER, can_be_read, is_named_so
 from connectors.outlook_data_count import MAGIC as DATA_FILE
 from connectors.outlook_data_file import OutlookDataFile
 from connectors.purview_export import PurviewExport
@@ -171,6 +172,10 @@ def _guess_zip(path: str) -> str:
             return Imessage.name
         if names & {"[Content_Types].xml", "mimetype"}:
             return LooseFiles.name
+        if any(
+            is_named_so(one.name) and can_be_read(zips.read_head(archive, one, HEADER)) for one in members
+        ):
+            return OutlookDataFile.name  # what else is in the zip is an item by itself there too
         # An archive of X has thousands of files of its viewer before its own.
         for member in sorted(members, key=lambda member: member.name != "manifest.js")[:_LOOKED_AT]:
             head = zips.read_head(archive, member, _HEAD) if member.problem is None else b""

@@ -9,17 +9,32 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from connectors.base import FileConnector
+from connectors.base import FileConnector, still_there
 from connectors.bytesource import HELD, Handle, errno_code, whole
 from connectors.cursors import name_cursor, read_name
 from connectors.folders import is_apple_double, is_system_name, open_head, storable
 from connectors.mailhead import file_item
+from connectors.outlook_data_count import HEADER, OPENED, can_be_read, is_named_so
+from connectors.outlook_data_reader import is_there
 from records import canonical
 from records.errors import ItemError, SettingsError
-from records.models import ExcludedItem, Expected, FailedItem, Part, Scope, Window, Yielded
+from records.models import (
+    ExcludedItem,
+    Expected,
+    FailedItem,
+    FoundItem,
+    Part,
+    Scope,
+    SourceContext,
+    Window,
+    Yielded,
+)
 from records.vocabulary import Kind, Reason
+
+if TYPE_CHECKING:
+    from connectors.data_files import DataFiles
 
 ROOT = "."
 
@@ -32,8 +47,11 @@ class LooseFiles(FileConnector):
     covers: ClassVar[tuple[str, ...]] = (
         "every file in a folder, at any depth, or one file",
         "files of any type and size; hidden files too",
+        "data files of Outlook (.pst, .ost), in a zip too: each folder is a place, its items message files",
     )
     does_not_cover: ClassVar[tuple[str, ...]] = (
+        "data files with a header that cannot be read, all where libpff is not installed, and those in a zip "
+        "within a zip: stored as files",
         "links: counted as failed, never followed",
         "sockets, pipes and devices: counted as failed",
         "files an operating system made for itself (.DS_Store, Thumbs.db): counted as excluded",
@@ -44,9 +62,15 @@ class LooseFiles(FileConnector):
         "generated drop folders",
     )
 
+    def __init__(self, context: SourceContext) -> None:
+        """Keep the context; touch nothing yet."""
+        super().__init__(context)
+        self._known: DataFiles | None = None
+
     def scopes(self) -> Iterator[Scope]:
-        """List the one scope there is."""
+        """List the folder, then the places of the data files in it."""
         yield Scope(ROOT, storable(os.path.basename(self._path.rstrip("/"))) or ROOT, "folder")
+        yield from self._data().scopes()
 
     def count(self, scope: Scope) -> Expected:
         """Count with ``os.walk``: files, and links to folders.
@@ -54,7 +78,8 @@ class LooseFiles(FileConnector):
         Raises:
             ItemError: The folder cannot be read.
         """
-        del scope
+        if scope.key != ROOT:
+            return self._data().count(scope)
         if os.path.isfile(self._path):
             return Expected(1, "folder walk")
         if not os.access(self._path, os.R_OK | os.X_OK):
@@ -74,6 +99,9 @@ class LooseFiles(FileConnector):
         Raises:
             ItemError: The folder cannot be read.
         """
+        if scope.key != ROOT:
+            yield from self._data().parts(scope, max_items, max_bytes)
+            return
         cuts: list[tuple[str, int, int]] = []
         first, items, size = "", 0, 0
         for rel, entry in walk(self._path, "", ""):
@@ -97,6 +125,9 @@ class LooseFiles(FileConnector):
         Raises:
             ItemError: The folder cannot be read.
         """
+        if part.scope.key != ROOT:
+            yield from self._data().items(part, window, cursor)
+            return
         first, before = "", ""
         if part.spec:
             stated = canonical.loads(part.spec)
@@ -104,7 +135,33 @@ class LooseFiles(FileConnector):
                 msg = "a part of a folder was cut by another version; plan the run again"
                 raise SettingsError(msg)
             first, before = stated["first"], stated["before"]
-        yield from walk_items(self._path, first, before, window, cursor)
+        for one in walk_items(self._path, first, before, window, cursor):
+            if isinstance(one, FoundItem) and is_named_so(one.name or ""):
+                yield self._apart(one)
+            else:
+                yield one
+
+    def _apart(self, one: FoundItem) -> Yielded:
+        """Return what stands for a data file, whose items are in places of their own; else the file."""
+        try:
+            with self.open(one) as stream:
+                head = stream.read(HEADER)
+        except ItemError:
+            return one  # opening it later says why
+        if not can_be_read(head) or not is_there():
+            return one
+        return ExcludedItem(
+            one.native_key, Kind.FILE, one.cursor, Reason.EXPORT_SCAFFOLDING, OPENED, one.name
+        )
+
+    def _data(self) -> DataFiles:
+        """Return the data files in the folder, those in zips too, listed once."""
+        if self._known is None:
+            from connectors.data_files import DataFiles, loose_data_files  # builds on this module
+
+            still_there(self._path)
+            self._known = DataFiles(self._context, loose_data_files(self._path))
+        return self._known
 
 
 def walk_items(

@@ -7,6 +7,7 @@ The file is hostile: every read has a bound, and no page is read twice.
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections import Counter
@@ -78,8 +79,26 @@ _UNICODE_4K = _Layout(4096, "Q", 4056, "<HHBB", 4072, 4076, 216, 513)
 _ANSI = _Layout(512, "I", 496, "<BBBB", 500, 508, 184, 461)
 
 
-_HEADER = 564
+HEADER = 564
 """Bytes of the longer of the two headers (MS-PST section 2.2.2.6); no file ends with the shorter one."""
+
+
+OPENED = "data_file"
+"""Why a data file in another export is no item by itself: its items are in places of their own."""
+
+
+def is_named_so(name: str) -> bool:
+    """Say whether a file has the name of a data file."""
+    return name.lower().endswith((".pst", ".ost"))
+
+
+def can_be_read(head: bytes) -> bool:
+    """Say whether the first bytes of a file are a header of a data file that is not closed to everybody."""
+    try:
+        DataFile(io.BytesIO(head))
+    except ItemError:
+        return False
+    return True
 
 
 @dataclass(slots=True)
@@ -110,10 +129,10 @@ class DataFile:
                 Windows protects.
         """
         self._stream = stream
-        head = self._read(0, _HEADER)
+        head = self._read(0, HEADER)
         if not head.startswith(MAGIC):
             raise ItemError(Reason.UNSUPPORTED, "not_a_data_file")
-        if len(head) < _HEADER:
+        if len(head) < HEADER:
             raise ItemError(Reason.TRUNCATED, "header")
         version = int.from_bytes(head[10:12], "little")
         if version not in {14, 15, 21, 23, 36, 37}:

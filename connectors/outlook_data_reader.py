@@ -59,6 +59,12 @@ class Found:
     body: bytes = b""
 
 
+def is_there() -> bool:
+    """Say whether libpff is installed."""
+    found = importlib.util.find_spec(MODULE)
+    return found is not None and bool(found.origin)
+
+
 def library(source_id: str) -> str:
     """Return where libpff lies.
 

@@ -20,6 +20,7 @@ from typing import ClassVar, Self
 
 from connectors.base import not_one, still_there
 from connectors.cursors import number_cursor, read_number
+from connectors.data_files import DataFiles, data_files_among, told_of
 from connectors.export_files import INSIDE, Archive, Package, PackageConnector, PackageFile, missing_numbers
 from connectors.export_paths import containers, fates
 from connectors.export_tables import HashSet, KeyedRows, Table, hash64, normal, read_table
@@ -48,6 +49,7 @@ from records.vocabulary import Basis, Kind, Reach, Reason, WarningCode
 REPORTS = "reports"
 SUMMARY = "reports/summary"
 PARTIAL = "partially_indexed/"
+LACKING = "#items"
 
 _PART = re.compile(
     r"(?P<stem>(?:Items|PSTs)\.(?:\d+\.)?)(?P<number>\d{3})(?P<rest>\..+)", re.IGNORECASE | re.DOTALL
@@ -122,11 +124,14 @@ class PurviewExport(PackageConnector):
         "Teams messages and HTML transcripts, as chats; their attachments as files",
         "files of SharePoint and OneDrive",
         "partially indexed items, as places of their own",
+        "PST parts: each folder of each PST is a place, its items Outlook message files; fewer of them than "
+        "the item report has is a place that failed",
         "the reports: each error and each item without its file as a failed item, each location with an "
         "error as a place that failed",
     )
     does_not_cover: ClassVar[tuple[str, ...]] = (
-        "PST parts: stored as files, not opened; the report's figure of their items stands beside",
+        "PSTs with a header that cannot be read, and all where libpff is not installed: stored as files",
+        "what the item report says of single items in a PST: nothing joins the two",
         "what the report of a report-only run cuts: text columns end after 255 characters",
         "single messages inside a transcript: it is read as one document",
         "sums: Purview states none; each zip's own are tested",
@@ -153,6 +158,7 @@ class PurviewExport(PackageConnector):
         """Keep the context; touch nothing yet."""
         super().__init__(context)
         self._known: _Export | None = None
+        self._data = DataFiles(context, {})
 
     def check(self) -> None:
         """Prove access without reading content.
@@ -175,6 +181,8 @@ class PurviewExport(PackageConnector):
         for key in export.places:
             if self._wanted(key):
                 yield Scope(key, key, "partly_indexed" if key.startswith(PARTIAL) else "export")
+        yield from self._data.scopes()
+        yield from (Scope(f"{key}{LACKING}", key, "items_lacking") for key in self._lacking())
         if export.reports:
             yield Scope(REPORTS, REPORTS, "reports")
         if export.summary_differs:
@@ -200,6 +208,10 @@ class PurviewExport(PackageConnector):
             ItemError: The scope cannot be opened at all.
         """
         export = self._export()
+        if self._data.file_of(scope) is not None:
+            return self._data.count(scope)
+        if scope.kind == "items_lacking":
+            return _UNKNOWN
         if scope.kind in {"export", "partly_indexed"}:
             stated = export.index.targets.get(scope.key)
             if export.index.placed:
@@ -221,12 +233,14 @@ class PurviewExport(PackageConnector):
         Raises:
             ItemError: The scope cannot be opened at all.
         """
-        del max_items, max_bytes  # Purview cuts its zips itself
+        export = self._export()
+        if self._data.file_of(scope) is not None:
+            yield from self._data.parts(scope, max_items, max_bytes)
+            return
         if scope.kind not in {"export", "partly_indexed"}:
             yield Part(scope)
             return
-        export = self._export()
-        number = 0
+        number = 0  # Purview cuts its zips itself
         for key in export.place(scope.key):
             spec = canonical.dumps({"v": 1, "file": key})
             yield Part(scope, number, spec, size_bytes=export.size_of(key))
@@ -242,6 +256,10 @@ class PurviewExport(PackageConnector):
         """
         export = self._export()
         scope, done = part.scope, read_number(cursor)
+        if (key := self._data.file_of(scope)) is not None:
+            facts, codes = _of_data_file(export, self._data.files[key])
+            yield from told_of(self._data.items(part, window, cursor), facts, *codes)
+            return
         stated = canonical.loads(part.spec or '{"v":1}')
         if stated.get("v") != 1:
             raise SettingsError("a part of a Purview export was cut by another version; plan the run again")
@@ -252,6 +270,9 @@ class PurviewExport(PackageConnector):
                 yield from self._files(export, scope.key, stated["file"], window, done)
         elif scope.key == SUMMARY:
             raise ItemError(Reason.TRUNCATED, export.summary_differs or "scope_gone")
+        elif scope.kind == "items_lacking":
+            detail = self._lacking().get(scope.key.removesuffix(LACKING), "scope_gone")
+            raise ItemError(Reason.TRUNCATED, detail)
         elif scope.kind == "reports":
             yield from _report_items(export, done)
         elif scope.kind == "location":
@@ -276,6 +297,19 @@ class PurviewExport(PackageConnector):
             lambda file: file.member is not None or export.is_placed(file),
             lambda file: "report" if file.key in reports else "",
         )
+
+    def _lacking(self) -> dict[str, str]:
+        """Return the PSTs that hold fewer items than the item report has in them, with both figures."""
+        export, found = self._export(), {}
+        for key, file in self._data.files.items():
+            stated = export.index.inside.get(_key_of(file), 0)
+            try:
+                there = self._data.total(key) if stated else None
+            except ItemError:
+                continue  # its own place says that it does not open
+            if there is not None and there < stated:
+                found[key] = f"stated_{stated}_there_{there}"
+        return found
 
     def _wanted(self, location: str) -> bool:
         asked = self._asked()
@@ -334,8 +368,22 @@ class PurviewExport(PackageConnector):
         """Return what lies at the path, listed once."""
         still_there(self._path)
         if self._known is None:
-            self._known = _Export(self._list(_is_part))
+            export = self._known = _Export(self._list(_is_part))
+            files = (file for key in ("", *export.opening) for file in export.files_in(key))
+            wanted = (file for file in files if self._wanted(export.place_of(file)))
+            self._data = DataFiles(self._context, data_files_among(wanted))
+            self._apart = self._data.files
         return self._known
+
+
+def _of_data_file(export: _Export, file: PackageFile) -> tuple[dict[str, str], tuple[WarningCode, ...]]:
+    """Return what an export says of all items of a PST, and what a reader must know."""
+    folders = _inner(file).split("/")[:-1]
+    facts = {"container": file.key}
+    if len(folders) > 1 and "@" in folders[1]:
+        facts["account"] = folders[1]
+    partly = export.place_of(file).startswith(PARTIAL)
+    return facts, (WarningCode.PARTLY_INDEXED,) if partly else ()
 
 
 @dataclass(slots=True)

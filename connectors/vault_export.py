@@ -26,6 +26,7 @@ from connectors import zips
 from connectors.base import looks_like, not_one, still_there
 from connectors.bytesource import errno_code
 from connectors.cursors import number_cursor, read_number
+from connectors.data_files import DataFiles, data_files_among, told_of
 from connectors.export_files import Archive, Package, PackageConnector, PackageFile, missing_numbers
 from connectors.export_paths import containers, fates
 from connectors.export_tables import KeyedRows, Record, normal, read_checksums, read_table, read_xml, xml_root
@@ -118,12 +119,13 @@ class VaultExport(PackageConnector):
     covers: ClassVar[tuple[str, ...]] = (
         "Gmail exports as mbox: every message, with labels, holder and Gmail id from the metadata",
         "Chat and Groups exports as mbox; Drive, Voice and Calendar exports as files with their metadata",
+        "PST exports: each folder of each PST is a place, its items Outlook message files",
         "mails that could not be converted to PST, as EML",
         "the older layout, whose metadata is XML only",
         "sums that are checked before a part is read; parts, messages and accounts that failed at Vault",
     )
     does_not_cover: ClassVar[tuple[str, ...]] = (
-        "PST parts: stored as files, not opened; export as MBOX",
+        "PSTs with a header that cannot be read, and all where libpff is not installed: stored as files",
         "the content of confidential mail from outside: Vault exports its header only",
         "metadata of messages that are in a PST: Vault has nothing that joins the two",
         "sums of parts that somebody unpacked: the list is of the zips",
@@ -149,6 +151,7 @@ class VaultExport(PackageConnector):
         """Keep the context; touch nothing yet."""
         super().__init__(context)
         self._known: _Export | None = None
+        self._data = DataFiles(context, {})
 
     def check(self) -> None:
         """Prove access without reading content.
@@ -177,6 +180,7 @@ class VaultExport(PackageConnector):
         for key, archives in export.groups.items():
             if archives:
                 yield Scope(key, key, "export")
+        yield from self._data.scopes()
         if export.loose:
             yield Scope(LOOSE, LOOSE, "folder")
         for report in export.of("errors"):
@@ -200,6 +204,8 @@ class VaultExport(PackageConnector):
             ItemError: The scope cannot be opened at all.
         """
         export = self._export()
+        if self._data.file_of(scope) is not None:
+            return self._data.count(scope)
         if scope.kind == "mbox":
             return self._count_box(export, export.box(scope.key))
         if scope.kind == "export":
@@ -222,7 +228,9 @@ class VaultExport(PackageConnector):
             ItemError: The scope cannot be opened at all.
         """
         export = self._export()
-        if scope.kind == "mbox":
+        if self._data.file_of(scope) is not None:
+            yield from self._data.parts(scope, max_items, max_bytes)
+        elif scope.kind == "mbox":
             number = 0
             for file in export.box(scope.key).files:
                 cut = [Part(scope, size_bytes=file.size())]
@@ -247,6 +255,11 @@ class VaultExport(PackageConnector):
         """
         export = self._export()
         scope, done = part.scope, read_number(cursor)
+        if (key := self._data.file_of(scope)) is not None:
+            file = self._data.files[key]
+            self._raise_unless_whole(file.path, export.sum_of(file.path))
+            yield from told_of(self._data.items(part, window, cursor), {"container": file.key})
+            return
         stated = canonical.loads(part.spec or '{"v":1}')
         if stated.get("v") != 1:
             raise SettingsError("a part of a Vault export was cut by another version; plan the run again")
@@ -398,6 +411,9 @@ class VaultExport(PackageConnector):
                 report.problem = report.problem or self._fault_of(report, export)
             export.read_counts()
             self._known = export
+            inside = (file for one in export.archives for file in export.others(one, one.files()))
+            self._data = DataFiles(self._context, data_files_among((*inside, *export.loose)))
+            self._apart = self._data.files
         return self._known
 
     def _fault_of(self, report: _Report, export: _Export) -> ItemError | None:

@@ -369,6 +369,7 @@ FIXTURES: dict[str, tuple[str, Callable[[Path], Built]]] = {
     "telegram account": ("telegram", elsewhere("built_telegram", "account")),
     "telemessage": ("telemessage", elsewhere("built_telemessage", "deliveries")),
     "outlook data file": ("outlook_data_file", elsewhere("built_outlook", "folder")),
+    "outlook data file in a zip": ("outlook_data_file", elsewhere("built_outlook", "zipped")),
     "printed histories": ("transcripts", elsewhere("built_transcripts", "histories")),
     "saved conversations": ("transcripts", elsewhere("built_transcripts", "saved_pages")),
     "whatsapp chats": ("whatsapp", elsewhere("built_whatsapp", "chats")),

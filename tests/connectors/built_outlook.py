@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,6 +99,25 @@ def _own(properties: Mapping, names: Sequence[Name]) -> list[Property]:
 
 NAMES: list[Name] = [KEYWORDS, START[0], END[0]]
 MAIL = mail(1, attachments=[attached("plan.pdf", b"%PDF-1.7 " + SECRET.encode()), within(mail(2))])
+
+
+def zipped(root: Path) -> Built:
+    """The same data file in a zip, with a letter beside it there."""
+    plain = folder(root.parent / "plain")
+    root.mkdir(parents=True)
+    with zipfile.ZipFile(root / "handed over.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(root.parent / "plain" / "ana.pst", "mail/ana.pst")
+        archive.writestr("letter.txt", SECRET)
+    shutil.rmtree(root.parent / "plain")
+    *inside, rest = plain.scopes
+    del plain.found["letter.txt"]
+    return Built(
+        str(root),
+        {**plain.found, "handed over.zip!letter.txt": SECRET.encode()},
+        {},
+        plain.excluded,
+        (*(f"handed over.zip!mail/{scope}" for scope in inside), "handed over.zip", rest),
+    )
 
 
 def folder(root: Path) -> Built:

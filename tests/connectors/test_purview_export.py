@@ -161,7 +161,7 @@ def test_partially_indexed_items_are_a_place_of_their_own_by_row_or_by_folder(tm
     assert marked.warnings == (WarningCode.PARTLY_INDEXED,)
 
 
-def test_a_pst_is_stored_with_the_number_of_items_that_the_report_has_in_it(tmp_path):
+def test_a_pst_without_a_header_is_stored_with_the_number_of_items_that_the_report_has_in_it(tmp_path):
     part = "PSTs.001.Export1.zip"
     items = [
         PurviewItem(f"Exchange/{LEE}.001.pst", b"!BDN" + bytes(64), part, row=None),
@@ -171,7 +171,7 @@ def test_a_pst_is_stored_with_the_number_of_items_that_the_report_has_in_it(tmp_
     scope = next(iter(source.scopes()))
     (found,) = everything(source, scope)[0]
     assert found.metadata == {
-        "container": "pst: stored, not opened; `outlook_data_file` reads it",
+        "container": "pst: stored, cannot be opened here",
         "items_stated": "3",
     }
     assert (scope.key, source.count(scope).count) == (f"exchange/{LEE}", 1)

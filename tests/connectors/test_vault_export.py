@@ -382,14 +382,14 @@ def test_a_report_whose_columns_are_not_known_fails_by_name(tmp_path):
     assert (found.reason, found.detail) == (Reason.UNSUPPORTED, "columns")
 
 
-def test_a_pst_is_stored_and_says_that_it_is_not_opened(tmp_path):
+def test_a_pst_without_a_header_is_stored_and_says_that_it_cannot_be_opened(tmp_path):
     files = VaultPackage(mails=[Mail(1)]).build(sums=False)
     files["Export1-1.zip"] = zip_bytes({f"Export1-{ANA}-a1.pst": b"!BDN" + bytes(100)})
     values, _ = read(write(tmp_path / "x", files))
     found = values[f"Export1-1.zip!Export1-{ANA}-a1.pst"]
     assert (found.kind, found.metadata) == (
         Kind.FILE,
-        {"container": "pst: stored, not opened; `outlook_data_file` reads it"},
+        {"container": "pst: stored, cannot be opened here"},
     )
 
 

@@ -15,11 +15,13 @@ from __future__ import annotations
 import hashlib
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from review.grouping import rules
 
@@ -30,7 +32,6 @@ _MESSAGE_ID = re.compile(r"<[^<>\s]+>")
 _LONGEST_ID = 998
 """Characters of a line (RFC 5322 section 2.1.1); a longer id is kept by its digest."""
 _NO_TIME = "9999"
-_SPACES = re.compile(r"\s+")
 _LIST_TAG = re.compile(r"\[[^\[\]]{1,80}\]\s*")
 _FORWARDED = re.compile(r"\[fwd?:(.*)\]\Z|(.*)\(fwd\)\Z", re.IGNORECASE | re.DOTALL)
 _NOBODY = -1
@@ -46,6 +47,10 @@ class By(StrEnum):
     SAME_ID = "same_id"  # another message has its Message-ID: a copy that was changed on its way
     QUOTED = "quoted"  # it quotes the message, and names none
     SUBJECT = "subject"  # weaker: its subject is a reply to that of an earlier one among the same people
+
+
+_BY = tuple(By)
+_CODE = {by: code for code, by in enumerate(_BY)}
 
 
 class Header(NamedTuple):
@@ -80,8 +85,7 @@ class Header(NamedTuple):
     quotes: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """One message in its thread.
 
     Attributes:
@@ -123,7 +127,7 @@ def base_subject(subject: str) -> tuple[str, bool]:
 
     After RFC 5256 section 2.1; what is left is compared without regard to case.
     """
-    rest, reply = _SPACES.sub(" ", subject).strip(), False
+    rest, reply = " ".join(subject.split()), False
     while True:
         before = rest
         tag = _LIST_TAG.match(rest)
@@ -132,11 +136,15 @@ def base_subject(subject: str) -> tuple[str, bool]:
         prefix = _prefix().match(rest)
         if prefix is not None:
             rest, reply = rest[prefix.end() :], True
-        around = _FORWARDED.match(rest)
+        around = _FORWARDED.match(rest) if rest.endswith(("]", ")")) else None
         if around is not None:
             rest, reply = (around[1] if around[1] is not None else around[2]).strip(), True
         if rest == before:
             return rest.casefold(), reply
+
+
+_base_subject = lru_cache(maxsize=4_096)(base_subject)
+"""Messages of a thread come near one another in time, and have one subject."""
 
 
 def by_time(headers: Iterable[Header]) -> list[Header]:
@@ -156,7 +164,8 @@ class Threads:
     """Takes headers in the order of time and id, and says then which message answers which.
 
     A message, and every id that only others name, is a number. Of a message the numbers that it names are
-    kept, and not its fields, so a million messages fit into the memory of a small machine.
+    kept, and not its fields, and what many have in common, as a subject or the people, is kept once: so a
+    million messages fit into the memory of a small machine.
     """
 
     def __init__(self) -> None:
@@ -164,16 +173,23 @@ class Threads:
         self._number: dict[str, int] = {}  # of a message id
         self._node: dict[str, int] = {}  # of what is the same message
         self._names: list[str] = []  # by number: what its thread would be called
-        self._same: list[str] = []  # by number; empty for an id that only others name
-        self._items: dict[int, list[str]] = {}
-        self._order: list[int] = []  # messages as they came
-        self._rank = array("l")  # by number: place among them
-        self._named: dict[int, array[int]] = {}  # ids that a message names, the last one is its parent
+        self._rank = array("i")  # by number: place among the messages; nobody's for an id that others name
+        self._order = array("i")  # messages as they came; what follows is in this order
+        self._same: list[str] = []
+        self._item: list[str] = []  # the first copy
+        self._copies: dict[int, list[str]] = {}  # further copies, by place
+        self._named = array("i")  # ids that messages name, one message after the other
+        self._from, self._to = (
+            array("q"),
+            array("q"),
+        )  # where those of a message stand; the last is its parent
+        self._subject = array("i")  # twice the number of its base subject, and one for a reply
+        self._subjects: dict[str, int] = {}
+        self._circle = array("i")  # number of all people of a message
+        self._circles: dict[tuple[int, ...], int] = {}
+        self._person: dict[str, int] = {}
         self._index: dict[int, bytes] = {}
         self._conversation: dict[int, str] = {}
-        self._subject: dict[int, tuple[str, bool]] = {}
-        self._people: dict[int, tuple[int, ...]] = {}
-        self._person: dict[str, int] = {}
         self._own: dict[int, bytes] = {}
         self._quotes: dict[int, bytes] = {}
         self._twins: dict[int, str] = {}  # messages of one id, by a name that they share
@@ -185,43 +201,41 @@ class Threads:
         """Take one copy of a message."""
         found = _MESSAGE_ID.search(header.message_id)
         node = self._node.get(header.same)
-        if node is not None:
-            self._items[node].append(header.item_id)
-            self._take_name(found, node)
-        else:
+        if node is None:
             node = self._new_node(found, header)
-        named = self._ancestors(header)
-        if named:
-            kept = self._named.get(node)
-            if kept is None:
-                self._named[node] = named
-            else:  # another copy may name more: an archive leaves fields out
-                known = set(kept)
-                self._named[node] = array("l", [one for one in named if one not in known]) + kept
-        index = thread_index_of(header.thread_index)
-        if index:
-            self._index.setdefault(node, index)
+        else:
+            self._copies.setdefault(self._rank[node], []).append(header.item_id)
+            self._take_name(found, node)
+        if header.references or header.in_reply_to:
+            self._take_named(self._rank[node], self._ancestors(header))
+        if header.thread_index:
+            index = thread_index_of(header.thread_index)
+            if index:
+                self._index.setdefault(node, index)
         if header.conversation:
             self._conversation.setdefault(node, header.conversation)
 
     def _new_node(self, found: re.Match[str] | None, header: Header) -> int:
         node = self._number_of(found.group()) if found is not None else self._make("")
-        if self._same[node]:  # another message has this id already: this one gets one of its own, and is kept
+        if self._rank[node] != _NOBODY:  # another message has this id: this one gets its own, and is kept
             twin, node = node, self._make("")
             name = self._twins.setdefault(twin, header.same)
             self._twins[node] = name
         if not self._names[node]:
             self._names[node] = header.same
         self._node[header.same] = node
-        self._same[node] = header.same
-        self._items[node] = [header.item_id]
         self._rank[node] = len(self._order)
         self._order.append(node)
-        if header.subject:
-            self._subject[node] = base_subject(header.subject)
-        if header.people:
-            person = self._person
-            self._people[node] = tuple({person.setdefault(one.lower(), len(person)) for one in header.people})
+        self._same.append(header.same)
+        self._item.append(header.item_id)
+        self._from.append(0)
+        self._to.append(0)
+        subject, reply = _base_subject(header.subject) if header.subject else ("", False)
+        subjects = self._subjects
+        self._subject.append(2 * subjects.setdefault(subject, len(subjects)) + reply if subject else _NOBODY)
+        person, circles = self._person, self._circles
+        people = tuple({person.setdefault(one.lower(), len(person)) for one in header.people})
+        self._circle.append(circles.setdefault(people, len(circles)))
         if header.own:
             self._own[node] = header.own
         if header.quotes:
@@ -232,32 +246,46 @@ class Threads:
         """Let another id of the same message stand for it, where no other message has it."""
         if found is not None:
             number = self._number_of(found.group())
-            if number != node and not self._same[number]:
+            if number != node and self._rank[number] == _NOBODY:
                 self._also[number] = node
 
+    def _take_named(self, rank: int, named: list[int]) -> None:
+        """Keep what a message names; another copy may name more: an archive leaves fields out."""
+        if not named:
+            return
+        kept = self._named_by(rank)
+        if kept:
+            known = set(kept)
+            named = [one for one in named if one not in known] + kept.tolist()
+        self._from[rank] = len(self._named)
+        self._named.extend(named)
+        self._to[rank] = len(self._named)
+
+    def _named_by(self, rank: int) -> array[int]:
+        return self._named[self._from[rank] : self._to[rank]]
+
     def _number_of(self, message_id: str) -> int:
-        if len(message_id) > _LONGEST_ID:
-            message_id = hashlib.sha256(message_id.encode("utf-8", "surrogatepass")).hexdigest()
         number = self._number.get(message_id)
         if number is None:
-            number = self._number[message_id] = self._make(message_id)
-        return self._also.get(number, number)
+            if len(message_id) > _LONGEST_ID:
+                message_id = hashlib.sha256(message_id.encode("utf-8", "surrogatepass")).hexdigest()
+                number = self._number.get(message_id)
+            if number is None:
+                number = self._number[message_id] = self._make(message_id)
+        return self._also.get(number, number) if self._also else number
 
     def _make(self, name: str) -> int:
         self._names.append(name)
-        self._same.append("")
         self._rank.append(_NOBODY)
         return len(self._names) - 1
 
-    def _ancestors(self, header: Header) -> array[int]:
+    def _ancestors(self, header: Header) -> list[int]:
         """Return what a message names, the oldest first: all of References, then the first of In-Reply-To."""
-        if not (header.references or header.in_reply_to):
-            return array("l")
-        named = {self._number_of(one): None for one in _MESSAGE_ID.findall(header.references)}
-        answered = _MESSAGE_ID.search(header.in_reply_to)
+        named = dict.fromkeys(map(self._number_of, _MESSAGE_ID.findall(header.references)))
+        answered = _MESSAGE_ID.search(header.in_reply_to) if header.in_reply_to else None
         if answered is not None:
             named.setdefault(self._number_of(answered.group()))
-        return array("l", named)
+        return list(named)
 
     # -- linking
 
@@ -274,6 +302,8 @@ class Threads:
 
     def _by_index(self, forest: _Forest) -> None:
         """Link each Thread-Index to the longest one that it begins with."""
+        if not self._index:
+            return
         holder: dict[bytes, int] = {}
         for node in self._order:
             if node in self._index:
@@ -289,19 +319,20 @@ class Threads:
     def _by_own_fields(self, forest: _Forest) -> None:
         """Link each message to the last one it names: first those that were sent before, or are not here."""
         late = []
-        for node in self._order:
-            parent = self._parent(node)
+        for rank, node in enumerate(self._order):
+            parent = self._parent(rank, node)
             if parent == _NOBODY:
                 continue
-            if self._rank[parent] > self._rank[node]:
+            if self._rank[parent] > rank:
                 late.append((parent, node))
             else:
                 forest.link(parent, node, By.REFERENCES)
         for parent, node in late:
             forest.link(parent, node, By.REFERENCES)
 
-    def _parent(self, node: int) -> int:
-        for one in reversed(self._named.get(node, ())):
+    def _parent(self, rank: int, node: int) -> int:
+        for place in range(self._to[rank] - 1, self._from[rank] - 1, -1):
+            one = self._named[place]
             one = self._also.get(one, one)
             if one != node:
                 return one
@@ -309,25 +340,28 @@ class Threads:
 
     def _by_others_fields(self, forest: _Forest) -> None:
         """Link neighbours in what messages name, where nothing better is known."""
-        for node in self._order:
+        above = forest.parent
+        for rank in range(len(self._order)):
+            if self._to[rank] - self._from[rank] < 2:
+                continue
             before = _NOBODY
-            for one in self._named.get(node, ()):
+            for one in self._named_by(rank):
                 one = self._also.get(one, one)
-                if before not in {_NOBODY, one}:
+                if before not in (_NOBODY, one) and above[one] == _NOBODY:
                     forest.link(before, one, By.REFERENCES)
                 before = one
 
     def _by_group(self, forest: _Forest) -> None:
         """Bring under one root what shares its id, or its conversation by Thread-Index or by its source."""
-        groups = (
-            (self._guids(), By.THREAD_INDEX),
-            (self._conversation, By.SOURCE),
-            (self._twins, By.SAME_ID),
+        groups: tuple[tuple[Mapping[int, Any], Callable[[int], str | None], By], ...] = (
+            (self._index, self._guid, By.THREAD_INDEX),
+            (self._conversation, self._conversation.get, By.SOURCE),
+            (self._twins, self._twins.get, By.SAME_ID),
         )
-        for keys, by in groups:
+        for holders, key_of, by in groups:
             roots: dict[str, int] = {}
-            for node in self._order:
-                key = keys.get(node)
+            for node in self._order if holders else ():
+                key = key_of(node)
                 if key is None:
                     continue
                 if key not in roots:
@@ -335,19 +369,24 @@ class Threads:
                     self._make(f"{by}:{key}")
                 forest.link(roots[key], forest.top(node), by)
 
-    def _guids(self) -> dict[int, str]:
-        return {node: index[_GUID].hex() for node, index in self._index.items()}
+    def _guid(self, node: int) -> str | None:
+        index = self._index.get(node)
+        return index[_GUID].hex() if index is not None else None
 
-    def _alone(self, node: int) -> bool:
+    def _alone(self, rank: int, node: int) -> bool:
         """Say whether a message states nothing of others: only such a one is placed by its looks."""
-        return not (node in self._named or node in self._index or node in self._conversation)
+        return (
+            self._from[rank] == self._to[rank] and node not in self._index and node not in self._conversation
+        )
 
     def _by_quotation(self, forest: _Forest) -> None:
         """Link a message that names none to the newest earlier one whose own words it quotes first."""
+        if not self._quotes:
+            return
         wrote: dict[bytes, int] = {}
-        for node in self._order:
+        for rank, node in enumerate(self._order):
             quoted = self._quotes.get(node)
-            if quoted and self._alone(node) and forest.parent[node] == _NOBODY:
+            if quoted and self._alone(rank, node) and forest.parent[node] == _NOBODY:
                 parent = wrote.get(quoted)
                 if parent is not None:
                     forest.link(parent, node, By.QUOTED)
@@ -360,85 +399,109 @@ class Threads:
 
         Two threads that both have reply fields are never made one.
         """
-        stating = {forest.top(node) for node in self._order if not self._alone(node)}
-        first: dict[str, list[int]] = {}
-        for node in self._order:
-            if node not in self._subject:
+        asked = {
+            subject >> 1
+            for rank, subject in enumerate(self._subject)
+            if subject & 1 and subject != _NOBODY and self._seeks(forest, rank)
+        }
+        if not asked:
+            return
+        stating = {forest.top(node) for rank, node in enumerate(self._order) if not self._alone(rank, node)}
+        circles = list(self._circles)
+        first: dict[int, list[int]] = {}
+        for rank, node in enumerate(self._order):
+            subject = self._subject[rank] >> 1
+            if subject not in asked:
                 continue
-            subject, reply = self._subject[node]
-            if not subject:
-                continue
-            if reply and self._alone(node) and forest.parent[node] == _NOBODY:
-                mine = set(self._people.get(node, ()))
+            if self._subject[rank] & 1 and self._seeks(forest, rank):
+                mine = set(circles[self._circle[rank]])
                 states = forest.top(node) in stating
-                for one in first.get(subject, ()):
-                    if mine.isdisjoint(self._people.get(one, ())) or (states and forest.top(one) in stating):
+                for earlier in first.get(subject, ()):
+                    one = self._order[earlier]
+                    if mine.isdisjoint(circles[self._circle[earlier]]):
+                        continue
+                    if states and forest.top(one) in stating:
                         continue
                     if forest.link(one, node, By.SUBJECT):
                         if states:
                             stating.add(forest.top(node))
                         break
-            if forest.parent[node] == _NOBODY or not self._alone(node):
+            if forest.parent[node] == _NOBODY or not self._alone(rank, node):
                 held = first.setdefault(subject, [])
                 if len(held) < _MOST_OF_A_SUBJECT:
-                    held.append(node)
+                    held.append(rank)
+
+    def _seeks(self, forest: _Forest, rank: int) -> bool:
+        """Say whether a message names none and was put nowhere."""
+        node = self._order[rank]
+        return forest.parent[node] == _NOBODY and self._alone(rank, node)
 
     # -- saying
 
     def _places(self, forest: _Forest) -> Iterator[Placed]:
-        members: dict[int, list[int]] = {}
-        for node in self._order:
-            members.setdefault(forest.top(node), []).append(node)
+        if not self._order:
+            return
+        order = np.frombuffer(self._order, dtype=np.int32)
         parents = self._collected_parents(forest)
-        depths: dict[int, int] = {}
-        for root, nodes in members.items():
-            name = self._thread_name(root, nodes)
-            for place, node in enumerate(nodes, start=1):
-                parent = parents[node]
+        depths = _depths(parents)
+        tops = forest.tops()[order]
+        _, begins, which = np.unique(tops, return_index=True, return_inverse=True)
+        begins = begins[which]  # for each message: the first of its thread
+        sorted_ranks = np.argsort(begins, kind="stable")
+        ends = np.flatnonzero(np.diff(begins[sorted_ranks], append=-1)) + 1
+        start = 0
+        for end in ends.tolist():
+            ranks = sorted_ranks[start:end].tolist()
+            name = self._thread_name(int(tops[ranks[0]]), ranks)
+            for place, rank in enumerate(ranks, start=1):
+                parent = int(parents[rank])
                 first = place == 1 and parent == _NOBODY
+                copies = self._copies.get(rank)
+                item = self._item[rank]
                 yield Placed(
-                    same=self._same[node],
-                    items=tuple(sorted(self._items[node])),
-                    thread=name,
-                    parent=self._same[parent] if parent != _NOBODY else None,
-                    by=By.FIRST if first else forest.by.get(node, By.FIRST),
-                    place=place,
-                    depth=self._depth(node, parents, depths),
-                    size=len(nodes),
+                    self._same[rank],
+                    (item,) if copies is None else tuple(sorted((item, *copies))),
+                    name,
+                    self._same[parent] if parent != _NOBODY else None,
+                    By.FIRST if first else _BY[forest.by[self._order[rank]]],
+                    place,
+                    int(depths[rank]),
+                    end - start,
                 )
+            start = end
 
-    def _thread_name(self, root: int, nodes: Sequence[int]) -> str:
+    def _thread_name(self, root: int, ranks: Sequence[int]) -> str:
         """Return a thread's id: of its root, or of its only message where the root is one that nobody has."""
-        name = self._names[root] if len(nodes) > 1 or self._same[root] else self._names[nodes[0]]
+        alone = len(ranks) == 1 and self._rank[root] == _NOBODY
+        name = self._names[self._order[ranks[0]] if alone else root]
         return hashlib.sha256(f"th1\x1f{name}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
-    def _collected_parents(self, forest: _Forest) -> dict[int, int]:
-        """Return for each message the nearest one above it that was collected."""
-        nearest: dict[int, int] = {}
-        for node in self._order:
-            path = []
-            above = forest.parent[node]
-            while above != _NOBODY and not self._same[above] and above not in nearest:
-                path.append(above)
-                above = forest.parent[above]
-            found = above
-            if above != _NOBODY and not self._same[above]:
-                found = nearest[above]
-            for one in path:
-                nearest[one] = found
-            nearest[node] = found
-        return nearest
+    def _collected_parents(self, forest: _Forest) -> NDArray[np.int32]:
+        """Return for each message, by its place, the place of the nearest one above it that was collected."""
+        ranks = np.append(np.frombuffer(self._rank, dtype=np.int32), np.int32(_NOBODY))
+        nobody = len(ranks) - 1
+        above = np.append(np.frombuffer(forest.parent, dtype=np.int32), np.int32(nobody))
+        above[above == _NOBODY] = nobody
+        # What was collected, and nobody, stay where they are; all others go up, twice as far each time.
+        goes = np.where(ranks == _NOBODY, above, np.arange(len(ranks), dtype=np.int32))
+        while True:
+            further = goes[goes]
+            if np.array_equal(further, goes):
+                break
+            goes = further
+        found: NDArray[np.int32] = ranks[goes[above[np.frombuffer(self._order, dtype=np.int32)]]]
+        return found
 
-    def _depth(self, node: int, parents: dict[int, int], depths: dict[int, int]) -> int:
-        path = []
-        while node not in depths and parents[node] != _NOBODY:
-            path.append(node)
-            node = parents[node]
-        depth = depths.setdefault(node, 0)
-        for one in reversed(path):
-            depth += 1
-            depths[one] = depth
-        return depth
+
+def _depths(parents: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return how many stand above each; what is above is looked at twice as far each time."""
+    above = np.append(parents, np.int32(len(parents)))
+    above[above == _NOBODY] = len(parents)
+    depths: NDArray[np.int32] = (above != len(parents)).astype(np.int32)
+    while (above != len(parents)).any():
+        depths += depths[above]
+        above = above[above]
+    return depths[:-1]
 
 
 _MOST_OF_A_SUBJECT = 200
@@ -449,15 +512,16 @@ class _Forest:
     """Parents by number, and which trees are one: a link takes next to no time, however deep they are."""
 
     def __init__(self, size: int) -> None:
-        self.parent = array("l", [_NOBODY]) * size
-        self.by: dict[int, By] = {}
-        self._set = array("l", range(size))
-        self._top = array("l", range(size))  # by the set's number: the root of its tree
+        self.parent = array("i", [_NOBODY]) * size
+        self.by = bytearray(size)  # place in _BY
+        self._set = array("i", range(size))
+        self._top = array("i", range(size))  # by the set's number: the root of its tree
 
     def make(self) -> int:
         """Add a root that stands for what several share."""
         number = len(self.parent)
         self.parent.append(_NOBODY)
+        self.by.append(0)
         self._set.append(number)
         self._top.append(number)
         return number
@@ -465,6 +529,16 @@ class _Forest:
     def top(self, node: int) -> int:
         """Return the root of the tree a number is in."""
         return self._top[self._of(node)]
+
+    def tops(self) -> NDArray[np.int32]:
+        """Return the root of each tree by number."""
+        sets = np.frombuffer(self._set, dtype=np.int32)
+        while True:
+            further = sets[sets]
+            if np.array_equal(further, sets):
+                found: NDArray[np.int32] = np.frombuffer(self._top, dtype=np.int32)[sets]
+                return found
+            sets = further
 
     def link(self, parent: int, child: int, by: By) -> bool:
         """Put a root below another tree; refused when it is no root, or is the root of that very tree."""
@@ -474,7 +548,7 @@ class _Forest:
         if one == other:
             return False
         self.parent[child] = parent
-        self.by[child] = by
+        self.by[child] = _CODE[by]
         # The larger number goes below the smaller one, which with paths halved is short enough.
         low, high = (one, other) if one < other else (other, one)
         self._top[low] = self._top[one]
@@ -483,7 +557,10 @@ class _Forest:
 
     def _of(self, node: int) -> int:
         sets = self._set
-        while sets[node] != node:
-            sets[node] = sets[sets[node]]
-            node = sets[node]
+        above = sets[node]
+        while above != node:
+            further = sets[above]
+            if further != above:
+                sets[node] = further
+            node, above = above, further
         return node

@@ -30,6 +30,7 @@ _WROTE_WITHIN = 4
 _LONGEST_HEAD = 400
 _MARKS = re.compile(r"(?:[ \t]*>)+")
 _EDGE = " \t-_*=—–"
+_BEGIN_HEAD = "-_*=—–Bb"
 
 
 class Piece(NamedTuple):
@@ -82,7 +83,11 @@ def _piece(part: str) -> Piece:
 def parts(text: str, quoted: Quoted | None = None) -> list[str]:
     """Return the text of each depth of quotation, from 0; the lines that introduce one stand before it."""
     patterns = _patterns(quoted or rules().quoted)
-    lines = [_split(line) for line in text.splitlines()]
+    if ">" in text:
+        lines = [_split(line) for line in text.splitlines()]
+    else:
+        lines = [(0, line.strip()) for line in text.splitlines()]
+    looked_at = _may_introduce(lines)
     found: dict[int, list[str]] = defaultdict(list)
     # A head has no end mark: what follows it at its own depth or deeper is quoted, up to a shallower line.
     heads: list[int] = []
@@ -91,7 +96,7 @@ def parts(text: str, quoted: Quoted | None = None) -> list[str]:
         marks, line = lines[at]
         while heads and heads[-1] > marks and line:
             heads.pop()
-        after, opens = _introduction(lines, at, patterns)
+        after, opens = _introduction(lines, at, patterns) if at in looked_at else (at, False)
         if after > at:
             # It stays with the piece it stands in: who quotes that message whole quotes these lines too.
             found[min(marks + len(heads), DEEPEST)] += [words for _, words in lines[at:after]]
@@ -114,6 +119,21 @@ def _split(line: str) -> tuple[int, str]:
     return marks.group().count(">"), line[marks.end() :].strip()
 
 
+def _may_introduce(lines: Sequence[tuple[int, str]]) -> set[int]:
+    """Return the lines that an introduction may begin at: few of a text, so that only these are looked at."""
+    found: set[int] = set()
+    for at, (_, line) in enumerate(lines):
+        if not line:
+            continue
+        if line[0] in _BEGIN_HEAD:
+            found.add(at)
+        if ":" in line:
+            found.add(at)
+            if line.endswith(":"):
+                found.update(range(at - _WROTE_WITHIN + 1, at))
+    return found
+
+
 def _introduction(
     lines: Sequence[tuple[int, str]], at: int, patterns: tuple[re.Pattern[str], ...]
 ) -> tuple[int, bool]:
@@ -127,7 +147,7 @@ def _introduction(
         return at, False
     if ":" in line and first.match(line) and _is_header(lines, at, label):
         return _after_labels(lines, at, label), True
-    if head.match(line.strip(_EDGE)) and line[0] in "-_*=—–Bb":
+    if head.match(line.strip(_EDGE)) and line[0] in _BEGIN_HEAD:
         after = _after_blank(lines, at + 1, marks)
         if after < len(lines) and lines[after][0] == marks and first.match(lines[after][1]):
             after = _after_labels(lines, after, label)

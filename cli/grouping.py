@@ -22,6 +22,15 @@ def group_command(
             "custodian) or none. It is kept; without it, as the time before, at first global.",
         ),
     ] = None,
+    bcc: Annotated[
+        str | None,
+        typer.Option(
+            "--bcc",
+            metavar="WAY",
+            help="Copies that differ in blind recipients, which only the sender's has, are other messages "
+            "(counted) or the same (left_out). It is kept; without it, as the time before, at first counted.",
+        ),
+    ] = None,
     by: By = "",
 ) -> None:
     """Find duplicates, near duplicates, threads and inclusive messages; they order the reading only."""
@@ -29,7 +38,9 @@ def group_command(
 
     home = opened(context)
     with run_progress() as tell:
-        made = grouping.group(home, request_id, mode=duplicates, by=by.strip() or whoami(), tell=tell)
+        made = grouping.group(
+            home, request_id, mode=duplicates, bcc=bcc, by=by.strip() or whoami(), tell=tell
+        )
     show(made)
     say(
         "Groups order the reading: no record left the ledger, the review or a release by them, and a message "

@@ -32,7 +32,7 @@ from records.errors import ItemError, UsageError
 from records.rows import insert
 from records.vocabulary import CollectionState, Kind, TextState
 from review import near
-from review.duplicates import Mode, Top, duplicates
+from review.duplicates import Bcc, Mode, Top, duplicates
 from review.grouping import rules
 from review.inclusive import Mail, Standing, standings
 from review.quoted import Piece, pieces
@@ -177,7 +177,13 @@ def group_texts(home: Home, request_id: str, lists: Sequence[Sequence[near.Text]
 
 
 def group(
-    home: Home, request_id: str, *, mode: str | None, by: str, tell: Tell | None = None
+    home: Home,
+    request_id: str,
+    *,
+    mode: str | None,
+    bcc: str | None = None,
+    by: str,
+    tell: Tell | None = None,
 ) -> dict[str, Any]:
     """Make all groups of a request anew; a run that was killed is begun again and reads only what is new.
 
@@ -186,6 +192,8 @@ def group(
         request_id: The request.
         mode: Among whose records exact duplicates are looked for: ``global``, ``custodial`` or ``none``; None
             for the mode that was used before, else ``global``. It is kept with the groups.
+        bcc: Whether copies that differ in blind recipients are other messages: ``counted`` or ``left_out``;
+            None for what was used before, else ``counted``. It is kept too.
         by: Who does this.
         tell: Told where it is.
 
@@ -202,10 +210,13 @@ def group(
         raise UsageError(f"request {request_id} is closed; its groups stay as they are")
     if mode is not None and mode not in set(Mode):
         raise UsageError(f"duplicates are looked for {', '.join(Mode)}: {mode} is none of them")
+    if bcc is not None and bcc not in set(Bcc):
+        raise UsageError(f"blind recipients are {', '.join(Bcc)}: {bcc} is none of them")
     before = in_force(home, request_id)
     chosen = Mode(mode) if mode is not None else before.duplicates if before else Mode.GLOBAL
+    blind = Bcc(bcc) if bcc is not None else before.bcc if before else Bcc.COUNTED
     with runlock.local_run(home, request_id):
-        return _Grouping(home, found, chosen, by, tell or _silent).make()
+        return _Grouping(home, found, chosen, blind, by, tell or _silent).make()
 
 
 def _silent(_progress: Progress) -> None:
@@ -257,8 +268,9 @@ class _Mail:
 class _Grouping:
     """One making of the groups of a request."""
 
-    def __init__(self, home: Home, found: OpenRequest, mode: Mode, by: str, tell: Tell) -> None:
-        self._home, self._found, self._mode, self._by, self._tell = home, found, mode, by, tell
+    def __init__(self, home: Home, found: OpenRequest, mode: Mode, bcc: Bcc, by: str, tell: Tell) -> None:
+        self._home, self._found, self._by, self._tell = home, found, by, tell
+        self._mode, self._bcc = mode, bcc
         self._id = found.request_id
         self._texts = _Texts()
         self._orders = {source.id: place for place, source in enumerate(found.body.sources)}
@@ -309,6 +321,7 @@ class _Grouping:
                 request_id=self._id,
                 grouping=number,
                 duplicates=self._mode.value,
+                bcc=self._bcc.value,
                 records=body["records"],
                 rules_sha256=rules().sha256,
             )
@@ -417,11 +430,17 @@ class _Grouping:
 
         self._tell(Progress("duplicates", 0, None, 0.0))
         families = self._keep(t.duplicate_items, number, rows())
-        return {"mode": self._mode.value, "groups": groups["groups"], "families": families}
+        return {
+            "mode": self._mode.value,
+            "bcc": self._bcc.value,
+            "groups": groups["groups"],
+            "families": families,
+        }
 
     def _tops(self) -> Iterator[Top]:
         i, r = t.items.c, t.readings.c
-        same = sa.func.coalesce(r.family_hash, i.blob_sha256)
+        hashes = [r.family_hash] if self._bcc is Bcc.COUNTED else [r.family_hash_no_bcc, r.family_hash]
+        same = sa.func.coalesce(*hashes, i.blob_sha256)
         query = (
             sa.select(same, i.custodian_id, i.source_id, i.batch_id, i.position, i.item_id)
             .join_from(t.items, t.readings, (r.request_id == i.request_id) & (r.item_id == i.item_id))

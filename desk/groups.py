@@ -10,7 +10,7 @@ from desk.home import Home
 from records import canonical
 from records import tables as t
 from records.vocabulary import CollectionState
-from review.duplicates import Mode
+from review.duplicates import Bcc, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class InForce:
         grouping_no: Their number.
         version: Of the request when they were made.
         duplicates: Among whose records exact duplicates were looked for.
+        bcc: Whether blind recipients told them.
         records: Stored records that were read then.
         at: When, UTC.
     """
@@ -28,6 +29,7 @@ class InForce:
     grouping_no: int
     version: int
     duplicates: Mode
+    bcc: Bcc
     records: int
     at: str
 
@@ -42,7 +44,8 @@ def in_force(home: Home, request_id: str) -> InForce | None:
     if row is None:
         return None
     body = canonical.loads(row.body)
-    return InForce(row.grouping_no, row.version, Mode(row.duplicates), body["records"], row.at)
+    bcc = Bcc(body["duplicates"].get("bcc", Bcc.COUNTED))  # groups of before it could be left out counted it
+    return InForce(row.grouping_no, row.version, Mode(row.duplicates), bcc, body["records"], row.at)
 
 
 def later_records(home: Home, request_id: str) -> int | None:

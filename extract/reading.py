@@ -29,10 +29,11 @@ from records.catalogue import ROWS_PER_TRANSACTION, chunked, chunked_by_bytes
 from records.errors import ItemError
 from records.evidence import IN_MEMORY_BYTES, BlobRef, EvidenceStore, SegmentWriter
 from records.ids import (
+    BegunHash,
     child_item_id,
-    content_hash,
+    content_begun,
     family_hash,
-    message_hash,
+    message_begun,
     message_identification_hash,
     sha256_hex,
 )
@@ -91,6 +92,8 @@ class _Node:
     children: list[_Node] = field(default_factory=list)
     part_paths: set[str] = field(default_factory=set)
     reading: dict[str, Any] | None = None  # its row, once it was read
+    begun: tuple[BegunHash | None, BegunHash | None] = (None, None)  # of a message: with its Bcc and without
+    counts: tuple[str | None, str | None] = (None, None)  # both content hashes, finished
     text: bytes = b""  # small ones wait here, to be stored together
 
 
@@ -346,6 +349,7 @@ class _Slice:
         """Make the row of a reading and see to its text: the reading itself, with its bytes, is let go."""
         data = made.whole_text().encode("utf-8", "replace")
         digest = sha256_hex(data) if data else None
+        node.begun = _begun(node, made)
         node.reading = {
             **_reading(node, made),
             "extractor": reader,
@@ -456,10 +460,10 @@ class _Slice:
         """Write blobs, children and readings; the readings of top items go with the last transaction."""
         blobs = self._store.rows(self._fresh.values())
         for top in tops:
-            self._number(top)
+            _take_hashes(self._number(top))
         items = [_item_row(node) for node in nodes if node.level]
         readings = [node.reading for node in nodes if node.level and node.reading]
-        last = [_top_reading(node) for node in tops]
+        last = [node.reading for node in tops if node.reading]
         early = len(blobs) + len(items) + len(readings) + len(last) > 3 * ROWS_PER_TRANSACTION
         if early:
             for table, rows in ((t.blobs, blobs), (t.items, items), (t.readings, readings)):
@@ -472,14 +476,15 @@ class _Slice:
             insert_missing(connection, t.items, items)
             insert_missing(connection, t.readings, [*readings, *last])
 
-    def _number(self, top: _Node) -> None:
-        """Number a family in reading order: each parent before its children."""
-        stack, position = [top], 0
+    def _number(self, top: _Node) -> list[_Node]:
+        """Number a family in reading order, each parent before its children, and return it so."""
+        stack, family = [top], list[_Node]()
         while stack:
             node = stack.pop()
-            node.position = position
-            position += 1
+            node.position = len(family)
+            family.append(node)
             stack.extend(reversed(node.children))
+        return family
 
 
 def _reading(node: _Node, made: Extraction) -> dict[str, Any]:
@@ -505,9 +510,10 @@ def _reading(node: _Node, made: Extraction) -> dict[str, Any]:
         "sender": canonical.dumps_texts(_pairs((fields.sender,) if fields.sender else ())),
         "recipients": _recipients(fields),
         "thread": _thread(fields),
-        "content_hash": _hash_of(made.kind or kind, node, fields, made.text),
+        "content_hash": None,  # this and the hash of the family once all of it is read
         "mih": message_identification_hash(fields.message_id),
         "family_hash": None,
+        "family_hash_no_bcc": None,
         "children": len(node.children),
         "expected_children": made.expected_children,
         "pages": made.pages,
@@ -521,12 +527,6 @@ def _kind(node: _Node, made: Extraction) -> Kind:
     if node.kind in {Kind.CHAT, Kind.MESSAGE} and made.kind in {Kind.EMAIL, Kind.FILE}:
         return node.kind
     return made.kind or node.kind
-
-
-def _top_reading(node: _Node) -> dict[str, Any]:
-    """Return the row of a top item's reading, with the hash of its family: all of it is read now."""
-    assert node.reading is not None
-    return {**node.reading, "family_hash": _family_hash(node)}
 
 
 def _item_row(node: _Node) -> dict[str, Any]:
@@ -642,26 +642,35 @@ def _thread(fields: Fields) -> str:
     return canonical.dumps_texts(named)
 
 
-def _hash_of(kind: Kind, node: _Node, fields: Fields, text: str) -> str | None:
-    """Return the hash by which copies of a message are told, whichever way they came; None for a file.
+def _begun(node: _Node, made: Extraction) -> tuple[BegunHash | None, BegunHash | None]:
+    """Begin the hash by which copies of a message are told, on every route: with its Bcc, and without.
 
-    Args:
-        kind: What it is by its form: a chat that comes as mail has the hash of a mail.
-        node: The item.
-        fields: What its reader found.
-        text: Its text.
+    None for a file. A chat that comes as mail has the hash of a mail: what counts is its form.
     """
+    fields = made.fields or _NO_FIELDS
+    kind = made.kind or _kind(node, made)
     if kind is Kind.EMAIL:
-        return _content_hash(node, fields, text)
+        whole = _mail_begun(fields, made.text, (*fields.to, *fields.cc, *fields.bcc))
+        return whole, _mail_begun(fields, made.text, (*fields.to, *fields.cc)) if fields.bcc else whole
     if kind not in {Kind.MESSAGE, Kind.CHAT}:
-        return None
+        return None, None
     sender = fields.sender
-    return message_hash(
+    begun = message_begun(
         platform=node.media_type or "",
         message_id=fields.message_id or _clock_and_people(fields),
         sender=(sender.address or sender.name) if sender else "",
+        body=made.text,
+    )
+    return begun, begun
+
+
+def _mail_begun(fields: Fields, text: str, recipients: Iterable[Address]) -> BegunHash | None:
+    return content_begun(
+        sent_at=fields.moment.at,
+        sender=fields.sender.address if fields.sender else "",
+        recipients=(person.address for person in recipients),
+        subject=fields.subject,
         body=text,
-        attachments=((child.name or "", child.sha256 or "") for child in node.children),
     )
 
 
@@ -677,17 +686,6 @@ def _clock_and_people(fields: Fields) -> str:
     return " ".join((stated, *sorted({(one.address or one.name).lower() for one in people})))
 
 
-def _content_hash(node: _Node, fields: Fields, text: str) -> str | None:
-    return content_hash(
-        sent_at=fields.moment.at,
-        sender=fields.sender.address if fields.sender else "",
-        recipients=(person.address for person in (*fields.to, *fields.cc, *fields.bcc)),
-        subject=fields.subject,
-        body=text,
-        attachments=((child.name or "", child.alike) for child in node.children),
-    )
-
-
 def _alike(child: _Node) -> str:
     """Return the hash by which an attachment is the same on every route.
 
@@ -701,14 +699,40 @@ def _alike(child: _Node) -> str:
     return sha256_hex(plain) if plain != child.data else child.sha256 or ""
 
 
-def _family_hash(node: _Node) -> str:
-    """Hash a whole family for its top item: the content hash where there is one, else the bytes."""
-    assert node.reading is not None
-    below: list[str] = []
-    stack = list(node.children)
-    while stack:
-        child = stack.pop()
-        if child.sha256 is not None:
-            below.append(child.sha256)
-        stack.extend(child.children)
-    return family_hash(node.reading["content_hash"] or node.sha256 or "", below)
+def _take_hashes(family: Sequence[_Node]) -> None:
+    """Finish the hashes of a family that was read whole, from the innermost outwards.
+
+    Args:
+        family: Its top item first, each parent before its children.
+    """
+    for node in reversed(family):
+        whole = _content_hash(node, 0)
+        # Without Bcc it is the same message for all but the few that have one, or carry one that has.
+        same = node.begun[0] is node.begun[1] and all(
+            child.counts[0] == child.counts[1] for child in node.children
+        )
+        node.counts = whole, whole if same else _content_hash(node, 1)
+        if node.reading is not None:
+            node.reading["content_hash"] = whole
+    top = family[0]
+    assert top.reading is not None
+    whole, without = (
+        family_hash(
+            top.counts[way] or top.sha256 or "",
+            (node.counts[way] or node.alike for node in family[1:] if node.sha256 is not None),
+        )
+        for way in (0, 1)
+    )
+    top.reading["family_hash"] = whole
+    top.reading["family_hash_no_bcc"] = without if without != whole else None
+
+
+def _content_hash(node: _Node, way: int) -> str | None:
+    """Finish the content hash of a message: 0 with Bcc, 1 without."""
+    begun = node.begun[way]
+    if begun is None:
+        return None
+    return begun.finish(
+        ("", child.counts[way] or "") if child.counts[way] else (child.name or "", child.alike)
+        for child in node.children
+    )

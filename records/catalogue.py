@@ -20,7 +20,7 @@ from records.errors import AccessError, Incomplete, SettingsError
 BUSY_MS = 60_000
 """How long a writer waits for another; a transaction holds at most 1,000 rows and lasts milliseconds."""
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest migration; a test compares it with the files."""
 
 T = TypeVar("T")

@@ -61,6 +61,32 @@ def message_identification_hash(message_id_field: str | None) -> str | None:
     return hashlib.md5(found.group().encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 
 
+class BegunHash:
+    """A content hash but for what the message carries, which comes last in it.
+
+    A message that is attached counts by its own content hash, and that is known only once all it carries was
+    read: so a hash is begun with the message, and finished from the innermost outwards.
+    """
+
+    __slots__ = ("_made",)
+
+    def __init__(self, *parts: str) -> None:
+        """Begin with all parts but the last."""
+        self._made = hashlib.sha256(UNIT.join((*parts, "")).encode("utf-8", "surrogatepass"))
+
+    def finish(self, attachments: Iterable[tuple[str, str]]) -> str:
+        """Return the hash, 64 hex digits; may be called again.
+
+        Args:
+            attachments: Pairs of name and SHA-256 in hex; a message by no name and its content hash, since
+                each route names an attached message otherwise.
+        """
+        made = self._made.copy()
+        files = ";".join(f"{name}:{digest}" for name, digest in sorted(attachments))
+        made.update(files.encode("utf-8", "surrogatepass"))
+        return made.hexdigest()
+
+
 def content_hash(
     *,
     sent_at: datetime | None,
@@ -70,7 +96,15 @@ def content_hash(
     body: str,
     attachments: Iterable[tuple[str, str]],
 ) -> str | None:
-    """Return the ``ec1`` content hash: the same message whichever way it came.
+    """Return the ``ec1`` content hash: the same message whichever way it came; see ``content_begun``."""
+    begun = content_begun(sent_at=sent_at, sender=sender, recipients=recipients, subject=subject, body=body)
+    return begun.finish(attachments) if begun is not None else None
+
+
+def content_begun(
+    *, sent_at: datetime | None, sender: str, recipients: Iterable[str], subject: str, body: str
+) -> BegunHash | None:
+    """Begin the ``ec1`` content hash: the same message whichever way it came.
 
     Args:
         sent_at: Aware UTC time; years outside 1980…(now + 2) count as absent, as does None.
@@ -78,11 +112,10 @@ def content_hash(
         recipients: To, Cc and Bcc addresses together.
         subject: As stated; runs of white space count as one space.
         body: Plain text; only its letters and digits count, case kept.
-        attachments: Pairs of name and SHA-256 in hex.
 
     Returns:
-        64 hex digits, or None for a thin item (fewer than three of sender, recipients, subject and body):
-        such items would merge by the hundred, so the byte hash stands in.
+        The hash, to be finished with its attachments; None for a thin item (fewer than three of sender,
+        recipients, subject and body): such items would merge by the hundred, so the byte hash stands in.
     """
     people = ";".join(sorted({r.lower() for r in recipients if r}))
     subject = " ".join(subject.split())
@@ -92,15 +125,11 @@ def content_hash(
     stamp = ""
     if sent_at is not None and 1980 <= sent_at.year <= datetime.now(UTC).year + 2:
         stamp = sent_at.astimezone(UTC).strftime("%Y%m%d%H%M%S")
-    files = ";".join(f"{name}:{digest}" for name, digest in sorted(attachments))
-    joined = UNIT.join(("ec1", stamp, sender.lower(), people, subject, body, files))
-    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
+    return BegunHash("ec1", stamp, sender.lower(), people, subject, body)
 
 
-def message_hash(
-    *, platform: str, message_id: str, sender: str, body: str, attachments: Iterable[tuple[str, str]]
-) -> str | None:
-    """Return the ``cm1`` content hash of a text or chat: the same message in two backups or on two devices.
+def message_begun(*, platform: str, message_id: str, sender: str, body: str) -> BegunHash | None:
+    """Begin the ``cm1`` content hash of a text or chat: the same message in two backups or on two devices.
 
     A backup numbers its rows anew and notes when a message was read, so the bytes of the same message differ;
     its id does not. One that was edited between two backups has other words, and another hash.
@@ -110,16 +139,13 @@ def message_hash(
         message_id: The platform's own id; empty for none.
         sender: Address, else name.
         body: Plain text; only its letters and digits count, case kept.
-        attachments: Pairs of name and SHA-256 in hex.
 
     Returns:
-        64 hex digits, or None without an id: the byte hash stands in.
+        The hash, to be finished with its attachments; None without an id: the byte hash stands in.
     """
     if not message_id:
         return None
-    files = ";".join(f"{name}:{digest}" for name, digest in sorted(attachments))
-    joined = UNIT.join(("cm1", platform, message_id, sender.lower(), letters_and_digits(body), files))
-    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
+    return BegunHash("cm1", platform, message_id, sender.lower(), letters_and_digits(body))
 
 
 def letters_and_digits(text: str) -> str:
@@ -130,6 +156,9 @@ def letters_and_digits(text: str) -> str:
 
 
 def family_hash(parent_sha256: str, child_hashes: Iterable[str]) -> str:
-    """Return the family hash: ``fam1``, the parent's hash and the sorted hashes of its children."""
+    """Return the family hash: ``fam1``, the parent's hash and the sorted hashes of all below it.
+
+    A message counts by its content hash where it has one, the parent too, and anything else by its bytes.
+    """
     joined = UNIT.join(("fam1", parent_sha256, *sorted(child_hashes)))
     return hashlib.sha256(joined.encode()).hexdigest()

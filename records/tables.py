@@ -268,6 +268,7 @@ readings = Table(
     Column("content_hash", Text),
     Column("mih", Text),
     Column("family_hash", Text),  # top items only
+    Column("family_hash_no_bcc", Text),  # without blind recipients; None where it is the same
     Column("children", Integer, nullable=False),  # stored or failed children
     Column("expected_children", Integer),
     Column("pages", Integer),

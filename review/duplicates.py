@@ -27,11 +27,18 @@ class Mode(StrEnum):
     NONE = "none"  # not at all
 
 
+class Bcc(StrEnum):
+    """Whether copies that differ in blind recipients, which only the sender's has, are the same."""
+
+    COUNTED = "counted"  # they are other messages
+    LEFT_OUT = "left_out"  # they are the same
+
+
 class Top(NamedTuple):
     """A top item, as far as it can be a duplicate.
 
     Attributes:
-        family_hash: Of its family; where that is missing, the SHA-256 of its bytes.
+        family_hash: Of its family, with Bcc or without; where it is missing, the SHA-256 of its bytes.
         custodian_id: Whose.
         order: What comes first in it is the copy that is read: source as configured, then as collected.
         item_id: The item.

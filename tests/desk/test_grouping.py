@@ -99,6 +99,7 @@ def write(folder: Path) -> None:
         "lee/3reply": letter("b", REPLY, 4, names="a", Received="by mx.cedarfalls.example"),
         "lee/4last": letter("c", LAST, 5, names="b"),
         "lee/5blind": letter("d", FIRST, 6, Bcc="kim@cedarfalls.example", subject="Blind"),
+        "ana/5blind": letter("d", FIRST, 6, subject="Blind"),
         "ana/6notice": letter("n1", NOTICE, 10, subject="Notice"),
         "lee/7notice": letter("n2", NOTICE.replace("line3 ", "line three "), 11, subject="Notice once more"),
         "lee/8twice": letter("a", FIRST, 3, carries=PLAN, Received="by mx2.cedarfalls.example"),
@@ -165,37 +166,66 @@ def rows_of(home: Home, table: sa.Table) -> list[Any]:
         return list(connection.execute(sa.select(table).where(table.c.request_id == ID)))
 
 
-def make(home: Home, mode: str | None = None) -> dict[str, Any]:
-    return grouping.group(home, ID, mode=mode, by="pro")
+def make(home: Home, mode: str | None = None, bcc: str | None = None) -> dict[str, Any]:
+    return grouping.group(home, ID, mode=mode, bcc=bcc, by="pro")
+
+
+def copies(home: Home) -> dict[str, list[str]]:
+    """Return the copies of each first copy, by their names."""
+    name, found = names(home), dict[str, list[str]]()
+    for row in rows_of(home, t.duplicate_items):
+        found.setdefault(name[row.first_id], []).append(name[row.item_id])
+    return {first: sorted(some) for first, some in found.items()}
 
 
 def test_copies_are_grouped_with_all_they_carry(whole, inline):
     made = make(whole)
-    assert made["duplicates"] == {"mode": "global", "groups": 2, "families": 5}
-    name, found = names(whole), {}
-    for row in rows_of(whole, t.duplicate_items):
-        found.setdefault(name[row.first_id], []).append(name[row.item_id])
-    assert {first: sorted(copies) for first, copies in found.items()} == {
+    assert made["duplicates"] == {"mode": "global", "bcc": "counted", "groups": 2, "families": 5}
+    assert copies(whole) == {
         "lee/1first": ["ana/1first", "lee/1first", "lee/8twice"],  # and not the copy without the plan
         "lee/3reply": ["ana/3reply", "lee/3reply"],
     }
 
 
 def test_another_mode_makes_all_anew_and_is_kept(whole, inline):
-    assert make(whole, "custodial")["duplicates"] == {"mode": "custodial", "groups": 1, "families": 2}
-    assert make(whole)["duplicates"]["mode"] == "custodial"
-    assert make(whole, "none")["duplicates"] == {"mode": "none", "groups": 0, "families": 0}
+    custodial = {"mode": "custodial", "bcc": "counted", "groups": 1, "families": 2}
+    assert make(whole, "custodial")["duplicates"] == custodial
+    assert copies(whole) == {"lee/1first": ["lee/1first", "lee/8twice"]}
+    assert make(whole)["duplicates"] == custodial
+    assert make(whole, "none")["duplicates"] == {"mode": "none", "bcc": "counted", "groups": 0, "families": 0}
     assert rows_of(whole, t.duplicate_items) == []
     with pytest.raises(UsageError, match="looked for global, custodial, none: all is none of them"):
         make(whole, "all")
     make(whole, "global")
     found = groups.in_force(whole, ID)
     assert found is not None
-    assert (found.duplicates, found.version, found.records) == ("global", 1, 13)
+    assert (found.duplicates, found.bcc, found.version, found.records) == ("global", "counted", 1, 14)
     with whole.catalogue.read() as connection:
         said = [json.loads(entry) for entry in connection.scalars(sa.select(t.audit.c.entry))]
     modes = [entry["duplicates"] for entry in said if entry.get("action") == "grouped"]
     assert modes == ["global", "custodial", "custodial", "none", "global"]
+
+
+def test_blind_recipients_can_be_left_out_and_it_is_kept(whole, inline):
+    made = make(whole, "global", "left_out")
+    assert made["duplicates"] == {"mode": "global", "bcc": "left_out", "groups": 3, "families": 7}
+    assert copies(whole) == {
+        "lee/1first": ["ana/1first", "lee/1first", "lee/8twice"],
+        "lee/3reply": ["ana/3reply", "lee/3reply"],
+        "lee/5blind": ["ana/5blind", "lee/5blind"],
+    }
+    assert make(whole)["duplicates"] == made["duplicates"]
+    found = groups.in_force(whole, ID)
+    assert found is not None
+    assert found.bcc == "left_out"
+    with pytest.raises(UsageError, match="blind recipients are counted, left_out: no is none of them"):
+        make(whole, bcc="no")
+    make(whole, bcc="counted")
+    assert len(copies(whole)) == 2
+    with whole.catalogue.read() as connection:
+        said = [json.loads(entry) for entry in connection.scalars(sa.select(t.audit.c.entry))]
+    ways = [entry["bcc"] for entry in said if entry.get("action") == "grouped"]
+    assert ways[-3:] == ["left_out", "left_out", "counted"]
 
 
 def test_threads_and_what_contains_what(whole, inline):
@@ -213,6 +243,14 @@ def test_threads_and_what_contains_what(whole, inline):
     }
     first = (1, 4, "first", None, "attachment")
     reply = (3, 4, "references", "1first", "4last")
+    # Both were sent at one time: their ids say which stands first.
+    ids = {name[row.item_id]: row.item_id for row in rows_of(whole, t.thread_items)}
+    first_blind, other_blind = sorted(("lee/5blind", "ana/5blind"), key=ids.__getitem__)
+    why = {"lee/5blind": "bcc", "ana/5blind": "message"}
+    blind = {
+        first_blind: (1, 2, "first", None, why[first_blind]),
+        other_blind: (2, 2, "same_id", None, why[other_blind]),
+    }
     assert {key: found[key] for key in found if "notice" not in key} == {
         "lee/1first": first,
         "ana/1first": first,
@@ -221,10 +259,11 @@ def test_threads_and_what_contains_what(whole, inline):
         "ana/3reply": reply,
         "lee/3reply": reply,
         "lee/4last": (4, 4, "references", "3reply", "message"),
-        "lee/5blind": (1, 1, "first", None, "bcc"),
+        "lee/5blind": blind["lee/5blind"],
+        "ana/5blind": blind["ana/5blind"],
     }
     assert made["threads"] == {
-        "records": 10, "messages": 7, "threads": 4, "by": {"first": 4, "references": 2, "same_id": 1},
+        "records": 11, "messages": 8, "threads": 4, "by": {"first": 4, "references": 2, "same_id": 2},
     }  # fmt: skip
     assert made["inclusive"]["contained"] == 2
 
@@ -272,10 +311,10 @@ def test_records_that_came_after_the_groups_are_told(whole, inline):
             connection.scalar(sa.select(t.groupings.c.body).order_by(t.groupings.c.grouping_no.desc()))
         )
         connection.execute(t.groupings.update().values(body=json.dumps({**body, "records": 10})))
-    assert groups.later_records(whole, ID) == 3
+    assert groups.later_records(whole, ID) == 4
     place = ["--home", str(whole.settings.home)]
     ran = CliRunner().invoke(app, [*place, "sheet", ID, "--out", str(whole.settings.home / "s.csv")])
-    assert "3 records came after the groups were made: `daylight group 2026-0001`." in ran.stderr
+    assert "4 records came after the groups were made: `daylight group 2026-0001`." in ran.stderr
 
 
 def test_a_run_that_breaks_off_leaves_what_was_there(whole, inline, monkeypatch):
@@ -325,7 +364,7 @@ def test_it_says_how_far_it_is(whole, inline):
     steps = list(dict.fromkeys(one.step for one in told))
     assert steps == ["read the texts", "duplicates", "near duplicates", "threads"]
     last = {one.step: (one.done, one.expected) for one in told}
-    assert last["read the texts"] == (10, 10)
+    assert last["read the texts"] == (11, 11)
     assert last["near duplicates"] == (4, 4)
     assert told[-1].expected == made["threads"]["records"]
 
@@ -368,7 +407,7 @@ def test_release_and_ledger_are_the_same_with_groups_and_without(whole, inline):
     made = make(home)
     assert made["inclusive"]["contained"] == 2
     assert (bundle.draft(home, ID), ledger(home.catalogue, ID)) == before
-    assert before[0]["released"] == len(stored) == 13
+    assert before[0]["released"] == len(stored) == 14
 
 
 def test_a_text_that_cannot_be_read_costs_only_itself(whole, inline):
@@ -394,8 +433,9 @@ def test_the_same_on_postgresql(tmp_path, inline):
     with postgres() as address:
         home = opened(tmp_path, f"{address}/postgres")
         made = make(home)
-        assert made["duplicates"] == {"mode": "global", "groups": 2, "families": 5}
+        assert made["duplicates"] == {"mode": "global", "bcc": "counted", "groups": 2, "families": 5}
+        assert make(home, bcc="left_out")["duplicates"]["families"] == 7
         assert made["inclusive"]["contained"] == 2
-        assert make(home, "custodial")["duplicates"]["groups"] == 1
-        assert {row.grouping_no for row in rows_of(home, t.thread_items)} == {2}
+        assert make(home, "custodial", "counted")["duplicates"]["groups"] == 1
+        assert {row.grouping_no for row in rows_of(home, t.thread_items)} == {3}
         home.close()

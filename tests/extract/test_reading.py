@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,7 +17,9 @@ from extract.worker_main import HEAD
 from extract.workers import Result
 from records import tables as t
 from records.attempts import claim
+from records.catalogue import Catalogue
 from records.evidence import EvidenceStore
+from records.ids import content_hash, family_hash, sha256_hex
 from records.models import Address, Child, Extraction, Fields, Moment
 from records.rows import insert_missing
 from records.vocabulary import Basis, Kind, Step
@@ -30,7 +35,9 @@ def catalogue(tmp_path):
     made.close()
 
 
-def one_mail(tmp_path, catalogue, item_id="top", batch_id="b000001", data=b"mail") -> EvidenceStore:
+def one_mail(
+    tmp_path, catalogue, item_id="top", batch_id="b000001", data=b"mail", name=None
+) -> EvidenceStore:
     store = EvidenceStore(tmp_path / "evidence", catalogue, REQUEST)
     writer = store.writer(f"native-{item_id}")
     ref = writer.add(data)
@@ -39,8 +46,8 @@ def one_mail(tmp_path, catalogue, item_id="top", batch_id="b000001", data=b"mail
     top = {
         "request_id": REQUEST, "item_id": item_id, "batch_id": batch_id, "source_id": "s", "scope_key": "k",
         "custodian_id": "c", "connector": "x", "native_key": item_id, "family_id": item_id, "part_path": "",
-        "level": 0, "position": 0, "kind": "email", "state": "stored", "blob_sha256": ref.sha256,
-        "size_bytes": len(data), "facts": '{"metadata":{},"warnings":[]}',
+        "level": 0, "position": 0, "kind": "email", "name": name, "state": "stored",
+        "blob_sha256": ref.sha256, "size_bytes": len(data), "facts": '{"metadata":{},"warnings":[]}',
     }  # fmt: skip
     with catalogue.write() as connection:
         insert_missing(connection, t.blobs, store.rows([ref]))
@@ -88,6 +95,127 @@ def test_a_mail_has_one_content_hash_as_mime_and_as_a_message_file(tmp_path, cat
     assert by_file.mih == by_mime.mih is not None
     assert by_file.family_hash == by_mime.family_hash
     assert by_file.kind == by_mime.kind == "email"
+
+
+def header_of(name: str, bcc: str = "") -> str:
+    return (
+        f"Message-ID: <{name}@cedarfalls.example>\nDate: Tue, 3 Mar 2026 09:00:00 -0800\n"
+        f"From: Ana <ana@cedarfalls.example>\nTo: Lee <lee@cedarfalls.example>\n{bcc}"
+        f"Subject: {name} of the bus\nMIME-Version: 1.0\n"
+    )
+
+
+TO_LEE = outlook_files.to("Lee", "lee@cedarfalls.example")
+CSV = {0x3705: 1, 0x3707: "plan.csv", 0x370E: "text/csv", 0x3701: b"a,b\n"}
+
+
+def message(name: str, words: str, *attached: Any, bcc: str = "") -> outlook_files.Built:
+    """Return a message as Outlook keeps it."""
+    header = header_of(name, bcc) + "Content-Type: multipart/mixed\n"
+    people = [TO_LEE, *([outlook_files.to("Kim", "kim@cedarfalls.example", 3)] if bcc else [])]
+    hung = [
+        {0x3705: 5, 0x3001: f"{name} {at}", 0x3701: one} if isinstance(one, outlook_files.Built) else one
+        for at, one in enumerate(attached)
+    ]
+    return outlook_files.Built({0x001A: "IPM.Note", 0x007D: header, 0x1000: f"{words}\r\n"}, people, hung)
+
+
+def mime(name: str, words: str, *parts: str, bcc: str = "") -> str:
+    """Return the same message in MIME, with parts as they stand there."""
+    rule = f"B{name}"
+    body = "".join(
+        f"--{rule}\n{part}\n" for part in (f"Content-Type: text/plain; charset=utf-8\n\n{words}\n", *parts)
+    )
+    return f'{header_of(name, bcc)}Content-Type: multipart/mixed; boundary="{rule}"\n\n{body}--{rule}--\n'
+
+
+PART = (
+    'Content-Type: text/csv; name="plan.csv"\nContent-Disposition: attachment\n'
+    "Content-Transfer-Encoding: base64\n\nYSxiCg==\n"
+)
+
+
+def carried(text: str) -> str:
+    return f"Content-Type: message/rfc822\n\n{text}"
+
+
+def hashes(folder: Path, catalogue: Catalogue, mails: dict[str, bytes]) -> dict[str, Any]:
+    """Read mails as top items; return the rows of their readings."""
+    for name, data in mails.items():
+        store = one_mail(
+            folder, catalogue, name, data=data, name=f"{name}.{'eml' if data[:1] == b'M' else 'msg'}"
+        )
+        if name != [*mails][-1]:
+            store.close()
+    attempt = claim(catalogue, REQUEST, "b000001", Step.EXTRACT)
+    read_batch(attempt, store, InProcess(), zone=ZoneInfo("UTC"))
+    store.close()
+    with catalogue.read() as connection:
+        rows = connection.execute(sa.select(t.readings).where(t.readings.c.item_id.in_(mails))).all()
+    assert len(rows) == len(mails)
+    return {row.item_id: row for row in rows}
+
+
+def test_an_attached_message_counts_by_its_content_on_every_route(tmp_path, catalogue):
+    """As MIME it has other bytes and no name; the message that it carries itself counts in it."""
+    notice = mime("notice", "The bus is late.", PART)
+    notice_file = message("notice", "The bus is late.", CSV)
+    other = mime("notice", "The bus is late.", PART.replace("YSxiCg==", "YSxjCg=="))
+    found = hashes(
+        tmp_path,
+        catalogue,
+        {
+            "mime": mime("top", "See below.", carried(mime("inner", "See there.", carried(notice)))).encode(),
+            "crlf": mime("top", "See below.", carried(mime("inner", "See there.", carried(notice))))
+            .replace("\n", "\r\n")
+            .encode(),
+            "file": outlook_files.msg_file(
+                message("top", "See below.", message("inner", "See there.", notice_file))
+            ),
+            "other": mime("top", "See below.", carried(mime("inner", "See there.", carried(other)))).encode(),
+        },
+    )
+    assert {name: row.children for name, row in found.items()} == dict.fromkeys(found, 1)
+    ways = {name: (row.content_hash, row.family_hash) for name, row in found.items()}
+    assert ways["mime"] == ways["crlf"] == ways["file"]
+    assert not set(ways["mime"]) & set(ways["other"])
+    assert {row.family_hash_no_bcc for row in found.values()} == {None}
+
+
+def test_the_hash_of_a_family_with_attached_messages_is_that_of_the_recipe(tmp_path, catalogue):
+    row = hashes(
+        tmp_path, catalogue, {"mime": mime("top", "See.", carried(mime("inner", "Late.", PART))).encode()}
+    )["mime"]
+    about = {
+        "sent_at": datetime(2026, 3, 3, 17, tzinfo=UTC), "sender": "ana@cedarfalls.example",
+        "recipients": ["lee@cedarfalls.example"],
+    }  # fmt: skip
+    csv = sha256_hex(b"a,b\n")
+    inner = content_hash(**about, subject="inner of the bus", body="Late.", attachments=[("plan.csv", csv)])
+    top = content_hash(**about, subject="top of the bus", body="See.", attachments=[("", inner)])
+    assert row.content_hash == top
+    assert row.family_hash == family_hash(top, [inner, csv])
+
+
+def test_copies_that_differ_in_bcc_are_the_same_without_it(tmp_path, catalogue):
+    """Of the message itself and of one that it carries; without any Bcc nothing more is kept."""
+    bcc = "Bcc: Kim <kim@cedarfalls.example>\n"
+    found = hashes(
+        tmp_path,
+        catalogue,
+        {
+            "sent": mime("top", "See.", PART, bcc=bcc).encode(),
+            "got": mime("top", "See.", PART).encode(),
+            "file": outlook_files.msg_file(message("top", "See.", CSV, bcc=bcc)),
+            "outer": mime("out", "See.", carried(mime("top", "See.", PART, bcc=bcc))).encode(),
+            "outer got": mime("out", "See.", carried(mime("top", "See.", PART))).encode(),
+        },
+    )
+    assert found["sent"].family_hash == found["file"].family_hash != found["got"].family_hash
+    assert found["sent"].family_hash_no_bcc == found["file"].family_hash_no_bcc == found["got"].family_hash
+    assert found["outer"].family_hash != found["outer got"].family_hash
+    assert found["outer"].family_hash_no_bcc == found["outer got"].family_hash
+    assert found["got"].family_hash_no_bcc is found["outer got"].family_hash_no_bcc is None
 
 
 class NulEverywhere:

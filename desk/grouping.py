@@ -281,9 +281,10 @@ class _Grouping:
         body: dict[str, Any] = {"records": records}
         with pool.workers(self._home.settings, self._id, reading=False) as workers:
             self._scan(workers)
+            compared = self._submit_near(workers)  # which takes the others as long as what follows takes us
             body["duplicates"] = self._duplicates(number)
-            body["near"] = self._near(number, workers)
-        body["threads"], body["inclusive"] = self._threads(number)
+            body["threads"], body["inclusive"] = self._threads(number)
+            body["near"] = self._near(number, compared)
         self._finish(number, body)
         return {"request_id": self._id, "grouping": number, "version": self._found.version, **body}
 
@@ -461,9 +462,18 @@ class _Grouping:
 
     # -- near duplicates
 
-    def _near(self, number: int, workers: ProcessPoolExecutor) -> dict[str, Any]:
+    def _submit_near(self, workers: ProcessPoolExecutor) -> dict[Future[GroupedTexts], int]:
+        """Give the workers the texts that may be alike; returns what each of their answers is about."""
+        sketches = self._texts.sketches
+        return {
+            workers.submit(pool.run_near, [[sketches.text(at) for at in one] for one in some]): sum(
+                map(len, some)
+            )
+            for some in _in_tasks(sketches.clusters(), _TEXTS_A_TASK)
+        }
+
+    def _near(self, number: int, compared: Mapping[Future[GroupedTexts], int]) -> dict[str, Any]:
         texts = self._texts
-        lists = texts.sketches.clusters()
         figures: Counter[str] = Counter()
         of_text: dict[str, near.Match] = {}
 
@@ -475,13 +485,7 @@ class _Grouping:
                 figures["groups"] += len({match.pivot for match in one.matches})
                 of_text.update((match.key, match) for match in one.matches)
 
-        waiting = {
-            workers.submit(pool.run_near, [[texts.sketches.text(at) for at in one] for one in some]): sum(
-                map(len, some)
-            )
-            for some in _in_tasks(lists, _TEXTS_A_TASK)
-        }
-        self._wait("near duplicates", waiting, take)
+        self._wait("near duplicates", compared, take)
         items = self._keep(t.near_items, number, self._near_rows(of_text))
         return {
             "threshold_percent": rules().near.threshold_percent,

@@ -105,18 +105,22 @@ def words_of(text: str) -> list[str]:
     """Return the words of a text, lower case, in order: runs of letters, digits and the underscore."""
     if text.isascii():  # most of a district's texts, and a third of the time
         return text.translate(_ASCII_WORDS).split()
-    text = text.lower()
     raw = text.encode("utf-8", "surrogatepass")
-    odd = [
-        sign
-        for sign in set(raw.translate(None, _ASCII).decode("utf-8", "surrogatepass"))
-        if not sign.isalnum()
-    ]
+    signs = _not_ascii(raw)
+    if any(sign.lower() != sign for sign in signs):  # the others are as they will be, and ASCII is done below
+        text = text.lower()
+        raw = text.encode("utf-8", "surrogatepass")
+        signs = _not_ascii(raw)
+    odd = [sign for sign in signs if not sign.isalnum()]
     if len(odd) > _MOST_ODD:
-        return _WORD.findall(text)
+        return _WORD.findall(text.lower())
     for sign in odd:
         raw = raw.replace(sign.encode("utf-8", "surrogatepass"), b" ")
     return raw.translate(_BYTES).decode("utf-8", "surrogatepass").split()
+
+
+def _not_ascii(raw: bytes) -> set[str]:
+    return set(raw.translate(None, _ASCII).decode("utf-8", "surrogatepass"))
 
 
 def shingles_of(words: Sequence[str], size: int) -> list[str]:

@@ -83,12 +83,15 @@ def _piece(part: str) -> Piece:
 def parts(text: str, quoted: Quoted | None = None) -> list[str]:
     """Return the text of each depth of quotation, from 0; the lines that introduce one stand before it."""
     patterns = _patterns(quoted or rules().quoted)
-    if ">" in text:
-        lines = [_split(line) for line in text.splitlines()]
-    else:
-        lines = [(0, line.strip()) for line in text.splitlines()]
-    looked_at = _may_introduce(lines)
+    lines = [
+        _split(line) if line.startswith(">") else (0, line) for line in map(str.strip, text.splitlines())
+    ]
+    looked_at = _may_introduce(lines, patterns[0])
     found: dict[int, list[str]] = defaultdict(list)
+    if not looked_at:  # as most messages are
+        for marks, line in lines:
+            found[marks if marks < DEEPEST else DEEPEST].append(line)
+        return _joined(found)
     # A head has no end mark: what follows it at its own depth or deeper is quoted, up to a shallower line.
     heads: list[int] = []
     at = 0
@@ -106,26 +109,27 @@ def parts(text: str, quoted: Quoted | None = None) -> list[str]:
             continue
         found[min(marks + len(heads), DEEPEST)].append(line)
         at += 1
+    return _joined(found)
+
+
+def _joined(found: dict[int, list[str]]) -> list[str]:
     return ["\n".join(found.get(depth, ())) for depth in range(max(found, default=-1) + 1)]
 
 
 def _split(line: str) -> tuple[int, str]:
-    """Return how many ``>`` stand before a line, and the line without them."""
-    line = line.strip()
-    if not line.startswith(">"):
-        return 0, line
+    """Return how many ``>`` stand before a line that begins with one, and the line without them."""
     marks = _MARKS.match(line)
     assert marks is not None
     return marks.group().count(">"), line[marks.end() :].strip()
 
 
-def _may_introduce(lines: Sequence[tuple[int, str]]) -> set[int]:
+def _may_introduce(lines: Sequence[tuple[int, str]], head: re.Pattern[str]) -> set[int]:
     """Return the lines that an introduction may begin at: few of a text, so that only these are looked at."""
     found: set[int] = set()
     for at, (_, line) in enumerate(lines):
         if not line:
             continue
-        if line[0] in _BEGIN_HEAD:
+        if line[0] in _BEGIN_HEAD and head.match(line.strip(_EDGE)):
             found.add(at)
         if ":" in line:
             found.add(at)

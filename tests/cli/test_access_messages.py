@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from records.models import Connection
+from tests.command import daylight
 from tests.connectors.built_ews import organisation
-from tests.end_to_end.test_faults import daylight
 from tests.servers import ews, graph
 from tests.servers.google import Workspace
 from tests.servers.oauth import CLIENT_SECRET, TENANT

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_faults import GOOD_MAIL, daylight, lines
+from tests.command import daylight, in_a_process, lines
+from tests.end_to_end.test_faults import GOOD_MAIL
 from tests.small_request import request_file
 
 pytestmark = pytest.mark.slow
@@ -23,9 +24,9 @@ def place(tmp_path_factory) -> Path:
     (folder / "mail").mkdir()
     for n in range(6):
         (folder / "mail" / f"{n}.eml").write_text(GOOD_MAIL.format(n=n), "utf-8")
-    opened = daylight(folder / "home", "open", request_file(folder, "mail"), "--by", "P. Officer")
+    opened = in_a_process(folder / "home", "open", request_file(folder, "mail"), "--by", "P. Officer")
     assert json.loads(opened.stdout) == {"request_id": "2026-0001", "due_on": "2026-09-15"}
-    done = daylight(folder / "home", "run", "2026-0001", "--local")
+    done = in_a_process(folder / "home", "run", "2026-0001", "--local")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["outcome"] == "complete"
     assert "collect, extract, index" in done.stderr
@@ -94,7 +95,7 @@ def test_get_gives_the_exact_bytes(place):
     )
     text = subprocess.run([*command, "--text"], capture_output=True, check=True).stdout
     assert text.decode().strip() == "The bus route change number 3."
-    refused = daylight(place / "home", "get", "2026-0001", "0" * 32)
+    refused = in_a_process(place / "home", "get", "2026-0001", "0" * 32)
     assert (refused.returncode, refused.stdout) == (2, "")
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_faults import GOOD_MAIL, daylight, lines
+from tests.command import daylight, lines
+from tests.end_to_end.test_faults import GOOD_MAIL
 from tests.small_request import request_file
 
 pytestmark = pytest.mark.slow

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -30,6 +28,8 @@ from records.decisions import Decision, Treatment
 from records.errors import UsageError
 from records.settings import Settings
 from search.signals import SignalKind
+from tests import command
+from tests.command import Done
 from tests.servers.postgres import postgres
 from tests.small_request import ANA, LEE, request_file
 
@@ -407,11 +407,8 @@ def test_the_commands(made):
         "DAYLIGHT_CATALOGUE": home.settings.catalogue,
     }
 
-    def daylight(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "cli.main", "leads", *arguments],
-            capture_output=True, text=True, env=environment, check=False,
-        )  # fmt: skip
+    def daylight(*arguments: str) -> Done:
+        return command.daylight(None, "leads", *arguments, env=environment)
 
     assert json.loads(daylight("find", request_id).stdout)["signals"] == 3
     rows = [json.loads(line) for line in daylight("list", request_id).stdout.splitlines()]

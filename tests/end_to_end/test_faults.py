@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import daylight, lines
 from tests.small_request import request_file
 
 GOOD_MAIL = (
@@ -21,17 +22,6 @@ GOOD_MAIL = (
 )
 
 
-def daylight(home: Path, *arguments: str | Path, **kw) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", "--home", str(home), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-        **kw,
-    )
-
-
 def run_request(folder: Path, path: str, connector: str = "mail_files") -> tuple[str, Path]:
     home = folder / "home"
     opened = daylight(home, "open", request_file(folder, path, connector))
@@ -40,11 +30,6 @@ def run_request(folder: Path, path: str, connector: str = "mail_files") -> tuple
     done = daylight(home, "run", request_id, "--local")
     assert done.returncode == 0, done.stderr
     return request_id, home
-
-
-def lines(done: subprocess.CompletedProcess[str]) -> list[dict]:
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_a_missing_path_is_refused_when_the_request_is_opened(tmp_path):

@@ -14,7 +14,8 @@ from examples.servers.elasticsearch import Server
 from examples.servers.temporary import free_port
 from records.errors import SettingsError
 from records.settings import Settings, load_settings
-from tests.end_to_end.test_faults import GOOD_MAIL, daylight, lines
+from tests.command import daylight, lines
+from tests.end_to_end.test_faults import GOOD_MAIL
 from tests.small_request import request_file
 
 KEY = "DAYLIGHT_ELASTICSEARCH_API_KEY"

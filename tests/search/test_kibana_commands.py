@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from records import tables as t
 from records.errors import UsageError
 from records.ledger import ledger
 from search.kibana_fields import FieldsReader
+from tests.command import daylight
 from tests.search import kibana_rules
 from tests.search.kibana_fake import KEY, running
 
@@ -206,11 +206,9 @@ def test_after_a_run_the_fields_say_what_terms_and_ledger_counted(home: Home, tm
     }.items():
         (drop / name).write_text(text, "utf-8")
     (drop / "e.pdf").write_bytes(b"%PDF-1.4 broken")
-    where = ["--home", str(home.settings.home)]
     for line in (["run", ID, "--local"], ["terms", ID]):
-        done = subprocess.run(
-            [sys.executable, "-m", "cli.main", *where, *line], capture_output=True, text=True, check=True
-        )
+        done = daylight(home.settings.home, *line)
+        assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     with home.catalogue.read() as connection:
         item_ids = list(connection.scalars(t.items.select().with_only_columns(t.items.c.item_id)))

@@ -1,4 +1,7 @@
-"""What Kibana shows of a request on a real server: after a run, after people's answers, after a new index."""
+"""What Kibana shows of a request on a real server: after a run, after people's answers, after a new index.
+
+One request is run, and the tests go on with it in their order: what is shown must always be what is known.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def district(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(elastic_server: Server) -> Iterator[Elasticsearch]:
     with Elasticsearch(elastic_server.url, request_timeout=60) as found:
         yield found
@@ -54,10 +57,13 @@ def client(elastic_server: Server) -> Iterator[Elasticsearch]:
             found.indices.delete(index=name)
 
 
-@pytest.fixture
-def home(elastic_server: Server, district: Path, tmp_path: Path) -> Iterator[Home]:
-    """A home in which the request about the bus was run."""
-    home = Home.open(settings=Settings(home=tmp_path / "home", elasticsearch=elastic_server.url))
+@pytest.fixture(scope="module")
+def home(
+    elastic_server: Server, client: Elasticsearch, district: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Home]:
+    """A home in which the request about the bus was run; its index is gone when it is closed."""
+    place = tmp_path_factory.mktemp("kibana") / "home"
+    home = Home.open(settings=Settings(home=place, elasticsearch=elastic_server.url))
     request_id = entered(home, district, "bus", by="P. Officer")
     assert request_id == "2026-0001"
     run_local(home, request_id)

@@ -37,12 +37,12 @@ def undisturbed(request, tmp_path_factory):
     return request_file, harness.outcome(folder / "home", request_id, folder / "bundle")
 
 
-def test_killed_airflow_runs_end_as_if_nobody_had_killed_them(request, undisturbed, tmp_path):
-    request_file, expected = undisturbed
+def test_killed_airflow_runs_end_as_if_nobody_had_killed_them(request, tmp_path):
     seed = request.config.getoption("--chaos-seed") or time.time_ns() % 1_000_000
     rng = random.Random(seed)
     print(f"\nchaos seed {seed}")
     for number in range(request.config.getoption("--airflow-kills")):
+        request_file, expected = request.getfixturevalue("undisturbed")  # costs nothing without kills
         victim = VICTIMS[number % len(VICTIMS)]
         home = tmp_path / f"home-{number}"
         request_id = harness.enter(home, request_file)

@@ -13,6 +13,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -59,13 +60,34 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the corpus tests out where no samples lie."""
+    """Leave the corpus tests out where no samples lie; a worker's long files come first."""
+    if getattr(config, "workerinput", {}).get("whole_files"):
+        from tests.spreading import longest_first
+
+        longest_first(items)
     if os.environ.get("DAYLIGHT_CORPUS"):
         return
     without = [item for item in items if item.get_closest_marker("corpus")]
     if without:
         config.hook.pytest_deselected(items=without)
         items[:] = [item for item in items if not item.get_closest_marker("corpus")]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker how its tests are handed out: by its own options it is alone."""
+    node.workerinput["whole_files"] = node.config.getoption("dist") == "loadfile"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out whole files, the longest first; any other way to spread is pytest-xdist's own."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.spreading import WholeFiles
+
+    config.option.loadscopereorder = False
+    return WholeFiles(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -263,8 +263,8 @@ class Collector:
                 for found in drawn:
                     self._take(found, chunk, writer)
                     if chunk.drawn >= CHUNK_ITEMS or chunk.bytes >= CHUNK_BYTES:
-                        self._save(chunk, writer, progress)
-                        chunk = self.chunk()
+                        full, chunk = chunk, self.chunk()  # one that may be saved is not saved again below
+                        self._save(full, writer, progress)
             except ItemError as error:
                 failure = error
             except (AccessError, Retryable):

@@ -15,10 +15,18 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from records.errors import AccessError, Incomplete, SettingsError
+from records.errors import AccessError, Incomplete, Retryable, SettingsError
 
 BUSY_MS = 60_000
 """How long a writer waits for another; a transaction holds at most 1,000 rows and lasts milliseconds."""
+
+PATIENCE_S = 60.0
+"""How long a server that went away is waited for where a transaction begins: nothing has been said yet."""
+
+_LOOK_S = 0.5
+_GONE = frozenset({"57P01", "57P02", "57P03"})
+"""States with which PostgreSQL ends connections or takes none (admin_shutdown, crash_shutdown,
+cannot_connect_now): https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 HEAD = "0014"
 """The newest migration; a test compares it with the files."""
@@ -63,6 +71,7 @@ class Catalogue:
         """
         parsed = sa.make_url(url)
         self.url = url
+        self._has_answered = False
         self.dialect = parsed.get_backend_name()
         if self.dialect == "sqlite":
             self.engine = self._open_sqlite(parsed)
@@ -110,26 +119,53 @@ class Catalogue:
 
         Raises:
             Incomplete: The disk is full or fails; nothing of the transaction was kept.
+            Retryable: The server went away. Whether the transaction was kept nobody knows: claim the work
+                anew and look.
         """
-        try:
-            with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
-                yield connection
-        except sa.exc.OperationalError as error:
-            if not _is_full_disk(error):
-                raise
-            # The database's own words can hold a row's values: they are left out.
-            raise Incomplete(
-                "the catalogue cannot be written: its disk is full or fails; make room, then run the same "
-                "command again to resume"
-            ) from None
+        with self._transaction({"writing": True}) as connection:
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Open a reading transaction: one unchanging view."""
+        """Open a reading transaction: one unchanging view.
+
+        Raises:
+            Retryable: The server went away.
+        """
         # PostgreSQL's default shows each statement what others committed meanwhile; SQLite's WAL does not.
         options = {"isolation_level": "REPEATABLE READ"} if self.dialect == "postgresql" else {}
-        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+        with self._transaction(options) as connection:
             yield connection
+
+    @contextmanager
+    def _transaction(self, options: dict[str, Any]) -> Iterator[sa.Connection]:
+        try:
+            with self._connected() as bare, bare.execution_options(**options).begin():
+                self._has_answered = True
+                yield bare
+        except sa.exc.DBAPIError as error:
+            # The database's own words can hold a row's values: they are left out.
+            if _is_full_disk(error):
+                raise Incomplete(
+                    "the catalogue cannot be written: its disk is full or fails; make room, then run the "
+                    "same command again to resume"
+                ) from None
+            if _is_gone(error):
+                raise Retryable(
+                    "the catalogue's server went away; run the same command again to resume"
+                ) from None
+            raise
+
+    def _connected(self) -> sa.Connection:
+        """Return a connection; one that a server which has answered before refuses is asked for again."""
+        until = time.monotonic() + (PATIENCE_S if self._has_answered else 0.0)
+        while True:
+            try:
+                return self.engine.connect()
+            except sa.exc.DBAPIError as error:
+                if not _is_gone(error) or time.monotonic() > until:
+                    raise
+            time.sleep(_LOOK_S)
 
     def migrate(self) -> None:
         """Bring the tables to the present form (Alembic); harmless when they are.
@@ -150,7 +186,7 @@ class Catalogue:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-        except sa.exc.DatabaseError as error:
+        except (sa.exc.DatabaseError, Retryable) as error:
             raise AccessError("the catalogue cannot be opened; check its address and rights") from error
 
     def _revision(self) -> str | None:
@@ -163,7 +199,7 @@ class Catalogue:
                     sa.text("SELECT version_num FROM alembic_version")
                 ).scalar()
                 return found
-        except sa.exc.DatabaseError as error:
+        except (sa.exc.DatabaseError, Retryable) as error:
             raise AccessError("the catalogue cannot be opened; check its address and rights") from error
 
     def close(self) -> None:
@@ -188,7 +224,20 @@ def _write_ahead(cursor: Any, locked: type[Exception]) -> None:
             time.sleep(0.02)
 
 
-def _is_full_disk(error: sa.exc.OperationalError) -> bool:
+def _is_gone(error: sa.exc.DBAPIError) -> bool:
+    """Tell whether an error is about the connection, not about what was asked: PostgreSQL's alone is one."""
+    if error.connection_invalidated:
+        return True
+    # psycopg has no state where the server never answered; SQLite's errors have no such attribute.
+    state = getattr(error.orig, "sqlstate", "")
+    if not isinstance(error, sa.exc.OperationalError):
+        return False
+    return state is None or state.startswith("08") or state in _GONE
+
+
+def _is_full_disk(error: sa.exc.DBAPIError) -> bool:
+    if not isinstance(error, sa.exc.OperationalError):
+        return False
     words = str(error.orig).lower()
     return "disk is full" in words or "disk i/o error" in words or "no space left" in words
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 import uuid
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -18,9 +19,9 @@ from records import audit
 from records import catalogue as catalogue_module
 from records import tables as t
 from records.catalogue import Catalogue, _refuse_old_sqlite, chunked
-from records.errors import AccessError, CheckFailed, SettingsError
+from records.errors import AccessError, CheckFailed, Retryable, SettingsError
 from records.rows import insert, insert_missing
-from tests.servers.postgres import postgres
+from tests.servers import postgres
 
 WRITERS = 4
 LIMIT_S = 120
@@ -28,7 +29,7 @@ LIMIT_S = 120
 
 @pytest.fixture(scope="session")
 def server():
-    with postgres() as address:
+    with postgres.postgres() as address:
         yield address
 
 
@@ -432,3 +433,34 @@ def test_an_error_does_not_say_what_the_row_held(catalogue):
         with pytest.raises(sa.exc.IntegrityError) as caught:
             connection.execute(t.freezes.insert(), row)
     assert "a pupil's name" not in str(caught.value)
+
+
+def insert_while_it_is_killed(catalogue, running):
+    with catalogue.write() as connection:
+        insert(connection, t.retention_series, [series(2)])
+        running.kill()
+        insert(connection, t.retention_series, [series(3)])
+
+
+@pytest.mark.services
+def test_a_server_that_is_killed_keeps_nothing_by_halves_and_is_waited_for():
+    with postgres.server("-c fsync=off") as running:  # of a process that dies, the system keeps what it wrote
+        catalogue = Catalogue(f"{running.url}/postgres")
+        catalogue.migrate()
+        try:
+            is_killed_and_comes_back(running, catalogue)
+        finally:
+            catalogue.close()
+
+
+def is_killed_and_comes_back(running, catalogue):
+    with catalogue.write() as connection:
+        insert(connection, t.retention_series, [series(1)])
+    with pytest.raises(Retryable, match="the catalogue's server went away"):
+        insert_while_it_is_killed(catalogue, running)
+    with pytest.raises(AccessError, match="cannot be opened"):
+        Catalogue(catalogue.url).migrate()  # nobody waits for one that never answered
+    back = threading.Timer(0.5, running.start)
+    back.start()
+    assert count(catalogue) == 1
+    back.join()

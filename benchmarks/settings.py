@@ -48,6 +48,7 @@ class Sizes:
         rows: Messages of a chat.db.
         takeout_bytes: Of a Takeout.
         headers: Messages whose header fields are threaded.
+        outlook_bytes: Of Outlook data files with attachments.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Sizes:
     rows: int
     takeout_bytes: int
     headers: int
+    outlook_bytes: int
 
     def with_large(self, messages: int) -> Sizes:
         """Return these sizes with another large size, a chat.db's too, and a tenth of it as the small one."""
@@ -75,7 +77,24 @@ class Sizes:
 
 SIZES = {
     "tiny": Sizes(
-        "tiny", 120, 300, 60, 1, 60, 120, 5, 1, 12, 8, 2_000, 30, 1_000_000, 1_000, 12_000_000, 2_000
+        "tiny",
+        120,
+        300,
+        60,
+        1,
+        60,
+        120,
+        5,
+        1,
+        12,
+        8,
+        2_000,
+        30,
+        1_000_000,
+        1_000,
+        12_000_000,
+        2_000,
+        12_000_000,
     ),
     "quick": Sizes(
         "quick",
@@ -95,6 +114,7 @@ SIZES = {
         50_000,
         500_000_000,
         100_000,
+        500_000_000,
     ),
     "full": Sizes(
         "full",
@@ -114,6 +134,7 @@ SIZES = {
         5_000_000,
         20_000_000_000,
         1_000_000,
+        10_000_000_000,
     ),
 }
 

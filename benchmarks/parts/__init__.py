@@ -11,6 +11,7 @@ from benchmarks.parts import (
     memory,
     near,
     ocr,
+    outlook,
     peers,
     query,
     share,
@@ -34,5 +35,6 @@ PARTS: dict[str, ModuleType] = {
     "ocr": ocr,
     "collect": collect,
     "exports": exports,
+    "outlook": outlook,
 }
 """In the order they run: the parts that query come after those that make large indexes."""

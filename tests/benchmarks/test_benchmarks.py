@@ -8,6 +8,7 @@ import shutil
 import sys
 import tarfile
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 
@@ -292,6 +293,26 @@ def test_ocr(bench):
     assert (figures["pages"], figures["low_confidence"]) == (2, 0)
     positive(figures, "bare_cpu_s", "lane_cpu_s")
     shown("ocr", figures)
+
+
+@slow
+@pytest.mark.services
+def test_outlook(bench):
+    figures = PARTS["outlook"].measure(bench)
+    small, large = figures["runs"]
+    assert [run["items"] for run in figures["runs"]] == [25, 125]
+    assert [run["attachments"] for run in figures["runs"]] == [15, 71]
+    assert small["readpst"]
+    assert large["readpst"]
+    positive(large, "attached_bytes", "wall_s", "cpu_s", "peak_pss_bytes", "evidence_bytes", "records")
+    shown("outlook", figures)
+
+
+def test_a_count_that_differs_fails_the_part_of_data_files():
+    count = PARTS["outlook"].Count(5, 2, 10, "aa")
+    PARTS["outlook"]._same("readpst", count, count)
+    with pytest.raises(BenchmarkError, match=r"readpst finds Count\(items=4"):
+        PARTS["outlook"]._same("readpst", replace(count, items=4), count)
 
 
 @slow

@@ -256,9 +256,9 @@ class VaultExport(PackageConnector):
         export = self._export()
         scope, done = part.scope, read_number(cursor)
         if (key := self._data.file_of(scope)) is not None:
-            file = self._data.files[key]
-            self._raise_unless_whole(file.path, export.sum_of(file.path))
-            yield from told_of(self._data.items(part, window, cursor), {"container": file.key})
+            path = self._data.files[key].path
+            self._raise_unless_whole(path, export.sum_of(path))
+            yield from told_of(self._data.items(part, window, cursor), {"container": key})
             return
         stated = canonical.loads(part.spec or '{"v":1}')
         if stated.get("v") != 1:

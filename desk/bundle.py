@@ -47,6 +47,7 @@ def draft(home: Home, request_id: str) -> dict[str, Any]:
         "installment": made.installment,
         **made.counts,
         "refusals": list(made.refusals),
+        "hidden_in_natives": made.hidden_in_natives,
     }
 
 

@@ -1,9 +1,9 @@
 """Documents, images and all the rest: read by Apache Tika (``iscc-tika``, native, in process).
 
-Tika reads what a document shows and what it hides: hidden sheets and slides, notes, comments, tracked
-changes, headers, and files embedded in it (their text follows the document's own). What it does not say
-is looked up beside it: which pages are pictures (pypdfium2), what a workbook hides, whether a file was
-cut.
+Tika reads what a document shows and what it hides: hidden sheets and slides, notes, headers, and files
+embedded in it. What it does not tell apart is looked up beside it: comments, tracked changes and hidden parts
+(``extract.ooxml``, ``extract.odf``), embedded files (``extract.embedded``), which pages are pictures
+(pypdfium2), whether a file was cut.
 
 Only worker processes import Tika: it has no time limit of its own and holds on to memory.
 """
@@ -11,13 +11,16 @@ Only worker processes import Tika: it has no time limit of its own and holds on 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, ClassVar
 
-from extract import charsets, images, ooxml, pictures, sniff
+from extract import charsets, embedded, images, ooxml, pictures, sniff, tika_xhtml, zip_document
 from extract.protocol import ExtractContext
+from extract.remarks import Remark, behind
+from extract.tika_xhtml import Known, Words
+from extract.zip_document import NOTHING, Found, Package
 from records.errors import ItemError
-from records.models import Extraction, Failure
+from records.models import Child, Extraction, Failure
 from records.vocabulary import Kind, Reason, WarningCode
 
 _FACTS = {
@@ -33,6 +36,8 @@ _FACTS = {
     "description": ("dc:description",),
     "language": ("dc:language", "language"),
     "manager": ("extended-properties:Manager",),
+    "revision": ("cp:revision",),
+    "printed": ("meta:print-date",),
 }
 """Our names for what Tika calls differently by format; the first that is there counts."""
 
@@ -46,6 +51,17 @@ _NO_READER = (
 )  # fmt: skip
 """Detected types of which Tika gives no text: that is ``unsupported``, not an empty document."""
 
+_HIDDEN_SHEETS = ("msoffice:excel:hidden-sheet-names", "msoffice:excel:very-hidden-sheet-names")
+_STATED = {
+    WarningCode.HIDDEN_CONTENT: (
+        "msoffice:excel:has-hidden-sheets", "msoffice:excel:has-very-hidden-sheets",
+        "msoffice:excel:has-hidden-rows", "msoffice:excel:has-hidden-columns",
+        "msoffice:ppt:has-hidden-slides", "msoffice:doc:has-hidden-text",
+    ),
+    WarningCode.TRACKED_CHANGES: ("msoffice:has-track-changes",),
+}  # fmt: skip
+"""What Tika says of files of old Office, whose parts are not looked at here."""
+
 _PST = "application/vnd.ms-outlook-pst"
 """A mailbox of Outlook (MS-PST), .pst or .ost: Tika gives the words of all that is in it, as one text."""
 
@@ -58,11 +74,11 @@ class TikaReader:
     """Reads documents: PDF, Office old and new, OpenDocument, RTF, EPUB, images and what else Tika knows."""
 
     name: ClassVar[str] = "tika"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     def __init__(self) -> None:
         """Prepare; Tika itself starts with the first file."""
-        self._engine: tuple[int, Any] | None = None
+        self._engines: dict[bool, tuple[int, Any]] = {}
 
     def score(
         self,
@@ -84,20 +100,22 @@ class TikaReader:
             return Extraction(kind=Kind.FILE)
         if data.startswith(_OLE) and _LEGACY_LOCKED in data:
             raise ItemError(Reason.ENCRYPTED, "office_password")
-        if data.startswith(b"PK") and ooxml.is_bomb(data, context.limits.ratio):
+        if data.startswith(b"PK") and zip_document.is_bomb(data, context.limits.ratio):
             raise ItemError(Reason.BOMB, "document_ratio")
         bare = images.bare_type(data)
         if bare is not None:
             return _image(data, "", {"content_type": bare})
-        text, stated = self._parse(data, context)
+        beside = _beside(data, context)
+        told, stated = self._parse(data, context, beside)
         facts = _facts(stated)
         kind = facts.get("content_type", "")
-        text = charsets.without_surrogates(charsets.tidy(text)).strip()
+        words = _words(told, beside, stated)
         trouble = _trouble(stated)
-        if trouble and not text and not kind.startswith(("image/", "audio/", "video/")):
+        if trouble and not words.text and not kind.startswith(("image/", "audio/", "video/")):
             raise _item_error(trouble, data, pdf=kind == "application/pdf")
-        got = self._sorted(data, text, kind, facts, stated, context)
-        if trouble:
+        got = self._sorted(data, words.text, kind, facts, stated, context, beside.found)
+        got = _with_what_is_beside(got, beside, words, stated)
+        if trouble or beside.found.partial:
             # Something inside could not be read, but not all of it: what came out stays, and says so.
             return replace(got, warnings=tuple(sorted({*got.warnings, WarningCode.PARTIAL})))
         return got
@@ -110,6 +128,7 @@ class TikaReader:
         facts: dict[str, str],
         stated: dict[str, list[str]],
         context: ExtractContext,
+        found: Found = NOTHING,
     ) -> Extraction:
         if kind.startswith("image/"):
             return _image(data, text, facts)
@@ -127,33 +146,139 @@ class TikaReader:
         if kind == _PST:  # searched, and never taken for read: who wrote what and when is not told
             failure = Failure(Reason.UNSUPPORTED, "pst_not_opened")
             return Extraction(text=text, kind=Kind.FILE, metadata=facts, failure=failure)
-        return _document(data, text, facts, stated)
+        return _document(data, text, facts, stated, found)
 
-    def _parse(self, data: bytes, context: ExtractContext) -> tuple[str, dict[str, list[str]]]:
-        """Return the text of a file and what is stated in it, by Tika's names."""
-        text_bytes = context.limits.text_bytes
+    def _parse(
+        self, data: bytes, context: ExtractContext, beside: Beside
+    ) -> tuple[list[str], dict[str, list[str]]]:
+        """Return Tika's XHTML of a file and of what counts to it, and what is stated by Tika's names."""
+        limit = xhtml_limit(context.limits.text_bytes)
         try:
-            text, stated = self._ready(text_bytes).extract_bytes_to_string(bytearray(data))
+            xhtml, stated = self._ready(limit, beside.modern).extract_bytes_to_string(bytearray(data))
         except TypeError as error:
             raise _item_error(str(error), data) from None
-        if len(text) >= text_bytes:
+        if len(xhtml) >= limit:
             raise ItemError(Reason.BOMB, "text_bytes")
-        return text, stated
+        return [xhtml], stated
 
-    def _ready(self, text_bytes: int) -> Any:
-        if self._engine is None or self._engine[0] != text_bytes:
-            self._engine = (text_bytes, _engine(text_bytes))
-        return self._engine[1]
+    def _ready(self, limit: int, modern: bool) -> Any:  # noqa: FBT001
+        known = self._engines.get(modern)
+        if known is None or known[0] != limit:
+            known = self._engines[modern] = (limit, _engine(limit, deleted=not modern))
+        return known[1]
 
 
-def _engine(text_bytes: int) -> Any:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What was looked up in the file itself.
+
+    Attributes:
+        modern: It is zip-based: deleted words are read from its parts, and Tika leaves them out.
+        found: Comments, changes, hidden parts.
+        children: Files taken out of it.
+        warnings: On them.
+    """
+
+    modern: bool = False
+    found: Found = NOTHING
+    children: tuple[Child, ...] = ()
+    warnings: frozenset[WarningCode] = frozenset()
+
+
+def xhtml_limit(text_bytes: int) -> int:
+    """Return how long Tika's XHTML may be: its marks take room beside the words."""
+    return 2 * text_bytes + (1 << 16)
+
+
+def _beside(data: bytes, context: ExtractContext) -> Beside:
+    warnings: set[WarningCode] = set()
+    if data.startswith(b"%PDF"):
+        children = embedded.in_pdf(data, context, warnings)
+        return Beside(children=children, warnings=frozenset(warnings))
+    if not data.startswith(b"PK"):
+        return Beside()
+    try:
+        package = Package(data)
+    except ValueError:
+        return Beside(modern=True, found=Found(cut=True))
+    with package:
+        found = ooxml.look(package)
+        children = embedded.in_package(package, context, warnings)
+    return Beside(modern=True, found=found, children=children, warnings=frozenset(warnings))
+
+
+def _words(told: list[str], beside: Beside, stated: dict[str, list[str]]) -> Words:
+    """Return the text of Tika's XHTML, and what it says of comments and links."""
+    found = beside.found
+    known = Known(
+        comments=found.comments,
+        cell_comments=found.cell_comments,
+        hidden_sheets=found.hidden_sheets.union(*(stated.get(name, ()) for name in _HIDDEN_SHEETS)),
+        deleted=found.deleted,
+        slides=found.slides,
+        notes=found.notes,
+        links=found.links,
+        taken_out=beside.modern and bool(beside.children),
+        attachments=not beside.modern and bool(beside.children),
+    )
+    parts = []
+    for number, xhtml in enumerate(told):
+        try:
+            parts.append(tika_xhtml.words(charsets.without_surrogates(xhtml), Known() if number else known))
+        except tika_xhtml.NotWellFormedError:
+            raise ItemError(Reason.CORRUPT, "xhtml") from None
+    text = "\n".join(one.text for one in parts if not one.text.isspace())
+    text = "" if text.isspace() else charsets.tidy(text).strip("\n\t ")
+    return Words(
+        text,
+        tuple(link for one in parts for link in one.links),
+        any(one.comments for one in parts),
+        any(one.notes for one in parts),
+    )
+
+
+def _with_what_is_beside(
+    got: Extraction, beside: Beside, words: Words, stated: dict[str, list[str]]
+) -> Extraction:
+    """Put remarks behind the text, children below it, and warnings that tell of both."""
+    found = beside.found
+    named = {one.text for one in (*found.remarks, *words.links) if one.label != tika_xhtml.BARE}
+    links = (one for one in words.links if one.label != tika_xhtml.BARE or one.text not in named)
+    remarks = [replace(one, **_clean(one)) for one in (*found.remarks, *links)]
+    warnings = {*got.warnings, *beside.warnings}
+    told = {code for code, names in _STATED.items() if any(_first(stated, (n,)) == "true" for n in names)}
+    if found.hidden or (told & {WarningCode.HIDDEN_CONTENT} and not beside.modern):
+        warnings.add(WarningCode.HIDDEN_CONTENT)
+    if found.comments or words.comments:
+        warnings.add(WarningCode.COMMENTS)
+    if found.changed or (told & {WarningCode.TRACKED_CHANGES} and not beside.modern):
+        warnings.add(WarningCode.TRACKED_CHANGES)
+    if found.notes or words.notes:
+        warnings.add(WarningCode.SPEAKER_NOTES)
+    return replace(
+        got,
+        text=behind(got.text, remarks),
+        children=beside.children,
+        expected_children=len(beside.children) or None,
+        warnings=tuple(sorted(warnings)),
+    )
+
+
+def _clean(one: Remark) -> dict[str, str]:
+    return {
+        name: charsets.tidy(charsets.without_surrogates(getattr(one, name)))
+        for name in ("label", "text", "by", "at", "about")
+    }
+
+
+def _engine(limit: int, *, deleted: bool) -> Any:
     # Reserves 32 GB of addresses: only in a worker, and only when a file needs it.
     import iscc_tika as tika
 
     office = (
         tika.OfficeParserConfig()
-        .set_include_deleted_content(True)
-        .set_include_move_from_content(True)
+        .set_include_deleted_content(deleted)
+        .set_include_move_from_content(deleted)
         .set_include_headers_and_footers(True)
         .set_include_shape_based_content(True)
         .set_include_slide_notes(True)
@@ -164,7 +289,8 @@ def _engine(text_bytes: int) -> Any:
     )
     return (
         tika.Extractor()
-        .set_extract_string_max_length(text_bytes)
+        .set_xml_output(True)
+        .set_extract_string_max_length(limit)
         .set_ocr_config(tika.TesseractOcrConfig().set_skip_ocr(True))
         .set_office_config(office)
         .set_pdf_config(pdf)
@@ -244,8 +370,9 @@ def _pdf(data: bytes, text: str, facts: dict[str, str], stated: dict[str, list[s
     )
 
 
-def _document(data: bytes, text: str, facts: dict[str, str], stated: dict[str, list[str]]) -> Extraction:
-    found = ooxml.look(data) if data.startswith(b"PK") else ooxml.NOTHING
+def _document(
+    data: bytes, text: str, facts: dict[str, str], stated: dict[str, list[str]], found: Found
+) -> Extraction:
     if found.pictures and found.pictures.issuperset(
         line.strip() for line in text.split("\n") if line.strip()
     ):
@@ -262,7 +389,6 @@ def _document(data: bytes, text: str, facts: dict[str, str], stated: dict[str, l
         text=text,
         kind=Kind.FILE,
         metadata=facts,
-        warnings=(WarningCode.HIDDEN_CONTENT,) if found.hidden else (),
         needs_ocr_pages=(1,) if found.pictures and not text else (),
         pages=len(found.sheets) or _count(stated),
         failure=Failure(Reason.TRUNCATED, "zip_directory") if found.cut else None,

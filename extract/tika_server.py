@@ -2,7 +2,7 @@
 
 The server parses apart from this machine, in a process that it starts anew when it dies. Who asks it is the
 process that owns the evidence, since an extraction worker reaches no network; what it answers (text and
-metadata of the document and of all that is embedded in it, as ``/rmeta/body`` gives them) goes to the worker
+metadata of the document and of all that is embedded in it, as ``/rmeta/xml`` gives them) goes to the worker
 with the bytes, and is looked at there as the embedded Tika's own answer is. Where the server gives no
 answer, the embedded Tika reads the item, and the item says so.
 
@@ -29,7 +29,8 @@ import msgspec
 
 from extract import images
 from extract.protocol import ExtractContext, Extractor
-from extract.tika import TikaReader
+from extract.tika import Beside, TikaReader, xhtml_limit
+from extract.tika_xhtml import is_picture
 from extract.worker_main import choose, head_of
 from extract.workers import Job, Result, Worker
 from records.errors import ItemError, Retryable, SettingsError
@@ -51,10 +52,11 @@ _TRIES = 2
 """A document may lose its answer because another one ended the server's reading process."""
 _LONGER_S = 15.0
 """Seconds above the server's own time limit before a request is given up."""
-_READ = "/rmeta/body"
-"""``/rmeta/text`` puts titles and the names of pictures before the text, and a scan seems to have some."""
+_READ = "/rmeta/xml"
+"""Text with its marks: where pages end, what is a comment, where links lead."""
 _WRITE_LIMIT = "X-TIKA:EXCEPTION:write_limit_reached"
 _CONTENT = "X-TIKA:content"
+_PATH = "X-TIKA:embedded_resource_path"
 _TROUBLE = ("X-TIKA:EXCEPTION", "X-TIKA:warning")
 
 
@@ -62,7 +64,7 @@ class TikaServerReader(TikaReader):
     """Reads what ``TikaReader`` reads, of the answer of a server."""
 
     name: ClassVar[str] = "tika_server"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
         """Read one file; without the server's answer by the embedded Tika, which the item then says.
@@ -77,10 +79,12 @@ class TikaServerReader(TikaReader):
         made = super().extract(stream, replace(context, told=None))
         return replace(made, warnings=tuple(sorted({*made.warnings, WarningCode.WITHOUT_SERVER})))
 
-    def _parse(self, data: bytes, context: ExtractContext) -> tuple[str, dict[str, list[str]]]:
+    def _parse(
+        self, data: bytes, context: ExtractContext, beside: Beside
+    ) -> tuple[list[str], dict[str, list[str]]]:
         if context.told is None:
-            return super()._parse(data, context)
-        return _taken_apart(context.told, context.limits.text_bytes)
+            return super()._parse(data, context, beside)
+        return _taken_apart(context.told, context.limits.text_bytes, beside)
 
 
 def _readers() -> tuple[Extractor, ...]:
@@ -114,8 +118,8 @@ def _documents(told: bytes) -> list[_Document]:
     return documents
 
 
-def _taken_apart(told: bytes, text_bytes: int) -> tuple[str, dict[str, list[str]]]:
-    """Return text and metadata of an answer: those of the document, with the text of what is embedded.
+def _taken_apart(told: bytes, text_bytes: int, beside: Beside) -> tuple[list[str], dict[str, list[str]]]:
+    """Return XHTML and metadata of an answer: those of the document, with the XHTML of what is embedded.
 
     Raises:
         ItemError: There is more text than allowed.
@@ -124,16 +128,26 @@ def _taken_apart(told: bytes, text_bytes: int) -> tuple[str, dict[str, list[str]
     documents = _documents(told)
     if any(_WRITE_LIMIT in one for one in documents):
         raise ItemError(Reason.BOMB, "text_bytes")
-    texts = [text for one in documents for text in _several(one.get(_CONTENT, "")) if text.strip()]
+    counted = [documents[0], *(one for one in documents[1:] if _belongs(one, beside))]
+    texts = [text for one in counted for text in _several(one.get(_CONTENT, "")) if text.strip()]
     stated = {name: _several(value) for name, value in documents[0].items() if name != _CONTENT}
-    for inner in documents[1:]:  # what could not be read of what is embedded
+    for inner in counted[1:]:  # what could not be read of what is embedded
         for name, value in inner.items():
             if name.startswith(_TROUBLE):
                 stated.setdefault(name, []).extend(_several(value))
-    text = "\n".join(texts)
-    if len(text) >= text_bytes:
+    if sum(map(len, texts)) >= xhtml_limit(text_bytes):
         raise ItemError(Reason.BOMB, "text_bytes")
-    return text, stated
+    return texts, stated
+
+
+def _belongs(document: _Document, beside: Beside) -> bool:
+    """Tell whether the words of what is embedded are those of the document: not where it is a child."""
+    if not beside.children:
+        return True
+    path = _several(document.get(_PATH, ""))[0].strip("/")
+    if beside.modern:
+        return "/" not in path and is_picture(path)
+    return path.partition("/")[0] not in {child.name for child in beside.children}
 
 
 def _several(value: str | list[str]) -> list[str]:
@@ -228,7 +242,7 @@ class _Server:
             "X-Tika-PDFOcrStrategy": "no_ocr",
             "X-Tika-PDFExtractAnnotationText": "true",
             "X-Tika-Timeout-Millis": str(int(time_s * 1000)),
-            "writeLimit": str(limits.text_bytes),
+            "writeLimit": str(xhtml_limit(limits.text_bytes)),
             "maxEmbeddedResources": str(limits.children),
             "Accept": "application/json",
             "Content-Type": "application/octet-stream",  # what it is, the server finds by its bytes

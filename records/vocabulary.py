@@ -127,6 +127,9 @@ class WarningCode(StrEnum):
     CONVERTED = "converted"  # has no bytes of its own; the service made this form
     PARTLY_INDEXED = "partly_indexed"  # the service's own search could not read all of it
     HIDDEN_CONTENT = "hidden_content"  # hidden sheets, rows, slides
+    COMMENTS = "comments"  # a document with comments: who releases it as it is releases them too
+    TRACKED_CHANGES = "tracked_changes"  # a document that keeps what was written and deleted, by whom
+    SPEAKER_NOTES = "speaker_notes"  # notes below its slides
     WITHOUT_SERVER = "without_server"  # the Tika server gave no answer: read by the embedded Tika
 
 

@@ -15,19 +15,20 @@ import sqlalchemy as sa
 
 from records import canonical
 from records import tables as t
-from records.catalogue import Catalogue
+from records.catalogue import Catalogue, chunked
 from records.errors import SettingsError
-from records.vocabulary import CollectionState, TextState
+from records.vocabulary import CollectionState, TextState, WarningCode
 from release.bag import write_file
 from release.context import ReleaseContext
 from release.keys import SigningKey
 from release.plan import frozen_bodies, guard
 from release.render import Rows, file_time
-from release.selection import load_selection, produced_roles
+from release.selection import Role, load_selection, produced_roles
 from release.sheets import csv_bytes
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}")
 _MODE = 0o600
+_IN = 400  # values of one IN list
 
 
 def write_office(
@@ -54,6 +55,7 @@ def write_office(
             "retention-suggestions": _suggestions(connection, request_id),
             "decisions": _decisions(connection, request_id),
             "not-yet-produced": _not_produced(connection, request_id),
+            "hidden-in-natives": _hidden_table(hidden_in_natives(connection, rows)),
         }
     tables["working-copies"] = (
         ("number", "item_id", "treatment", "sha256", "bytes"),
@@ -147,6 +149,49 @@ def _not_produced(connection: sa.Connection, request_id: str) -> Table:
     selection = load_selection(connection, request_id, version, len(frozen) + 1, produced_roles(frozen))
     rows = [{"item_id": i, "reason": str(r)} for i, r in sorted(selection.not_produced.items())]
     return ("item_id", "reason"), rows
+
+
+HIDES = (
+    WarningCode.COMMENTS, WarningCode.HIDDEN_CONTENT, WarningCode.SPEAKER_NOTES, WarningCode.TRACKED_CHANGES,
+)  # fmt: skip
+"""What a released native gives away that a reader of the page does not see at once."""
+
+
+def hidden_in_natives(connection: sa.Connection, rows: Rows) -> list[dict[str, Any]]:
+    """Return the released records whose natives hold comments, changes, notes or hidden parts.
+
+    A native goes out as it is, and all of that with it; nobody is stopped, since it may be a public record
+    like the rest (metadata is: O'Neill v. City of Shoreline, 170 Wn.2d 138), but the office is told.
+
+    Args:
+        connection: To the catalogue.
+        rows: Of the instalment.
+    """
+    number = {
+        record["item_id"]: row["number"]
+        for record, row in zip(rows.records, rows.index, strict=True)
+        if record["role"] == Role.RELEASED
+    }
+    r = t.readings.c
+    found = {}
+    for piece in chunked(sorted(number), _IN):
+        for item_id, facts in connection.execute(
+            sa.select(r.item_id, r.facts).where(
+                r.request_id == rows.basis["request_id"], r.item_id.in_(piece)
+            )
+        ):
+            holds = [code for code in HIDES if code in canonical.loads(facts)["warnings"]]
+            if holds:
+                found[item_id] = "; ".join(holds)
+    return [
+        {"number": at, "item_id": item_id, "holds": found[item_id]}
+        for item_id, at in number.items()
+        if item_id in found
+    ]
+
+
+def _hidden_table(found: list[dict[str, Any]]) -> Table:
+    return ("number", "item_id", "holds"), found
 
 
 def _working_copy(record: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from release.bag import new_folder
 from release.context import ReleaseContext
 from release.gate import gate, shown_in
 from release.keys import SigningKey
-from release.office import write_office
+from release.office import hidden_in_natives, write_office
 from release.plan import basis, frozen_bodies, full_plan, guard
 from release.render import Freeze, Rows, render
 from release.selection import load_selection, produced_roles
@@ -44,12 +44,15 @@ class DraftInfo:
         counts: ``records``, ``released``, ``withheld_in_full``, ``families`` … of the bundle, and
             ``not_yet_produced`` of the whole request.
         refusals: What keeps it from being approved; ids and codes only. Empty: it can be approved.
+        hidden_in_natives: Released records whose natives hold comments, tracked changes, speaker's notes or
+            hidden parts; ``office/hidden-in-natives.csv`` names them. It stops nobody.
     """
 
     manifest_sha256: str
     installment: int
     counts: Mapping[str, int]
     refusals: tuple[str, ...]
+    hidden_in_natives: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,9 @@ def build_draft(
         _pass_gate(building, catalogue, store, request_id, plan)
         digest = hashlib.sha256(tag_manifest).hexdigest()
         _keep_draft(catalogue, request_id, digest, plan)
-    return DraftInfo(digest, plan["basis"]["installment"], _counts(rows), tuple(plan["refusals"]))
+    with catalogue.read() as connection:
+        hidden = len(hidden_in_natives(connection, rows))
+    return DraftInfo(digest, plan["basis"]["installment"], _counts(rows), tuple(plan["refusals"]), hidden)
 
 
 def _keep_draft(catalogue: Catalogue, request_id: str, digest: str, plan: Mapping[str, Any]) -> None:

@@ -10,12 +10,13 @@ from dataclasses import replace
 import pytest
 
 from examples.servers.tika import tika
-from extract import ooxml, pictures
+from extract import pictures
 from extract.protocol import ExtractContext, Limits
 from extract.reading import text_state
 from extract.tika import TikaReader
 from extract.tika_server import ServedWorker
 from extract.workers import Job, Worker
+from extract.zip_document import Package
 from records.models import Extraction, Failure
 from records.vocabulary import Kind, Reason, TextState, WarningCode
 from tests.extract import samples
@@ -58,7 +59,11 @@ class TestOffice:
         assert "deletedword" in got.text
         assert "insertedword" in got.text
         assert (got.kind, got.failure, got.needs_ocr_pages) == (Kind.FILE, None, ())
-        assert got.warnings == (WarningCode.HIDDEN_CONTENT,)
+        assert got.warnings == (
+            WarningCode.COMMENTS,
+            WarningCode.HIDDEN_CONTENT,
+            WarningCode.TRACKED_CHANGES,
+        )
         assert (got.metadata["title"], got.metadata["author"]) == ("Plan", "Ana Ruiz")
         assert got.metadata["content_type"].endswith("wordprocessingml.document")
 
@@ -69,9 +74,9 @@ class TestOffice:
     def test_a_workbook_with_hidden_sheets(self, worker: Worker) -> None:
         got = read(worker, samples.xlsx(), "routes.xlsx")
         assert {"cellword", "notedword", "hiddensheetword", "veryhiddenword"} <= words(got)
-        assert (got.warnings, got.pages) == ((WarningCode.HIDDEN_CONTENT,), 3)
+        assert (got.warnings, got.pages) == ((WarningCode.COMMENTS, WarningCode.HIDDEN_CONTENT), 3)
         assert got.metadata["sheets"] == "Routes & stops; Secret; Very"
-        assert read(worker, samples.xlsx(hidden=False), "routes.xlsx").warnings == ()
+        assert read(worker, samples.xlsx(hidden=False), "routes.xlsx").warnings == (WarningCode.COMMENTS,)
 
     def test_a_workbook_with_a_hidden_row(self, worker: Worker) -> None:
         got = read(worker, samples.xlsx_hidden_row(), "rows.xlsx")
@@ -81,12 +86,18 @@ class TestOffice:
     def test_slides_notes_and_hidden_slides(self, worker: Worker) -> None:
         got = read(worker, samples.pptx(), "show.pptx")
         assert {"titleword", "notesword", "hiddenslideword"} <= words(got)
-        assert got.warnings == (WarningCode.HIDDEN_CONTENT,)
-        assert read(worker, samples.pptx(hidden=False), "show.pptx").warnings == ()
+        assert got.warnings == (WarningCode.HIDDEN_CONTENT, WarningCode.SPEAKER_NOTES)
+        shown = read(worker, samples.pptx(hidden=False), "show.pptx")
+        assert shown.warnings == (WarningCode.SPEAKER_NOTES,)
 
-    def test_an_embedded_workbook_is_text_of_the_document(self, worker: Worker) -> None:
+    def test_an_embedded_workbook_is_a_child(self, worker: Worker) -> None:
         got = read(worker, samples.docx_with_sheet(), "plan.docx")
-        assert {"nothing", "cellword", "hiddensheetword"} <= words(got)
+        assert (got.text, got.expected_children) == ("nothing hidden here", 1)
+        (child,) = got.children
+        assert (child.name, child.data, child.metadata) == (
+            "sheet.xlsx", samples.xlsx(), {"embedded": "true"},
+        )  # fmt: skip
+        assert child.media_type == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
     def test_a_document_of_pictures_waits_for_ocr(self, worker: Worker) -> None:
         got = read(worker, samples.picture_docx(), "scan.docx")
@@ -121,9 +132,16 @@ class TestPdf:
         assert (got.failure, got.needs_ocr_pages) == (None, (2, 3))
         assert "pageoneword" in got.text
 
-    def test_attached_files_are_text_of_the_document(self, worker: Worker) -> None:
+    def test_attached_files_are_children(self, worker: Worker) -> None:
         got = read(worker, samples.pdf_with_attachments(), "portfolio.pdf")
-        assert {"pageoneword", "attachedword", "nothing", "hidden", "here"} <= words(got)
+        assert words(got) == {"pageoneword", "CFSD", "000123"}
+        assert [(child.name, child.data) for child in got.children] == [
+            ("note.txt", b"attachedword"),
+            ("plan.docx", samples.plain_docx()),
+        ]
+        assert [child.media_type for child in got.children] == [
+            "text/plain", "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        ]  # fmt: skip
 
 
 class TestPictures:
@@ -226,7 +244,8 @@ def test_a_mailbox_of_outlook_is_searched_and_named_as_not_opened(worker: Worker
 
 
 def test_looking_into_rubbish_finds_nothing() -> None:
-    assert ooxml.look(b"PK\x03\x04rubbish") == ooxml.Found(cut=True)
+    with pytest.raises(ValueError, match="BadZipFile"):
+        Package(b"PK\x03\x04rubbish")
     assert pictures.scanned_pages(b"%PDF-rubbish", (), ()) == ()
     assert pictures.image_pages(b"II*\0\xff\xff\xff\xff") == 1
     assert pictures.image_pages(b"II*\0\x08\0\0\0\0\0\x08\0\0\0") == 1  # a directory that leads to itself

@@ -44,6 +44,10 @@ def read(worker: ServedWorker, *jobs: Job) -> list[Result]:
     return list(worker.submit(jobs))
 
 
+def xhtml(words: str) -> str:
+    return f'<html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head><body>{words}</body></html>'
+
+
 class Fake:
     """What it answers, and what it was asked."""
 
@@ -54,7 +58,7 @@ class Fake:
 
     def begin(self) -> None:
         """Answer as to a document of one word."""
-        self.answer = [{"X-TIKA:content": "served", "Content-Type": "application/pdf"}]
+        self.answer = [{"X-TIKA:content": xhtml("served"), "Content-Type": "application/pdf"}]
         self.asked.clear()
 
     async def rmeta(self, request: Request) -> Response:
@@ -76,7 +80,7 @@ def running() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def set_up() -> Iterator[tuple[Fake, Served, ServedWorker]]:
     fake = Fake()
-    routes = [Route("/rmeta/body", fake.rmeta, methods=["PUT"]), Route("/version", fake.version)]
+    routes = [Route("/rmeta/xml", fake.rmeta, methods=["PUT"]), Route("/version", fake.version)]
     with Served(Starlette(routes=routes)) as web:
         worker = ServedWorker(web.url)
         yield fake, web, worker
@@ -126,7 +130,7 @@ def test_only_documents_are_sent_each_with_its_limits(
     assert sorted(one["size"] for one in fake.asked) == [str(len(DOCX))] * 2
     asked = next(one for one in fake.asked if one["x-tika-timeout-millis"] == "7000")
     wanted = {
-        "accept": "application/json", "content-type": "application/octet-stream", "writelimit": "1048576",
+        "accept": "application/json", "content-type": "application/octet-stream", "writelimit": "2162688",
         "maxembeddedresources": "9", "x-tika-ocrskipocr": "true", "x-tika-pdfocrstrategy": "no_ocr",
         "x-tika-pdfextractannotationtext": "true",
     }  # fmt: skip
@@ -136,8 +140,8 @@ def test_only_documents_are_sent_each_with_its_limits(
 
 def test_what_is_embedded_follows_and_its_troubles_are_told(worker: ServedWorker, fake: Fake) -> None:
     fake.answer = [
-        {"X-TIKA:content": "outer", "dc:title": ["Plan", ""], "Content-Type": "application/pdf"},
-        {"X-TIKA:content": "inner", "X-TIKA:EXCEPTION:embedded_exception": "a.b.OddException: words"},
+        {"X-TIKA:content": xhtml("outer"), "dc:title": ["Plan", ""], "Content-Type": "application/pdf"},
+        {"X-TIKA:content": xhtml("inner"), "X-TIKA:EXCEPTION:embedded_exception": "a.b.OddException: words"},
         {"Content-Type": "image/png"},
     ]
     (result,) = read(worker, job(1, DOCX))
@@ -157,7 +161,7 @@ def test_more_text_than_allowed_is_a_bomb(worker: ServedWorker, fake: Fake) -> N
     fake.answer = [{"X-TIKA:content": "x", "X-TIKA:EXCEPTION:write_limit_reached": "true"}]
     (result,) = read(worker, job(1, DOCX))
     assert result.extraction.failure == Failure(Reason.BOMB, "text_bytes")
-    fake.answer = [{"X-TIKA:content": "x" * 100}]
+    fake.answer = [{"X-TIKA:content": xhtml("x" * 100)}]
     (result,) = read(worker, job(1, DOCX, limits=Limits(text_bytes=50)))
     assert result.extraction.failure == Failure(Reason.BOMB, "text_bytes")
 
@@ -167,7 +171,7 @@ def test_more_text_than_allowed_is_a_bomb(worker: ServedWorker, fake: Fake) -> N
     [
         Fault("PUT", 503, times=None),
         Fault("PUT", 422, body=json.dumps([{"X-TIKA:content": "refused"}]).encode(), times=None),
-        Fault("PUT", 302, {"Location": "http://192.0.2.1/rmeta/body"}, times=None),
+        Fault("PUT", 302, {"Location": "http://192.0.2.1/rmeta/xml"}, times=None),
         Fault("PUT", cut_after=9, times=2),
     ],
 )

@@ -563,6 +563,7 @@ def test_the_office_part(scenario, tmp_path):
         "costs.csv",
         "decisions.csv",
         "failures.csv",
+        "hidden-in-natives.csv",
         "not-yet-produced.csv",
         "retention-suggestions.csv",
         "searches.csv",
@@ -573,6 +574,22 @@ def test_the_office_part(scenario, tmp_path):
     waiting = (office / "not-yet-produced.csv").read_text("utf-8-sig")
     assert f"{scenario.kept['carrier'].item},carries_withheld\n" in waiting
     assert "The officer noted this thing" in (office / "decisions.csv").read_text("utf-8-sig")
+
+
+def test_the_office_is_told_what_released_natives_give_away(world, tmp_path):
+    from release.package import build_draft
+
+    seen = world.add(RELEASE, native=b"plain", kind="file", name="a.docx", text="plain")
+    told = world.add(
+        RELEASE, native=b"marked", kind="file", name="b.docx", text="marked",
+        warnings=("comments", "needs_ocr", "tracked_changes"),
+    )  # fmt: skip
+    world.add(WITHHOLD, native=b"kept", kind="file", name="c.docx", text="kept", warnings=("comments",))
+    draft = build_draft(world.catalogue, world.store, REQUEST, tmp_path / "draft", context=context())
+    assert (draft.hidden_in_natives, draft.refusals) == (1, ())
+    lines = (tmp_path / "draft" / "office" / "hidden-in-natives.csv").read_text("utf-8-sig").splitlines()
+    assert lines == ["number,item_id,holds", f"DRAFT-0002,{told},comments; tracked_changes"]
+    assert seen not in "".join(lines)
 
 
 @pytest.mark.parametrize("name", ["decisions", "../x", "A", "", "a b", "a/b"])

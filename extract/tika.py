@@ -115,7 +115,7 @@ class TikaReader:
             raise _item_error(trouble, data, pdf=kind == "application/pdf")
         got = self._sorted(data, words.text, kind, facts, stated, context, beside.found)
         got = _with_what_is_beside(got, beside, words, stated)
-        if trouble or beside.found.partial:
+        if trouble or words.cut or beside.found.partial:
             # Something inside could not be read, but not all of it: what came out stays, and says so.
             return replace(got, warnings=tuple(sorted({*got.warnings, WarningCode.PARTIAL})))
         return got
@@ -221,12 +221,10 @@ def _words(told: list[str], beside: Beside, stated: dict[str, list[str]]) -> Wor
         taken_out=beside.modern and bool(beside.children),
         attachments=not beside.modern and bool(beside.children),
     )
-    parts = []
-    for number, xhtml in enumerate(told):
-        try:
-            parts.append(tika_xhtml.words(charsets.without_surrogates(xhtml), Known() if number else known))
-        except tika_xhtml.NotWellFormedError:
-            raise ItemError(Reason.CORRUPT, "xhtml") from None
+    parts = [
+        tika_xhtml.words(charsets.without_surrogates(xhtml), Known() if number else known)
+        for number, xhtml in enumerate(told)
+    ]
     text = "\n".join(one.text for one in parts if not one.text.isspace())
     text = "" if text.isspace() else charsets.tidy(text).strip("\n\t ")
     return Words(
@@ -234,6 +232,7 @@ def _words(told: list[str], beside: Beside, stated: dict[str, list[str]]) -> Wor
         tuple(link for one in parts for link in one.links),
         any(one.comments for one in parts),
         any(one.notes for one in parts),
+        any(one.cut for one in parts),
     )
 
 

@@ -61,16 +61,14 @@ class Words:
         links: Addresses behind words that do not show them.
         comments: A comment stands in the text, labelled.
         notes: Speaker's notes stand in the text, labelled.
+        cut: It ends before its end: Tika broke off, and says why beside it.
     """
 
     text: str
     links: tuple[Remark, ...] = ()
     comments: bool = False
     notes: bool = False
-
-
-class NotWellFormedError(Exception):
-    """It is no XHTML, or was cut."""
+    cut: bool = False
 
 
 def is_picture(name: str) -> bool:
@@ -84,9 +82,6 @@ def words(xhtml: str, known: Known) -> Words:
     Args:
         xhtml: Of one document, with what is embedded in it where Tika was asked so.
         known: What is known of the document.
-
-    Raises:
-        NotWellFormedError: It cannot be read.
     """
     page = _Page(known)
     parser = expat.ParserCreate()
@@ -96,9 +91,9 @@ def words(xhtml: str, known: Known) -> Words:
     parser.CharacterDataHandler = page.characters
     try:
         parser.Parse(xhtml, True)  # noqa: FBT003 - expat takes it by position
-    except (expat.ExpatError, ValueError) as error:
-        raise NotWellFormedError(type(error).__name__) from None
-    return page.result()
+    except (expat.ExpatError, ValueError):  # what came before stays
+        return page.result(cut=bool(xhtml.strip()))
+    return page.result(cut=False)
 
 
 BARE = "Link"
@@ -182,13 +177,13 @@ class _Page:
         if self.body and not self.skipped:
             self.out.append(data)
 
-    def result(self) -> Words:
+    def result(self, *, cut: bool) -> Words:
         text = "".join(self._in_order())
         bare = [one for one in self.links if one.label == BARE]
         seen = text.lower() if bare else ""
         stands = {one.text for one in bare if _address(one.text) in seen}
         links = tuple(one for one in self.links if one.label != BARE or one.text not in stands)
-        return Words(text, links, self.comments, self.notes)
+        return Words(text, links, self.comments, self.notes, cut)
 
     def _division(self, kind: str, attributes: Mapping[str, str]) -> None:
         if kind in _SHEETS and not self.packages:

@@ -235,9 +235,10 @@ class TestXhtml:
         assert tika_xhtml.words(said, Known(attachments=True)).text == "aName: Ana"
         assert tika_xhtml.words(said, Known()).text == "anName: Ana"
 
-    def test_what_is_cut_is_refused(self) -> None:
-        with pytest.raises(tika_xhtml.NotWellFormedError):
-            tika_xhtml.words("<html><body><p>a", Known())
+    def test_what_came_before_a_cut_stays(self) -> None:
+        got = tika_xhtml.words("<html><body><p>a", Known())
+        assert (got.text, got.cut) == ("a", True)
+        assert tika_xhtml.words("", Known()) == tika_xhtml.Words("")
 
 
 def test_ranges_of_rows_and_columns() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -47,7 +48,7 @@ def read(
 
 
 def words(got: Extraction) -> set[str]:
-    return set(got.text.split())
+    return set(re.findall(r"\w+", got.text))
 
 
 class TestOffice:

@@ -261,11 +261,21 @@ def ledger_command(context: typer.Context, request_id: RequestId) -> None:
     """Print the three-state ledger; exit code 6 when it does not balance."""
     from desk.books import books
     from desk.coverage import coverage
+    from desk.makeup import makeup
 
     home = opened(context)
     counted = books(home, request_id)
     whole = {"balanced": counted.balanced, **_without(dataclasses.asdict(counted), "balanced")}
-    show({**whole, "coverage": coverage(home, request_id, counted).as_json()})
+    made_of = makeup(
+        home.catalogue, request_id, home.request(request_id).version, home.settings.ocr_languages
+    )
+    show(
+        {
+            **whole,
+            "coverage": coverage(home, request_id, counted).as_json(),
+            "documents": dataclasses.asdict(made_of),
+        }
+    )
     if not counted.balanced:
         raise typer.Exit(Exit.FAILED_CHECK)
 

@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from desk.home import Home
 from records import audit, canonical
 from records import tables as t
+from records.document_types import read_type
 from records.errors import UsageError
 from records.evidence import BlobRef
+from records.languages import shares
 from records.vocabulary import RETRYABLE, CollectionState, Reason, TextState
 
 PAGE = 500
@@ -98,6 +100,8 @@ def item_object(row: sa.Row[Any], children: list[sa.Row[Any]]) -> dict[str, Any]
         "family_id": row.family_id,
         "part": row.part_path,
         "kind": row.r_kind or row.kind,
+        "type": read_type(row.r_kind or row.kind, row.media_type, row.name, row.r_facts).value,
+        "languages": dict(shares(row.r_languages)),
         "connector": row.connector,
         "source": row.source_id,
         "scope": row.scope_key,

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from extract import ocr, page_images
+from extract import languages, ocr, page_images
 from extract.protocol import ExtractContext
 from extract.workers import Job, Worker
 from records import canonical
@@ -52,7 +52,7 @@ _TEXT_BYTES = 32 << 20
 _ZONE = ZoneInfo("UTC")
 
 _BEFORE = ("extractor_version", "text_sha256", "text_bytes", "text_state", "reason", "detail", "ocr_pages",
-           "facts")  # fmt: skip
+           "facts", "languages")  # fmt: skip
 """Columns of a reading that OCR changes."""
 
 
@@ -518,6 +518,7 @@ def _changed(
         "reason": reason,
         "detail": detail,
         "ocr_pages": "[]",
+        "languages": languages.told(text) or None,
         "facts": canonical.dumps_texts({"metadata": facts["metadata"], "warnings": sorted(warnings)}),
     }
 

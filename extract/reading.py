@@ -214,23 +214,23 @@ class KnownReadings:
 
     def __init__(self) -> None:
         """Start with nothing known."""
-        self._kept: OrderedDict[_Question, tuple[Extraction, str, str]] = OrderedDict()
+        self._kept: OrderedDict[_Question, tuple[Extraction, str, str, str]] = OrderedDict()
         self._size = 0
 
-    def get(self, question: _Question) -> tuple[Extraction, str, str] | None:
-        """Return the extraction, reader and version that were answered before, or None."""
+    def get(self, question: _Question) -> tuple[Extraction, str, str, str] | None:
+        """Return the extraction, reader, version and languages that were answered before, or None."""
         return self._kept.get(question)
 
-    def put(self, question: _Question, made: Extraction, reader: str, version: str) -> None:
+    def put(self, question: _Question, made: Extraction, reader: str, version: str, languages: str) -> None:
         """Keep an answer, unless it has children (their bytes would be lost) or may differ next time."""
         if made.children or len(made.text) > _CACHE_BYTES // 8 or question in self._kept:
             return
         if made.failure is not None and made.failure.reason in RETRYABLE:
             return
-        self._kept[question] = (made, reader, version)
+        self._kept[question] = (made, reader, version, languages)
         self._size += len(made.text)
         while self._size > _CACHE_BYTES:
-            _, (old, _, _) = self._kept.popitem(last=False)
+            _, (old, _, _, _) = self._kept.popitem(last=False)
             self._size -= len(old.text)
 
 
@@ -327,7 +327,12 @@ class _Slice:
             for result in self._reader.submit(jobs):
                 node = by_id[result.job_id]
                 node.data = None
-                made = (result.extraction, result.extractor_name, result.extractor_version)
+                made = (
+                    result.extraction,
+                    result.extractor_name,
+                    result.extractor_version,
+                    result.languages,
+                )
                 if node.level:
                     self._cache.put(_question(node, self._owner_handles), *made)
                 for child in result.extraction.children:
@@ -345,7 +350,7 @@ class _Slice:
                 self._unread(node, Failure(Reason.CRASHED, "no_result"))
         return born
 
-    def _settle(self, node: _Node, made: Extraction, reader: str, version: str) -> None:
+    def _settle(self, node: _Node, made: Extraction, reader: str, version: str, languages: str = "") -> None:
         """Make the row of a reading and see to its text: the reading itself, with its bytes, is let go."""
         data = made.whole_text().encode("utf-8", "replace")
         digest = sha256_hex(data) if data else None
@@ -356,6 +361,7 @@ class _Slice:
             "extractor_version": version,
             "text_sha256": digest,
             "text_bytes": len(data),
+            "languages": languages or None,
         }
         if digest is None or len(data) <= _HELD_BYTES:
             node.text = data

@@ -92,6 +92,7 @@ def words(xhtml: str, known: Known) -> Words:
     try:
         parser.Parse(xhtml, True)  # noqa: FBT003 - expat takes it by position
     except (expat.ExpatError, ValueError):  # what came before stays
+        parser.buffer_text = False  # gives the words that waited
         return page.result(cut=bool(xhtml.strip()))
     return page.result(cut=False)
 

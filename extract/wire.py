@@ -67,6 +67,7 @@ class ResultFrame(msgspec.Struct, array_like=True, frozen=True):
     extractor: str
     version: str
     extraction: Extraction
+    languages: str = ""
 
 
 @lru_cache(maxsize=16)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from extract import compound, sniff, wire
+from extract import compound, languages, sniff, wire
 from extract.charsets import without_surrogates
 from extract.protocol import Extractor, Limits
 from records import isolation
@@ -113,7 +113,9 @@ def _send(descriptor: int, frame: wire.ResultFrame) -> None:
         payload = wire.encode(frame)
     except UnicodeEncodeError:
         payload = wire.encode(
-            wire.ResultFrame(frame.job_id, frame.extractor, frame.version, _storable(frame.extraction))
+            wire.ResultFrame(
+                frame.job_id, frame.extractor, frame.version, _storable(frame.extraction), frame.languages
+            )
         )
     view = memoryview(payload)
     while view:
@@ -126,7 +128,7 @@ def read_item(frame: wire.JobFrame, extractors: Sequence[Extractor]) -> tuple[wi
     Returns:
         The result, and whether this process can be trusted with another item.
     """
-    name, version = "none", "0"
+    name, version, spoken = "none", "0", ""
     healthy = True
     try:
         stream = _open(frame)
@@ -139,6 +141,7 @@ def read_item(frame: wire.JobFrame, extractors: Sequence[Extractor]) -> tuple[wi
                 name, version = reader.name, reader.version
                 context = frame.context()
                 extraction = _within(reader.extract(stream, context), context.limits, frame.depth)
+                spoken = languages.told(extraction.text)
     except ItemError as error:
         extraction = Extraction(failure=Failure(error.reason, error.detail))
     except MemoryError:
@@ -158,7 +161,7 @@ def read_item(frame: wire.JobFrame, extractors: Sequence[Extractor]) -> tuple[wi
         # The library may be broken from here on: answer, then let the parent start a new process.
         extraction = Extraction(failure=Failure(Reason.CRASHED, type(error).__name__))
         healthy = False
-    return wire.ResultFrame(frame.job_id, name, version, extraction), healthy
+    return wire.ResultFrame(frame.job_id, name, version, extraction, spoken), healthy
 
 
 def head_of(stream: BinaryIO) -> bytes:

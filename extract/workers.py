@@ -83,12 +83,14 @@ class Result:
         extractor_name: The reader that was chosen; ``none`` when each declined or nothing was chosen.
         extractor_version: Its version.
         extraction: What it gave, or why it gave nothing.
+        languages: Of its text, as ``extract.languages.told`` gives them.
     """
 
     job_id: int
     extractor_name: str
     extractor_version: str
     extraction: Extraction
+    languages: str = ""
 
 
 class Worker:
@@ -156,7 +158,9 @@ class Worker:
                 answer = process.next_answer(ahead.jobs[0])
                 if isinstance(answer, wire.ResultFrame):
                     ahead.drop()
-                    yield Result(answer.job_id, answer.extractor, answer.version, answer.extraction)
+                    yield Result(
+                        answer.job_id, answer.extractor, answer.version, answer.extraction, answer.languages
+                    )
                     self._recycle(process)
                     continue
                 self._process = None

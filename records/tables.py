@@ -274,6 +274,7 @@ readings = Table(
     Column("pages", Integer),
     Column("ocr_pages", Text, nullable=False),  # canonical JSON [page, …]
     Column("facts", Text, nullable=False),  # metadata and warnings, canonical JSON
+    Column("languages", Text),  # code:share of the words in per cent, most first; None: not told
     _key("request_id", "item_id"),
     Index("readings_by_batch", "request_id", "batch_id"),
 )

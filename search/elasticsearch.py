@@ -777,6 +777,7 @@ def _source(document: IndexDocument, body: str, load: str, batch_id: str) -> dic
         "doc_type": "item", "load": load, "batch": batch_id, "generation": int(load.rpartition(".")[2]),
         "item_id": document.item_id, "family_id": document.family_id, "source": document.source_id,
         "custodian": document.custodian_id, "kind": document.kind, "has": sorted(document.has),
+        "type": document.doc_type, "lang": list(document.languages),
         "distinct_key": document.distinct_key,
     }  # fmt: skip
     if document.parent_id is not None:

@@ -68,7 +68,7 @@ from search.word_lists import WordList
 SHARDS = 64
 """Most files of an index."""
 
-_SCHEMA = 2
+_SCHEMA = 3
 _ROLE_WORDS = "role_words"
 """Row of ``meta``: the words of the columns that no unfielded word is asked of, `` a b ``."""
 _SLICE = 500
@@ -96,7 +96,8 @@ CREATE TABLE labels(label INTEGER PRIMARY KEY, field TEXT NOT NULL, value TEXT N
 value)); CREATE TABLE docs(
     doc INTEGER PRIMARY KEY, item_id TEXT NOT NULL UNIQUE, family_id TEXT NOT NULL, distinct_key TEXT NOT
     NULL, batch INTEGER NOT NULL, family INTEGER NOT NULL, parent INTEGER, custodian INTEGER NOT NULL, source
-    INTEGER NOT NULL, kind INTEGER NOT NULL, sent_on TEXT, has INTEGER NOT NULL);
+    INTEGER NOT NULL, kind INTEGER NOT NULL, type INTEGER NOT NULL, lang INTEGER NOT NULL, sent_on TEXT, has
+    INTEGER NOT NULL);
 CREATE TABLE numbers(batch INTEGER PRIMARY KEY, first INTEGER NOT NULL, families BLOB NOT NULL, contents BLOB
     NOT NULL, places BLOB NOT NULL);
 CREATE INDEX docs_by_batch ON docs(batch);
@@ -864,7 +865,7 @@ class _BatchWriter:
         try:
             self._connection.executemany(
                 "INSERT INTO docs(doc, item_id, family_id, distinct_key, batch, family, custodian, source, "
-                "kind, sent_on, has) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "kind, type, lang, sent_on, has) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
         except apsw.ConstraintError as error:
@@ -880,6 +881,8 @@ class _BatchWriter:
             self._label("custodian", document.custodian_id),
             self._label("source", document.source_id),
             self._label("kind", document.kind),
+            self._label("type", document.doc_type),
+            self._label("lang", " ".join(document.languages)),
             document.sent_on.isoformat() if document.sent_on else None,
             sum(map(_HAS_BITS.__getitem__, set(document.has))),
         )  # fmt: skip
@@ -1061,7 +1064,11 @@ class _Compiler:
             mask = sum(bit for value, bit in _HAS_BITS.items() if q.label_matches(leaf, value))
             return f"({alias}.has & {mask}) != 0"
         rows = self._shard.execute("SELECT label, value FROM labels WHERE field = ?", (field,))
-        chosen = ", ".join(str(label) for label, value in rows if q.label_matches(leaf, value))
+        chosen = ", ".join(
+            str(label)
+            for label, value in rows
+            if any(q.label_matches(leaf, one) for one in (value.split() if field == "lang" else (value,)))
+        )
         return f"{alias}.{field} IN ({chosen})"
 
 

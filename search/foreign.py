@@ -223,6 +223,7 @@ _NAMES = {
     "sender": "from", "author": "from", "recipients": "to", "recipient": "to", "subjecttitle": "subject",
     "title": "subject", "text": "body", "content": "body", "attachmentnames": "filename",
     "attachmentname": "filename", "owner": "custodian",
+    "filetype": "type", "documenttype": "type", "language": "lang",
     "hasattachment": "has", "hasattachments": "has",
 }  # fmt: skip
 """Fields of other programs, and ours."""

@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from records import canonical
 from records import tables as t
 from records.catalogue import Catalogue, chunked, chunked_by_bytes
+from records.document_types import read_type
 from records.errors import CheckFailed, ItemError
 from records.evidence import BlobRef, EvidenceStore
+from records.languages import codes
 from records.vocabulary import CollectionState, TextState
 from search.protocol import IndexDocument, SearchEngine
 
@@ -94,7 +96,8 @@ _COLUMNS = (
     t.items.c.kind.label("item_kind"), t.items.c.name, t.items.c.blob_sha256,
     t.readings.c.kind, t.readings.c.text_state, t.readings.c.text_sha256, t.readings.c.text_bytes,
     t.readings.c.subject, t.readings.c.sent_at, t.readings.c.sender, t.readings.c.recipients,
-    t.readings.c.content_hash, t.readings.c.children, t.readings.c.ocr_pages,
+    t.readings.c.content_hash, t.readings.c.children, t.readings.c.ocr_pages, t.readings.c.languages,
+    t.readings.c.facts, t.items.c.media_type,
     t.blobs.c.segment, t.blobs.c.offset, t.blobs.c.size_bytes, t.blobs.c.stored_bytes,
 )  # fmt: skip
 _NAMES = tuple(column.name for column in _COLUMNS)
@@ -186,6 +189,8 @@ def _document(row: dict[str, Any], text: str, zone: ZoneInfo) -> IndexDocument:
         sent_on=datetime.fromisoformat(sent_at).astimezone(zone).date() if sent_at else None,
         has=tuple(_has(row)),
         distinct_key=row["content_hash"] or row["blob_sha256"] or row["item_id"],
+        doc_type=read_type(row["kind"] or row["item_kind"], row["media_type"], row["name"], row["facts"]),
+        languages=codes(row["languages"]),
     )
 
 

@@ -20,7 +20,9 @@ from zoneinfo import ZoneInfo
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken
 
+from records.document_types import DocumentType
 from records.errors import UsageError
+from records.languages import LANGUAGES, UNKNOWN
 from records.vocabulary import Kind
 from search import tree as q
 from search.folding import TOKEN_CHARACTERS, fold
@@ -32,6 +34,14 @@ MAX_DEPTH = 20
 
 MAX_LEAVES = 1_000
 """Most words (each word of a phrase counts) and dates in one query."""
+
+_CLOSED: dict[str, tuple[str, ...]] = {
+    "kind": tuple(Kind),
+    "type": tuple(DocumentType),
+    "lang": (*LANGUAGES, UNKNOWN),
+    "has": q.HAS_VALUES,
+}
+"""Fields whose values are all known beforehand: one that matches none of them is refused."""
 
 
 MAX_CHARACTERS = 20_000
@@ -465,7 +475,7 @@ class _Builder:
             and isinstance(first, q.Field)
             and isinstance(first.child, q.Leaf)
             and isinstance(units[1], q.Leaf)
-            and first.name not in {"kind", "has"}
+            and first.name not in _CLOSED
         ):
             terms = (*q.terms_of(first.child), *q.terms_of(units[1]))
             readings.append(q.Field(first.name, q.Phrase(terms)))
@@ -607,8 +617,8 @@ def _check_inside(name: str, child: q.Node, column: int) -> None:
             raise QuerySyntaxError(
                 f"{name}: holds one whole value: ask for it with words, *, ?, =, AND, OR and NOT", column
             )
-        elif name in {"kind", "has"} and isinstance(node, q.Leaf):
-            values = q.HAS_VALUES if name == "has" else tuple(Kind)
+        elif name in _CLOSED and isinstance(node, q.Leaf):
+            values = _CLOSED[name]
             if not any(q.label_matches(node, value) for value in values):
                 raise QuerySyntaxError(f"{name}: is one of {', '.join(values)}", column)
 

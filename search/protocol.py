@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, runtime_checkable
 
+from records.document_types import DocumentType
 from records.errors import UsageError
+from records.languages import UNKNOWN
 from search.tree import Node, Term
 
 PREFIX_LIMIT = 16_384
@@ -80,6 +82,8 @@ class IndexDocument:
         participants: Everybody.
         sent_on: Day it was sent in the request's zone, or None without a trustworthy time.
         has: What it has: ``attachment``, ``date``, ``text``, ``ocr_pending``.
+        doc_type: For the ``type`` field; see ``records.document_types``.
+        languages: For the ``lang`` field: codes, most words first; ``und`` where none is told.
         distinct_key: Content hash, else the SHA-256 of the bytes: equal keys are one distinct content.
     """
 
@@ -100,6 +104,8 @@ class IndexDocument:
     sent_on: date | None
     has: tuple[str, ...]
     distinct_key: str
+    doc_type: str = DocumentType.OTHER.value
+    languages: tuple[str, ...] = (UNKNOWN,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,14 +29,14 @@ TEXT_FIELDS = ("subject", "body", "filename", "from", "to", "cc", "bcc", "partic
 DEFAULT_FIELDS = ("subject", "body", "filename", "participants")
 """What a leaf outside a field searches."""
 
-LABEL_FIELDS = ("custodian", "source", "kind", "has")
-"""Fields that hold one value of a set; the whole value is compared, after folding."""
+LABEL_FIELDS = ("custodian", "source", "kind", "type", "lang", "has")
+"""Fields that hold values of a set, ``has`` and ``lang`` several; each is compared whole, after folding."""
 
 RELATED_FIELDS = ("attachment", "family")
 """Fields that ask about another document of the family."""
 
 FIELDS = ("from", "to", "cc", "bcc", "participants", "subject", "body", "attachment", "filename", "custodian",
-          "source", "kind", "sent", "has", "family")  # fmt: skip
+          "source", "kind", "type", "lang", "sent", "has", "family")  # fmt: skip
 """Every field name of the language, in the order of the documentation."""
 
 MAX_DISTANCE = 255

@@ -124,4 +124,5 @@ def _reading(batch_id: str, given: dict[str, Any], ref: Any) -> dict[str, Any]:
         "pages": None,
         "ocr_pages": canonical.dumps(given.get("ocr_pages", [])),
         "facts": "{}",
+        "languages": given.get("languages"),
     }

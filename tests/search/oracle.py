@@ -220,6 +220,10 @@ def matches(
         return label_fits(node, document.source_id)
     if field == "kind":
         return label_fits(node, document.kind)
+    if field == "type":
+        return label_fits(node, document.doc_type)
+    if field == "lang":
+        return any(label_fits(node, value) for value in document.languages)
     if field == "has":
         return any(label_fits(node, value) for value in document.has)
     fields = [field] if field else ["subject", "body", "filename", "participants"]

@@ -72,6 +72,8 @@ def _document(draw: st.DrawFn, item: str, family: str, parent: str | None) -> In
         sent_on=draw(days),
         has=tuple(draw(st.lists(st.sampled_from(q.HAS_VALUES), unique=True, max_size=3))),
         distinct_key=draw(st.sampled_from(("k1", "k2", "k3"))),
+        doc_type=draw(st.sampled_from(("mail", "pdf", "text_message"))),
+        languages=draw(st.sampled_from((("en",), ("es", "en"), ("und",)))),
     )
 
 
@@ -151,6 +153,10 @@ labels = st.one_of(
         q.Field, st.just("source"), st.sampled_from((q.Word("mail"), q.Prefix("mail"), q.Word("none")))
     ),
     st.builds(q.Field, st.just("kind"), _trees(st.sampled_from((q.Word("email"), q.Prefix("f"))), 2)),
+    st.builds(q.Field, st.just("type"), _trees(st.sampled_from((q.Word("mail"), q.Prefix("p"))), 2)),
+    st.builds(
+        q.Field, st.just("lang"), _trees(st.sampled_from((q.Word("es"), q.Word("und"), q.Prefix("e"))), 3)
+    ),
     st.builds(
         q.Field,
         st.just("has"),

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from records.document_types import DocumentType
+from records.languages import LANGUAGES, UNKNOWN
 from records.vocabulary import Kind
 from search.language import MAX_CHARACTERS, MAX_DEPTH, MAX_LEAVES, QuerySyntaxError, parse, suggest
 from search.protocol import PREFIX_LIMIT, TIME_LIMIT_S
@@ -27,6 +29,8 @@ def test_every_field_is_documented_and_no_other() -> None:
     assert sorted(fields) == sorted(FIELDS)
     assert re.findall(r"`(\w+)`", fields["kind"]) == list(Kind)
     assert re.findall(r"`(\w+)`", fields["has"]) == list(HAS_VALUES)
+    assert re.findall(r"`(\w+)`", fields["type"]) == list(DocumentType)
+    assert set(re.findall(r"`(\w+)`", fields["lang"])) - {UNKNOWN} <= set(LANGUAGES)
 
 
 PACIFIC = ZoneInfo("America/Los_Angeles")

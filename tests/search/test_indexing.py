@@ -9,7 +9,7 @@ from records import tables as t
 from records.errors import CheckFailed
 from search import indexing
 from search.indexing import documents
-from search.tree import Not, Word
+from search.tree import Field, Not, Prefix, Word
 from tests.search.home import PACIFIC, REQUEST, Home
 
 MAIL = {
@@ -66,10 +66,31 @@ def test_items_without_text_or_reading_are_documents_too(home: Home) -> None:
     }
     assert found["a"].distinct_key == "blob-a"
     assert found["c"].kind == "file"
+    assert {item: one.doc_type for item, one in found.items()} == {
+        "a": "pdf", "b": "pdf", "c": "other", "d": "text_message",
+    }  # fmt: skip
+    assert [hit.item_id for hit in home.engine.search(Field("type", Word("pdf")))] == ["a", "b"]
     assert found["d"].kind == "message"
     assert found["d"].participants == "+12065550100"
     assert [hit.item_id for hit in home.engine.search(Word("pdf"))] == ["a", "b"]
     assert [hit.item_id for hit in home.engine.search(Word("12065550100"))] == ["d"]
+
+
+def test_languages_are_searched_each(home: Home) -> None:
+    home.fill(
+        "b000001",
+        [
+            {"id": "a", "text": "x", "languages": "es:98"},
+            {"id": "b", "text": "y", "languages": "en:71 es:28"},
+            {"id": "c", "text": "z"},
+        ],
+    )
+    assert home.index("b000001") == 3
+    asked = {"es": Word("es"), "en": Word("en"), "und": Word("und"), "e*": Prefix("e"), "so": Word("so")}
+    found = {name: home.engine.search(Field("lang", leaf)) for name, leaf in asked.items()}
+    assert {name: [hit.item_id for hit in hits] for name, hits in found.items()} == {
+        "es": ["a", "b"], "en": ["b"], "und": ["c"], "e*": ["a", "b"], "so": [],
+    }  # fmt: skip
 
 
 def test_a_batch_is_indexed_whole_and_again(home: Home) -> None:

@@ -104,6 +104,7 @@ class BatchRunner:
             owner_handles=body.context(source).owner_handles,
             progress=self.beat,
             known=self._known,
+            footers=body.footers,
         )
 
     def _index(self, attempt: Attempt, batch_id: str) -> int:

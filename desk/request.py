@@ -16,16 +16,34 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from connectors.registry import CONNECTORS
 from records.errors import SettingsError
+from records.ids import LEAST_FOOTER, letters_and_digits
 from records.models import Connection, SourceContext, Window
 from records.roster import read_roster
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
+
+
+def _footer(text: str) -> str:
+    if len(letters_and_digits(text)) < LEAST_FOOTER:
+        raise ValueError(f"a footer has {LEAST_FOOTER} letters and digits at least")
+    return text
+
+
+Footer = Annotated[str, AfterValidator(_footer)]
 
 Email = Annotated[str, StringConstraints(pattern=r"^[^\s@<>\"]+@[^\s@<>\"]+$")]
 
@@ -150,6 +168,8 @@ class Request(Strict):
         domains: The district's own mail domains, those below them included; empty: the domain that most
             custodians have an address in.
         roster: Path of the roster, relative to the request file; empty for none.
+        footers: What a mail system adds to messages, at their begin or end: copies with it and without are
+            the same message.
         ruled_out: Places considered and not searched, each with its reason.
     """
 
@@ -163,6 +183,7 @@ class Request(Strict):
     sources: tuple[Source, ...] = Field(min_length=1)
     domains: tuple[Domain, ...] = ()
     roster: str = ""
+    footers: tuple[Footer, ...] = ()
     ruled_out: tuple[RuledOut, ...] = ()
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,9 +33,11 @@ from records.ids import (
     child_item_id,
     content_begun,
     family_hash,
+    letters_and_digits,
     message_begun,
     message_identification_hash,
     sha256_hex,
+    without_footers,
 )
 from records.models import Address, Child, Extraction, Failure, Fields
 from records.rows import insert_missing
@@ -114,6 +116,7 @@ def read_batch(
     limits: Limits = DEFAULT_LIMITS,
     progress: Callable[[int], None] | None = None,
     known: KnownReadings | None = None,
+    footers: Sequence[str] = (),
 ) -> int:
     """Read what is left of one batch.
 
@@ -126,6 +129,7 @@ def read_batch(
         limits: What one item may cost.
         progress: Called with the number of items after each slice.
         known: What earlier batches read, to be used again and added to; None starts afresh.
+        footers: What a mail system adds to messages: the content hash is made without it.
 
     Returns:
         The number of items read by this attempt, children included.
@@ -138,9 +142,10 @@ def read_batch(
     writer = store.writer(attempt.segment)
     done = 0
     cache = known or KnownReadings()
+    plain = tuple(map(letters_and_digits, footers))
     try:
         for slice_ in _slices(attempt):
-            session = _Slice(attempt, store, reader, writer, cache, zone, owner_handles, limits)
+            session = _Slice(attempt, store, reader, writer, cache, zone, owner_handles, limits, plain)
             count = session.run(slice_)
             done += count
             if progress is not None:
@@ -255,6 +260,7 @@ class _Slice:
         zone: ZoneInfo,
         owner_handles: tuple[str, ...],
         limits: Limits,
+        footers: tuple[str, ...],
     ) -> None:
         self._attempt = attempt
         self._store = store
@@ -264,6 +270,7 @@ class _Slice:
         self._zone = zone
         self._owner_handles = owner_handles
         self._limits = limits
+        self._footers = footers
         self._fresh: dict[str, BlobRef] = {}
         self._known: dict[str, BlobRef] = {}
 
@@ -354,9 +361,10 @@ class _Slice:
         """Make the row of a reading and see to its text: the reading itself, with its bytes, is let go."""
         data = made.whole_text().encode("utf-8", "replace")
         digest = sha256_hex(data) if data else None
-        node.begun = _begun(node, made)
+        bare, left_out = _without_footers(made, self._footers)
+        node.begun = _begun(node, bare)
         node.reading = {
-            **_reading(node, made),
+            **_reading(node, made, left_out),
             "extractor": reader,
             "extractor_version": version,
             "text_sha256": digest,
@@ -493,8 +501,17 @@ class _Slice:
         return family
 
 
-def _reading(node: _Node, made: Extraction) -> dict[str, Any]:
+def _without_footers(made: Extraction, footers: tuple[str, ...]) -> tuple[Extraction, int]:
+    """Return a reading as the content hash of a mail takes it, and how many footers are left out for it."""
+    if not footers or made.kind is not Kind.EMAIL:
+        return made, 0
+    letters, count = without_footers(letters_and_digits(made.text), footers)
+    return (replace(made, text=letters), count) if count else (made, 0)
+
+
+def _reading(node: _Node, made: Extraction, footers: int) -> dict[str, Any]:
     """Return what the row of a reading says of the item; the reader and the text's digest are added to it."""
+    metadata = {**made.metadata, "footers_left_out": str(footers)} if footers else made.metadata
     kind = _kind(node, made)
     fields = made.fields or _NO_FIELDS
     state, reason = text_state(made, kind)
@@ -524,7 +541,7 @@ def _reading(node: _Node, made: Extraction) -> dict[str, Any]:
         "expected_children": made.expected_children,
         "pages": made.pages,
         "ocr_pages": canonical.dumps(made.needs_ocr_pages) if made.needs_ocr_pages else _NO_PAGES,
-        "facts": _facts(made.metadata, warnings),
+        "facts": _facts(metadata, warnings),
     }
 
 

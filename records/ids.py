@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 UNIT = "\x1f"
@@ -153,6 +153,29 @@ def letters_and_digits(text: str) -> str:
     rest = text.encode("utf-8", "surrogatepass").translate(None, _ASCII_NOT_ALNUM)
     kept = rest.decode("utf-8", "surrogatepass")
     return kept if kept.isascii() or kept.isalnum() else _NOT_ALNUM.sub("", kept)
+
+
+LEAST_FOOTER = 20
+"""Letters and digits of a footer: a shorter one may well be what somebody wrote."""
+
+
+def without_footers(letters: str, footers: Sequence[str]) -> tuple[str, int]:
+    """Return a body without the footers that it ends with and the banners that it begins with, and how many.
+
+    What a mail system adds to some copies would make each another message, and an empty one no longer empty.
+    What stands in the middle stays: a reply quotes it in every copy.
+
+    Args:
+        letters: The body's ``letters_and_digits``.
+        footers: Those of each, as people wrote it in the settings, of ``LEAST_FOOTER`` at least.
+    """
+    count = 0
+    while True:
+        found = next((one for one in footers if letters.endswith(one) or letters.startswith(one)), None)
+        if found is None:
+            return letters, count
+        letters = letters.removesuffix(found) if letters.endswith(found) else letters.removeprefix(found)
+        count += 1
 
 
 def family_hash(parent_sha256: str, child_hashes: Iterable[str]) -> str:

@@ -52,6 +52,13 @@ def test_the_roster_comes_along_and_a_wrong_one_is_refused(write, tmp_path):
         load_request(path)
 
 
+def test_footers_are_long_enough_to_be_no_ones_words(write):
+    kept = load_request(write('footers = ["This message came from outside."]\n' + GOOD)).request.footers
+    assert kept == ("This message came from outside.",)
+    with pytest.raises(SettingsError, match=r"footers\.1: .*a footer has 20 letters and digits at least"):
+        load_request(write(f'footers = ["{"a1" * 10}", "{"a1" * 9}a ...."]\n' + GOOD))
+
+
 def test_the_districts_domains(write):
     two = GOOD.replace(
         "[[sources]]",

@@ -249,6 +249,7 @@ def test_copies_are_grouped_as_the_truth_says_and_the_ledger_stays(done):
     assert grouped(done.home, done.request_id) == expected
     assert made["duplicates"] == {
         "mode": "global",
+        "bcc": "counted",
         "groups": len(expected),
         "families": sum(map(len, expected)),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,9 @@ def carried(text: str) -> str:
     return f"Content-Type: message/rfc822\n\n{text}"
 
 
-def hashes(folder: Path, catalogue: Catalogue, mails: dict[str, bytes]) -> dict[str, Any]:
+def hashes(
+    folder: Path, catalogue: Catalogue, mails: dict[str, bytes], footers: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Read mails as top items; return the rows of their readings."""
     for name, data in mails.items():
         store = one_mail(
@@ -148,7 +151,7 @@ def hashes(folder: Path, catalogue: Catalogue, mails: dict[str, bytes]) -> dict[
         if name != [*mails][-1]:
             store.close()
     attempt = claim(catalogue, REQUEST, "b000001", Step.EXTRACT)
-    read_batch(attempt, store, InProcess(), zone=ZoneInfo("UTC"))
+    read_batch(attempt, store, InProcess(), zone=ZoneInfo("UTC"), footers=footers)
     store.close()
     with catalogue.read() as connection:
         rows = connection.execute(sa.select(t.readings).where(t.readings.c.item_id.in_(mails))).all()
@@ -216,6 +219,32 @@ def test_copies_that_differ_in_bcc_are_the_same_without_it(tmp_path, catalogue):
     assert found["outer"].family_hash != found["outer got"].family_hash
     assert found["outer"].family_hash_no_bcc == found["outer got"].family_hash
     assert found["got"].family_hash_no_bcc is found["outer got"].family_hash_no_bcc is None
+
+
+def test_footers_are_left_out_of_the_hash_and_it_is_recorded(tmp_path, catalogue):
+    """The text keeps them; in the middle, where a reply quotes one, they stay in the hash too."""
+    footer = "CAUTION: this message came from outside of the district!"
+    more = "Under RCW 42.56 this may be a public record."
+    found = hashes(
+        tmp_path,
+        catalogue,
+        {
+            "plain": mime("top", "See you.").encode(),
+            "ends": mime("top", f"See you.\n\n{footer}\n{more}").encode(),
+            "both": mime("top", f"{footer}\n{footer}\nSee you.\n{more}").encode(),
+            "other": mime("top", f"{footer.upper()}\nSee you.").encode(),
+            "middle": mime("top", f"See\n{footer}\nyou.").encode(),
+            "empty": mime("top", f"{footer}").encode(),
+        },
+        (footer, more),
+    )
+    assert found["ends"].content_hash == found["both"].content_hash == found["plain"].content_hash
+    assert len({found[name].content_hash for name in ("plain", "other", "middle", "empty")}) == 4
+    facts = {name: json.loads(row.facts)["metadata"] for name, row in found.items()}
+    assert {name: fact.get("footers_left_out") for name, fact in facts.items()} == {
+        "plain": None, "ends": "2", "both": "3", "other": None, "middle": None, "empty": "1",
+    }  # fmt: skip
+    assert len({row.text_sha256 for row in found.values()}) == 6
 
 
 class NulEverywhere:

@@ -17,6 +17,7 @@ from records.ids import (
     message_begun,
     message_identification_hash,
     sha256_hex,
+    without_footers,
 )
 
 GOOGLE = "<CALckR-a8UDkRjO4xJyjd_s0GPxQWw@mail.gmail.com>"
@@ -147,6 +148,21 @@ def test_every_letter_and_digit_of_a_body_counts_and_nothing_else():
     kept = "".join(c for c in every if c.isalnum())
     assert content_hash(**{**WORKED, "body": every}) == content_hash(**{**WORKED, "body": kept})
     assert content_hash(**{**WORKED, "body": every}) != content_hash(**{**WORKED, "body": kept[:-1]})
+
+
+@pytest.mark.parametrize(
+    ("letters", "kept", "count"),
+    [
+        ("Helloxxx", "Hello", 1),
+        ("xxxHello", "Hello", 1),
+        ("xxxyyyHelloyyyxxxyyy", "Hello", 5),
+        ("Hellxxxo", "Hellxxxo", 0),
+        ("xxx", "", 1),
+        ("", "", 0),
+    ],
+)
+def test_footers_are_left_out_where_a_body_begins_or_ends(letters, kept, count):
+    assert without_footers(letters, ["xxx", "yyy"]) == (kept, count)
 
 
 def test_family_hash_worked_example():

@@ -21,6 +21,8 @@ from records import canonical
 from records import tables as t
 from records.catalogue import chunked
 from records.decisions import Standing
+from records.document_types import read_type
+from records.languages import LANGUAGES, shares
 from records.vocabulary import Basis, CollectionState, ReviewState
 from review.grouped import threads_of
 
@@ -82,6 +84,8 @@ class Member:
         warnings: Codes.
         pages: Pages, slides or sheets, or None.
         ocr_pages: Pages that wait for OCR.
+        doc_type: What sort of document it is, of ``records.document_types``.
+        languages: Of its text, as people call them, most words first; none where they are not told.
     """
 
     item_id: str
@@ -114,6 +118,8 @@ class Member:
     warnings: tuple[str, ...]
     pages: int | None
     ocr_pages: tuple[int, ...]
+    doc_type: str
+    languages: tuple[str, ...]
 
     @property
     def stored(self) -> bool:
@@ -268,6 +274,7 @@ def members_of(
         r.pages,
         r.ocr_pages,
         r.facts.label("read_facts"),
+        r.languages,
     ]
     rows = connection.execute(
         sa.select(*columns)
@@ -332,6 +339,8 @@ def _member(row: Any) -> Member:
         warnings=tuple(sorted(warnings)),
         pages=row.pages,
         ocr_pages=tuple(canonical.loads(row.ocr_pages)) if row.ocr_pages else (),
+        doc_type=read_type(row.read_kind or row.kind, row.media_type, row.name, row.read_facts).value,
+        languages=tuple(LANGUAGES[code] for code, _ in shares(row.languages) if code in LANGUAGES),
     )
 
 

@@ -29,6 +29,8 @@ READING = (
     "why_it_hit",
     "attachments",
     "kind",
+    "type",
+    "language",
     "custodian",
     "where_it_stands",
     "link",

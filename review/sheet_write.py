@@ -255,6 +255,8 @@ def reading_cells(
             "first_300_characters": texts.get(member.item_id, ""),
             "attachments": _attachments(carried, lost),
             "kind": member.kind,
+            "type": member.doc_type,
+            "language": ", ".join(member.languages),
             "custodian": one_line(member.custodian_id, _LINE),
             "link": f"{address}/{member.item_id}",
         }
@@ -347,6 +349,8 @@ _WIDTHS = {
     "why_it_hit": 24,
     "attachments": 12,
     "kind": 9,
+    "type": 13,
+    "language": 9,
     "custodian": 14,
     "where_it_stands": 18,
     "link": 8,

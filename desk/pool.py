@@ -9,9 +9,11 @@ from __future__ import annotations
 import ctypes
 import gc
 import multiprocessing
+import pickle
 import signal
 import sys
 from contextlib import contextmanager
+from functools import lru_cache
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from types import ModuleType
@@ -158,14 +160,27 @@ def _run_batch(batch_id: str) -> dict[str, int]:
     }
 
 
-def run_counts(nodes: tuple[Node, ...], piece: Piece) -> Counted:
-    """Count the occurrences of terms in some documents; called in a worker process."""
+def run_counts(pickled: bytes, piece: Piece) -> Counted:
+    """Count the occurrences of terms in some documents; called in a worker process.
+
+    Args:
+        pickled: The terms, as ``pickle`` writes them.
+        piece: The documents.
+    """
     from search.occurrences import count_occurrences
 
     assert _mine is not None, "a worker process has not been prepared"
     home, request = _mine.home, _mine.request
     store = home.store(request.request_id)
+    nodes = _unpickled(pickled)
     return count_occurrences(home.catalogue, store, request.request_id, request.body.zone, nodes, piece)
+
+
+@lru_cache(maxsize=1)
+def _unpickled(pickled: bytes) -> tuple[Node, ...]:
+    """Read a list's terms once in a process, and not once a piece."""
+    nodes: tuple[Node, ...] = pickle.loads(pickled)  # noqa: S301 - this program's own
+    return nodes
 
 
 def run_flags(batch_ids: list[str]) -> FlagReport:

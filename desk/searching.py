@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -294,7 +295,7 @@ def counting_by_workers(home: Home, request_id: str, workers: ProcessPoolExecuto
     """Return what counts occurrences in worker processes: those given, or some opened when it is called."""
 
     def counting(nodes: tuple[Node, ...], pieces: list[Piece]) -> Iterator[Counted]:
-        count = partial(pool.run_counts, nodes)
+        count = partial(pool.run_counts, pickle.dumps(nodes))  # once for all pieces
         if workers is not None:
             yield from workers.map(count, pieces)
             return

@@ -426,10 +426,9 @@ class ElasticsearchEngine(SearchEngine):
                 table = asking.submit(reader.table) if len(listed) >= _LONG_LIST else None
                 if sum(len(set(q.open_terms(query))) for query in listed) >= _MANY_PATTERNS:
                     reader.read_words()
-                hits = _rows_of_hits if table is None else table.result()
                 waiting: deque[Future[list[TermHits]]] = deque()
                 for piece in pieces:
-                    waiting.append(asking.submit(lambda piece=piece: list(reader.answers(piece, hits))))  # type: ignore[misc]
+                    waiting.append(asking.submit(lambda piece=piece: list(reader.answers(piece, table))))  # type: ignore[misc]
                     if len(waiting) > _AHEAD:
                         yield from waiting.popleft().result()
                 while waiting:
@@ -1099,8 +1098,14 @@ class _Reader:
         self.begin()
         return _Table.of(self.rows({"match_all": {}}, (_NUMBER, *_HIT_SORT)))
 
-    def answers(self, queries: list[q.Node], hits: _Table | _RowsOfHits) -> Iterator[TermHits]:
-        """Answer some queries of a list together; one that cannot be run says why."""
+    def answers(self, queries: list[q.Node], table: Future[_Table] | None) -> Iterator[TermHits]:
+        """Answer some queries of a list together; one that cannot be run says why.
+
+        Args:
+            queries: The queries.
+            table: The rows of all documents, which may still be read; None: each answer brings those of its
+                hits.
+        """
         compiled: list[dict[str, Any] | str] = []
         for query in queries:
             self.begin()
@@ -1109,7 +1114,9 @@ class _Reader:
             except (TooManyWords, TooLong) as refused:
                 compiled.append(str(refused))
         asked = [one for one in compiled if not isinstance(one, str)]
-        answered = iter(self._together(asked, hits.fields))
+        fields = _RowsOfHits.fields if table is None else _Table.fields
+        answered = iter(list(self._together(asked, fields)))  # asked while the table is read
+        hits = _rows_of_hits if table is None else table.result()
         for one in compiled:
             if isinstance(one, str):
                 yield TermHits((), one)

@@ -5,7 +5,6 @@ Worker processes of a run do this, and what they load is waited for.
 
 from __future__ import annotations
 
-from array import array
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -21,10 +20,10 @@ from search.matcher import DocumentFields, Occurrences
 UNDATED = ""
 """The month of a document without a trustworthy time."""
 
-Piece = list[tuple[str, "array[int]"]]
+Piece = list[tuple[str, list[int]]]
 """Items, each with the places in the list of the terms that match it."""
 
-Counted = list[tuple[str, str, "array[int]"]]
+Counted = list[tuple[str, str, list[int]]]
 """Items, each with the month it was sent in (empty: undated) and the occurrences of those terms."""
 
 
@@ -55,7 +54,7 @@ def count_occurrences(
         if any(counters[term].needs_children for term in matching):
             children = child_texts(catalogue, store, request_id, document.family_id, document.item_id, zone)
         fields = DocumentFields(document, children)
-        counts = array("L", (counters[term].count(fields) for term in matching))
+        counts = [counters[term].count(fields) for term in matching]
         month = document.sent_on.isoformat()[:7] if document.sent_on else UNDATED
         counted.append((document.item_id, month, counts))
     return counted

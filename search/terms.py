@@ -10,13 +10,11 @@ from __future__ import annotations
 import csv
 import gc
 import re
-from array import array
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -29,8 +27,9 @@ from records.evidence import EvidenceStore
 from records.vocabulary import CollectionState
 from search import tree as q
 from search.language import QuerySyntaxError, parse, suggest
-from search.occurrences import UNDATED, Counted, Piece, count_occurrences
-from search.protocol import Hit, IndexState, SearchEngine
+from search.occurrences import Counted, Piece, count_occurrences
+from search.protocol import IndexState, SearchEngine
+from search.tally import Found, Read, Tally
 from search.unsearched import Gap, Unsearched, unsearched
 
 HITS_PER_TRANSACTION = 20_000
@@ -308,94 +307,6 @@ class _Parsed:
     node: q.Node
 
 
-class _Tally:
-    """Counts hits by document, family, content and custodian; numbers stand for ids, to keep lists small."""
-
-    def __init__(self, family_sizes: dict[str, int]) -> None:
-        self._sizes = family_sizes
-        self.numbers: dict[str, int] = {}
-        self.ids: list[str] = []
-        self.families: list[str] = []
-        self.terms_of: list[array[int]] = []  # by document: the terms that match it
-        self.occurrences_of: dict[int, array[int]] = {}  # by document: beside its terms
-        self._names: dict[str, int] = {}
-        self._content = array("q")
-        self._custodian: list[str] = []
-        self._source: list[str] = []
-        self._family_term: dict[str, int] = {}  # the only term of a family, or -1 for several
-        self.rows: list[dict[str, Any]] = []
-
-    def add(self, term: int, hits: Sequence[Hit]) -> None:
-        """Take in what one term found."""
-        known = self.numbers.get
-        numbers = [
-            number if (number := known(hit.item_id)) is not None else self._number(hit) for hit in hits
-        ]
-        families = set(map(self.families.__getitem__, numbers))
-        for number in numbers:
-            self.terms_of[number].append(term)
-        for family in families:
-            self._family_term[family] = term if family not in self._family_term else -1
-        self.rows.append(self._figures(numbers, families))
-
-    def _number(self, hit: Hit) -> int:
-        """Number a document that was not met before."""
-        number = self.numbers[hit.item_id] = len(self.ids)
-        self.ids.append(hit.item_id)
-        self.families.append(hit.family_id)
-        self._custodian.append(hit.custodian_id)
-        self._source.append(hit.source_id)
-        self._content.append(self._names.setdefault(hit.distinct_key, len(self._names)))
-        self.terms_of.append(array("L"))
-        return number
-
-    def _figures(self, numbers: Sequence[int], families: Collection[str]) -> dict[str, Any]:
-        return {
-            "documents": len(numbers),
-            "families": len(families),
-            "with_family": self._size(families),
-            "distinct": len(set(map(self._content.__getitem__, numbers))),
-            "custodians": dict(sorted(Counter(map(self._custodian.__getitem__, numbers)).items())),
-            "sources": dict(sorted(Counter(map(self._source.__getitem__, numbers)).items())),
-        }
-
-    def _size(self, families: Iterable[str]) -> int:
-        return sum(self._sizes.get(family, 1) for family in families)
-
-    def unique(self) -> Counter[int]:
-        """Documents that one term alone matches, by term."""
-        return Counter(terms[0] for terms in self.terms_of if len(terms) == 1)
-
-    def unique_families(self) -> tuple[Counter[int], Counter[int]]:
-        """The families that one term alone touches, and all their members, by term."""
-        families: Counter[int] = Counter()
-        members: Counter[int] = Counter()
-        for family, term in self._family_term.items():
-            if term >= 0:
-                families[term] += 1
-                members[term] += self._sizes.get(family, 1)
-        return families, members
-
-    def totals(self, read: _Read) -> Totals:
-        """The list as a whole."""
-        figures = self._figures(range(len(self.ids)), self._family_term)
-        return Totals(occurrences=sum(read.occurrences), **figures, **_by_month(read.all_months))
-
-
-def _by_month(months: Counter[str]) -> dict[str, Any]:
-    dated = {month: count for month, count in sorted(months.items()) if month != UNDATED}
-    return {"months": dated, "undated": months[UNDATED]}
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What the stored documents say, by term: occurrences, and documents by month of sending."""
-
-    occurrences: list[int]
-    months: list[Counter[str]]
-    all_months: Counter[str]
-
-
 @contextmanager
 def _collecting_rarely() -> Iterator[None]:
     """Look for cycles rarely: a list makes millions of hits and no cycle, and each look goes through them."""
@@ -439,27 +350,27 @@ def run_terms(
     """
     parsed, bad = _parsed(terms, zone)
     state = engine.state()
-    tally = _Tally(_family_sizes(catalogue, request_id))
+    tally = Tally()
     run: list[_Parsed] = []
     for one, found in zip(parsed, engine.terms([one.node for one in parsed]), strict=True):
         if found.problem:
             bad.append(BadLine(one.term.line, one.term.term, found.problem))
         else:
-            tally.add(len(run), found.hits)
+            tally.add(found.hits)
             run.append(one)
     forget(catalogue, request_id, version)
-    read = _store_hits(catalogue, store, request_id, version, run, tally, zone, counting, piece or _PIECE)
+    hits = tally.found(_family_sizes(catalogue, request_id))
+    read = _store_hits(catalogue, store, request_id, version, run, hits, zone, counting, piece or _PIECE)
+    rows = _rows(run, hits, read)
     report = HitReport(
         request_id=request_id,
         version=version,
         at=canonical.now_text(),
         zone=zone.key,
         index=state,
-        terms=_rows(run, tally, read),
-        totals=tally.totals(read),
-        zero_hits=tuple(
-            one.term.line for one, row in zip(run, tally.rows, strict=True) if not row["documents"]
-        ),
+        terms=rows,
+        totals=Totals(occurrences=sum(row.occurrences for row in rows), **hits.figures(), **read.by_month()),
+        zero_hits=tuple(row.line for row in rows if not row.documents),
         bad_lines=tuple(sorted((*bad_lines, *bad), key=lambda line: line.line)),
         unsearched=unsearched(catalogue, engine, request_id),
     )
@@ -493,9 +404,10 @@ def _parsed(terms: Sequence[Term], zone: ZoneInfo) -> tuple[list[_Parsed], list[
     return parsed, bad
 
 
-def _rows(run: list[_Parsed], tally: _Tally, read: _Read) -> tuple[TermCounts, ...]:
-    unique = tally.unique()
-    unique_families, with_family = tally.unique_families()
+def _rows(run: list[_Parsed], hits: Found, read: Read) -> tuple[TermCounts, ...]:
+    unique = hits.unique()
+    unique_families, with_family = hits.unique_families()
+    occurrences = read.occurrences()
     return tuple(
         TermCounts(
             line=one.term.line,
@@ -506,9 +418,9 @@ def _rows(run: list[_Parsed], tally: _Tally, read: _Read) -> tuple[TermCounts, .
             unique=unique[number],
             unique_families=unique_families[number],
             unique_with_family=with_family[number],
-            occurrences=read.occurrences[number],
-            **tally.rows[number],
-            **_by_month(read.months[number]),
+            occurrences=occurrences[number],
+            **hits.figures(number),
+            **read.by_month(number),
         )
         for number, one in enumerate(run)
     )
@@ -553,47 +465,48 @@ def _store_hits(
     request_id: str,
     version: int,
     run: list[_Parsed],
-    tally: _Tally,
+    hits: Found,
     zone: ZoneInfo,
     counting: Counting | None,
     size: int,
-) -> _Read:
+) -> Read:
     """Write one row a term and document, and return what the documents say.
 
     Documents are read and folded once for all terms that match them, in groups of neighbouring families: a
     group in the order in which it was stored, its rows in the order of their key, so that a transaction
     touches few pages. Where others count, the rows of one group are written while they read the next.
     """
-    totals = [0] * len(run)
-    months: list[Counter[str]] = [Counter() for _ in run]
-    all_months: Counter[str] = Counter()
     nodes = tuple(one.node for one in run)
-    groups = _groups(tally, _stored_order(catalogue, request_id, tally))
-    _check_all_stored(sum(len(group.ids) - len(group.stored) for group in groups))
+    lines = [one.term.line for one in run]
+    numbers = {hit.item_id: number for number, hit in enumerate(hits.documents)}
+    stored = _stored_order(catalogue, request_id, numbers)
+    _check_all_stored(len(numbers) - len(stored))
+    groups: list[list[int]] = [[] for _ in range(0, len(numbers), _GROUP)]
+    for number in stored:
+        groups[number // _GROUP].append(number)
     pieces = [
-        [(item, tally.terms_of[tally.numbers[item]]) for item in group.stored[n : n + size]]
+        [(hits.documents[number].item_id, hits.terms_of(number)) for number in group[n : n + size]]
         for group in groups
-        for n in range(0, len(group.stored), size)
+        for n in range(0, len(group), size)
     ]
     counted = (
         counting(nodes, pieces)
         if counting is not None and len(pieces) > 1
         else (count_occurrences(catalogue, store, request_id, zone, nodes, piece) for piece in pieces)
     )
-    written = 0
+    read = Read(hits)
+    waiting = deque(slice(n, min(n + _GROUP, len(numbers))) for n in range(0, len(numbers), _GROUP))
     for piece in counted:
         for item_id, month, counts in piece:
-            number = tally.numbers[item_id]
-            tally.occurrences_of[number] = counts
-            all_months[month] += 1
-            for term, count in zip(tally.terms_of[number], counts, strict=True):
-                totals[term] += count
-                months[term][month] += 1
-        while written < len(groups) and groups[written].is_counted(tally):
-            _write_rows(catalogue, _hit_rows(request_id, version, run, tally, groups[written].ids))
-            written += 1
-    _check_all_stored(len(tally.ids) - len(tally.occurrences_of))  # one may have been removed meanwhile
-    return _Read(totals, months, all_months)
+            read.add(numbers[item_id], month, counts)
+        while waiting and not read.missing(waiting[0]):
+            rows = read.rows(waiting.popleft())
+            _write_rows(
+                catalogue,
+                ((request_id, version, lines[term], *of_hit, count) for term, *of_hit, count in rows),
+            )
+    _check_all_stored(read.missing())  # one may have been removed meanwhile
+    return read
 
 
 def _check_all_stored(missing: int) -> None:
@@ -611,36 +524,6 @@ def _write_rows(catalogue: Catalogue, rows: Iterator[tuple[str | int, ...]]) -> 
 
 _GROUP = 10_000
 """Documents whose rows are written together. Each group is one way through the segments, with gaps."""
-
-
-@dataclass(slots=True)
-class _Group:
-    """Documents of neighbouring families.
-
-    Attributes:
-        ids: By family, then by id, in order.
-        stored: Those that are stored, in the order in which they were.
-    """
-
-    ids: list[str]
-    stored: list[str]
-
-    def is_counted(self, tally: _Tally) -> bool:
-        """Say whether the occurrences in all of them are known."""
-        return all(tally.numbers[item] in tally.occurrences_of for item in self.ids)
-
-
-def _groups(tally: _Tally, stored: Iterable[str]) -> list[_Group]:
-    """Part the documents that match into groups of neighbouring families."""
-    ordered = sorted(range(len(tally.ids)), key=lambda number: (tally.families[number], tally.ids[number]))
-    ids = [tally.ids[number] for number in ordered]
-    groups = [_Group(ids[n : n + _GROUP], []) for n in range(0, len(ids), _GROUP)]
-    group_of = array("L", [0]) * len(ids)  # by document
-    for place, number in enumerate(ordered):
-        group_of[number] = place // _GROUP
-    for item in stored:
-        groups[group_of[tally.numbers[item]]].stored.append(item)
-    return groups
 
 
 Counting = Callable[[tuple[q.Node, ...], list[Piece]], Iterable[Counted]]
@@ -661,19 +544,8 @@ def _insert(connection: sa.Connection, rows: list[tuple[str | int, ...]]) -> Non
         connection.execute(t.hits.insert(), [dict(zip(_HIT_COLUMNS, row, strict=True)) for row in rows])
 
 
-def _hit_rows(
-    request_id: str, version: int, run: list[_Parsed], tally: _Tally, ids: Iterable[str]
-) -> Iterator[tuple[str | int, ...]]:
-    """Yield the values of ``_HIT_COLUMNS`` of these items, in their order."""
-    lines = [one.term.line for one in run]
-    for item_id in ids:
-        number = tally.numbers[item_id]
-        for term, count in zip(tally.terms_of[number], tally.occurrences_of[number], strict=True):
-            yield request_id, version, lines[term], item_id, tally.families[number], count
-
-
-def _stored_order(catalogue: Catalogue, request_id: str, tally: _Tally) -> list[str]:
-    """Return the ids of the hits in the order of their batches: near one another in the segments."""
+def _stored_order(catalogue: Catalogue, request_id: str, numbers: dict[str, int]) -> list[int]:
+    """Return the numbers of the documents in the order of their batches: near one another in the segments."""
     i = t.items.c
     query = (
         sa.select(i.item_id)
@@ -681,7 +553,7 @@ def _stored_order(catalogue: Catalogue, request_id: str, tally: _Tally) -> list[
         .order_by(i.batch_id, i.position)
     )
     with catalogue.read() as connection:
-        return [item for item in connection.scalars(query).all() if item in tally.numbers]
+        return [numbers[item] for item in connection.scalars(query).all() if item in numbers]
 
 
 # -- keeping a report

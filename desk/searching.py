@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -204,9 +205,11 @@ def _counted(home: Home, found: OpenRequest, terms: Path | None, *, adopt: bool,
         return kept
     else:
         listed = read_terms(found.terms.encode("utf-8"))
-    if len(listed.terms) >= LONG_LIST:
-        pool.start()  # it gets ready while the index is asked
-    report = run(home, found, version, listed, counting_by_workers(home, found.request_id))
+    with ExitStack() as opened:
+        workers = None
+        if len(listed.terms) >= LONG_LIST:  # they get ready while the index is asked
+            workers = opened.enter_context(pool.workers(home.settings, found.request_id, reading=False))
+        report = run(home, found, version, listed, counting_by_workers(home, found.request_id, workers))
     if version != SCRATCH_VERSION:
         describe_after(home, found.request_id)
     return report

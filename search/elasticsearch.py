@@ -1237,7 +1237,10 @@ class _Reader:
         """Return the words that start so, sorted."""
         words = self._all = self._all or self._words.get(self.shown)
         if words is None:
-            words = sorted({word for _, pack in self._packs(start) for word in pack.split()[::2]})
+            # In the order in which they come, nearly sorted: a set would lose it.
+            words = sorted(
+                dict.fromkeys(word for _, pack in self._packs(start) for word in pack.split()[::2])
+            )
             if not start:
                 self._words.keep(self.shown, words)
                 self._all = words

@@ -176,11 +176,11 @@ def _report(home: Home, request_id: str, engine: SearchEngine, wanted: list[str]
         parse(one.term, zone)  # what is read once in a process is read before
     forget(home.catalogue, request_id, SCRATCH_VERSION)  # of the other engine; neither has to
     began = time.monotonic()
-    pool.start()  # as the command does
-    store, counting = home.store(request_id), counting_by_workers(home, request_id)
-    report = run_terms(
-        home.catalogue, store, watched, request_id, SCRATCH_VERSION, listed, zone, counting=counting
-    )
+    with pool.workers(home.settings, request_id, reading=False) as workers:  # as the command does
+        store, counting = home.store(request_id), counting_by_workers(home, request_id, workers)
+        report = run_terms(
+            home.catalogue, store, watched, request_id, SCRATCH_VERSION, listed, zone, counting=counting
+        )
     if report.bad_lines:
         raise BenchmarkError(f"elastic: {len(report.bad_lines)} of {len(wanted)} terms were not run")
     return {

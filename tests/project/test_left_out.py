@@ -39,9 +39,9 @@ def run(folder: Path, *arguments: str, suite: str = SUITE, corpus: str = "") -> 
     (folder / "pytest.ini").write_text(SETTINGS, "utf-8")
     shutil.copy(Path(__file__).parents[1] / "conftest.py", folder / "conftest.py")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment["DAYLIGHT_CORPUS"] = corpus
+    environment |= {"DAYLIGHT_CORPUS": corpus, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-q", "-p", "xdist", "-p", "no:cacheprovider", *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,

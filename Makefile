@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.daylight-ready
-PYTEST := $(BIN)/python -m pytest
+# Containers often tell Python to keep no bytecode: every worker would then compile all tests anew, 13 s of each.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 FAST := not slow and not services and not dag and not chaos and not corpus and not live and not fuzz
 DAYLIGHT_CORPUS ?= $(wildcard ../shared/corpus)
 

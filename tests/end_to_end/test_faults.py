@@ -114,18 +114,18 @@ def test_an_unreadable_file_is_named_and_costs_only_itself(tmp_path):
         command = [*less, sys.executable, "-m", "cli.main", "--home", str(tmp_path / "home"), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
 
-    opened = restrained("open", str(request_file(tmp_path, "mail")))
+    opened = daylight(tmp_path / "home", "open", request_file(tmp_path, "mail"))
     assert opened.returncode == 0, opened.stderr
     request_id = json.loads(opened.stdout)["request_id"]
     done = restrained("run", request_id, "--local")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["outcome"] == "complete with 1 exceptions"
-    found = {item["native_id"]: item for item in lines(restrained("items", request_id))}
+    found = {item["native_id"]: item for item in lines(daylight(tmp_path / "home", "items", request_id))}
     assert found["1.eml"]["state"] == "failed"
     assert found["1.eml"]["failure"]["reason"] == "unreadable"
     assert found["1.eml"]["failure"]["retryable"] is True
     assert {name for name, item in found.items() if item["state"] == "stored"} == {"0.eml", "2.eml"}
-    assert json.loads(restrained("ledger", request_id).stdout)["balanced"] is True
+    assert json.loads(daylight(tmp_path / "home", "ledger", request_id).stdout)["balanced"] is True
 
 
 FULL_DISK = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,15 @@ def opened(context: typer.Context) -> Home:
     home = Home.open(settings=settings)
     context.call_on_close(home.close)
     return home
+
+
+def sending(home: Home, request_id: str) -> AbstractContextManager[None]:
+    """Send the numbers of a request to the collector of the settings meanwhile; nothing where none is set."""
+    if not home.settings.otlp:
+        return nullcontext()
+    from desk.metrics import sent  # slow to load
+
+    return sent(home, request_id)
 
 
 def say_doubts(body: Request) -> None:

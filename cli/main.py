@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 from cli import exports, grouping, holds, leads, planning, policy, sampling, topping_up, variants, watching
 from cli.adequacy import adequacy_command
 from cli.columns import columns_command
-from cli.common import By, ItemId, RequestId, opened, say_doubts
+from cli.common import By, ItemId, RequestId, opened, say_doubts, sending
 from cli.declaring import declare_command
 from cli.layouts import layout_command
 from cli.ocr import ocr_command
@@ -51,6 +51,7 @@ app.add_typer(leads.app, name="leads")
 app.add_typer(variants.app, name="variants")
 app.add_typer(sampling.app, name="sample")
 app.add_typer(policy.app, name="policy")
+app.add_typer(watching.metrics_app, name="metrics")
 
 
 @app.callback()
@@ -123,7 +124,7 @@ def run_command(
 
         gc.freeze()  # what is loaded stays, to the end of the command
         home = opened(context)
-        with run_progress() as tell:
+        with sending(home, request_id), run_progress() as tell:
             counts = run_local(home, request_id, tell, take_over=take_over)
         show(counts)
         if counts["outcome"].startswith("partial"):
@@ -145,24 +146,8 @@ def run_command(
 
 
 app.command("retry")(watching.retry_command)
-
-
-@app.command("status")
-def status_command(
-    context: typer.Context,
-    request_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Request id; none lists all.")
-    ] = None,
-) -> None:
-    """Show where a request stands; without an id, list every request."""
-    from desk.register import list_requests
-    from desk.status import status
-
-    home = opened(context)
-    if request_id is None:
-        show_lines(list_requests(home))
-    else:
-        show(status(home, request_id))
+app.command("status")(watching.status_command)
+app.command("failures")(watching.failures_command)
 
 
 @app.command("inspect")

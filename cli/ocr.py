@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.common import RequestId, opened
+from cli.common import RequestId, opened, sending
 from cli.output import say, show, show_lines
 from records.errors import UsageError
 
@@ -52,9 +52,10 @@ def ocr_command(
         show_lines(ocr.unsure_pages(home, request_id) if unsure else ocr.failed_pages(home, request_id))
         return
     if local:
-        done = ocr.run_local(
-            home, request_id, languages=languages, limit=limit, again=again, tell=_in_lines()
-        )
+        with sending(home, request_id):
+            done = ocr.run_local(
+                home, request_id, languages=languages, limit=limit, again=again, tell=_in_lines()
+            )
     else:
         from desk.airflow import follow_ocr
 

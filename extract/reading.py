@@ -345,7 +345,7 @@ class _Slice:
                 for child in result.extraction.children:
                     waiting.append(self._child_node(node, child))
                     size += waiting[-1].size_bytes or 0
-                self._settle(node, *made)
+                self._settle(node, *made, result.seconds)
                 if size >= _FLUSH_BYTES:
                     self._store_children(waiting)
                     born.extend(waiting)
@@ -357,7 +357,15 @@ class _Slice:
                 self._unread(node, Failure(Reason.CRASHED, "no_result"))
         return born
 
-    def _settle(self, node: _Node, made: Extraction, reader: str, version: str, languages: str = "") -> None:
+    def _settle(
+        self,
+        node: _Node,
+        made: Extraction,
+        reader: str,
+        version: str,
+        languages: str = "",
+        seconds: float | None = None,
+    ) -> None:
         """Make the row of a reading and see to its text: the reading itself, with its bytes, is let go."""
         data = made.whole_text().encode("utf-8", "replace")
         digest = sha256_hex(data) if data else None
@@ -370,6 +378,7 @@ class _Slice:
             "text_sha256": digest,
             "text_bytes": len(data),
             "languages": languages or None,
+            "read_ms": None if seconds is None else round(seconds * 1000),
         }
         if digest is None or len(data) <= _HELD_BYTES:
             node.text = data

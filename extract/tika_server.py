@@ -170,6 +170,7 @@ class ServedWorker:
         """
         self._server = _Server(address, ca, patience_s)
         self._worker = Worker(REGISTRY)
+        self._served_s: dict[int, float] = {}  # by job, until its result is there
 
     def warm(self) -> None:
         """Start the process now, without waiting."""
@@ -185,8 +186,11 @@ class ServedWorker:
         Raises:
             Retryable: No process can be started.
         """
+        self._served_s.clear()
         with ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="tika") as asking:
-            yield from self._worker.submit(self._told(jobs, asking))
+            for result in self._worker.submit(self._told(jobs, asking)):
+                seconds = result.seconds + self._served_s.pop(result.job_id, 0.0)
+                yield replace(result, seconds=seconds)
 
     def _told(self, jobs: Iterable[Job], asking: ThreadPoolExecutor) -> Iterator[Job]:
         """Yield jobs in their order, each with the server's answer where it is a document."""
@@ -205,7 +209,10 @@ class ServedWorker:
     def _asked(self, job: Job) -> Job:
         if not _is_document(job):
             return job
-        return replace(job, context=replace(job.context, told=self._server.answer(job)))
+        began = time.monotonic()
+        told = self._server.answer(job)
+        self._served_s[job.job_id] = time.monotonic() - began
+        return replace(job, context=replace(job.context, told=told))
 
 
 def _is_document(job: Job) -> bool:

@@ -68,6 +68,7 @@ class ResultFrame(msgspec.Struct, array_like=True, frozen=True):
     version: str
     extraction: Extraction
     languages: str = ""
+    seconds: float = 0.0
 
 
 @lru_cache(maxsize=16)

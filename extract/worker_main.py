@@ -13,6 +13,7 @@ import io
 import os
 import resource
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import BinaryIO
@@ -114,7 +115,12 @@ def _send(descriptor: int, frame: wire.ResultFrame) -> None:
     except UnicodeEncodeError:
         payload = wire.encode(
             wire.ResultFrame(
-                frame.job_id, frame.extractor, frame.version, _storable(frame.extraction), frame.languages
+                frame.job_id,
+                frame.extractor,
+                frame.version,
+                _storable(frame.extraction),
+                frame.languages,
+                frame.seconds,
             )
         )
     view = memoryview(payload)
@@ -128,6 +134,7 @@ def read_item(frame: wire.JobFrame, extractors: Sequence[Extractor]) -> tuple[wi
     Returns:
         The result, and whether this process can be trusted with another item.
     """
+    began = time.perf_counter()
     name, version, spoken = "none", "0", ""
     healthy = True
     try:
@@ -161,7 +168,8 @@ def read_item(frame: wire.JobFrame, extractors: Sequence[Extractor]) -> tuple[wi
         # The library may be broken from here on: answer, then let the parent start a new process.
         extraction = Extraction(failure=Failure(Reason.CRASHED, type(error).__name__))
         healthy = False
-    return wire.ResultFrame(frame.job_id, name, version, extraction, spoken), healthy
+    seconds = time.perf_counter() - began
+    return wire.ResultFrame(frame.job_id, name, version, extraction, spoken, seconds), healthy
 
 
 def head_of(stream: BinaryIO) -> bytes:

@@ -46,6 +46,8 @@ _NAP_S = 0.001
 _WRITES = 64
 """Frames given to the kernel at once (it takes 1,024 at most)."""
 _START_S = 120.0
+_LONGEST_S = 30 * 86_400.0
+"""What a process says of its own time is believed up to here, and no NaN."""
 _CHUNK = 1 << 20
 _RECYCLE_AFTER = 500
 _PIPE_BYTES = 1 << 20
@@ -84,6 +86,7 @@ class Result:
         extractor_version: Its version.
         extraction: What it gave, or why it gave nothing.
         languages: Of its text, as ``extract.languages.told`` gives them.
+        seconds: How long it was at work on the item, by the wall; of a reader that was ended, until then.
     """
 
     job_id: int
@@ -91,6 +94,7 @@ class Result:
     extractor_version: str
     extraction: Extraction
     languages: str = ""
+    seconds: float = 0.0
 
 
 class Worker:
@@ -155,18 +159,25 @@ class Worker:
             while ahead.draw():
                 process = self._running()
                 process.send(ahead.jobs)
+                asked = time.monotonic()
                 answer = process.next_answer(ahead.jobs[0])
                 if isinstance(answer, wire.ResultFrame):
                     ahead.drop()
+                    seconds = answer.seconds if 0 <= answer.seconds <= _LONGEST_S else 0.0
                     yield Result(
-                        answer.job_id, answer.extractor, answer.version, answer.extraction, answer.languages
+                        answer.job_id,
+                        answer.extractor,
+                        answer.version,
+                        answer.extraction,
+                        answer.languages,
+                        seconds,
                     )
                     self._recycle(process)
                     continue
                 self._process = None
                 if answer.final:
-                    failure = Failure(answer.reason, answer.detail)
-                    yield Result(ahead.drop().job_id, "none", "0", Extraction(failure=failure))
+                    made = Extraction(failure=Failure(answer.reason, answer.detail))
+                    yield Result(ahead.drop().job_id, "none", "0", made, seconds=time.monotonic() - asked)
         finally:
             if ahead.jobs:
                 # The caller stopped half-way (or an error passed): answers in the pipe belong to nobody.

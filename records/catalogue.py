@@ -28,7 +28,7 @@ _GONE = frozenset({"57P01", "57P02", "57P03"})
 """States with which PostgreSQL ends connections or takes none (admin_shutdown, crash_shutdown,
 cannot_connect_now): https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
-HEAD = "0015"
+HEAD = "0016"
 """The newest migration; a test compares it with the files."""
 
 T = TypeVar("T")

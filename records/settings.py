@@ -31,6 +31,8 @@ class Settings(BaseSettings):
         ocr_languages: Tesseract's codes joined by ``+``, for pages that are pictures.
         ocr_page_s: Wall seconds one such page may take.
         ocr_low_confidence: A page whose words have less on average (0 to 100) is listed for a look by hand.
+        otlp: Address of an OpenTelemetry collector (``DAYLIGHT_OTLP``) to which the numbers of a run are
+            sent by OTLP over HTTP; empty: they are sent nowhere.
         log_level: ``debug``, ``info``, ``warning`` or ``error``.
     """
 
@@ -49,6 +51,7 @@ class Settings(BaseSettings):
     ocr_languages: str = "eng+spa"
     ocr_page_s: float = Field(default=180.0, ge=0.1, le=3_600)
     ocr_low_confidence: float = Field(default=60.0, ge=0, le=100)
+    otlp: str = ""
     log_level: str = "info"
 
     @property

@@ -273,6 +273,7 @@ readings = Table(
     Column("expected_children", Integer),
     Column("pages", Integer),
     Column("ocr_pages", Text, nullable=False),  # canonical JSON [page, …]
+    Column("read_ms", BigInteger),  # milliseconds of its reader; None: known from a copy, or of an older home
     Column("facts", Text, nullable=False),  # metadata and warnings, canonical JSON
     Column("languages", Text),  # code:share of the words in per cent, most first; None: not told
     _key("request_id", "item_id"),

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from desk.home import Home
 from desk.standalone import DAG_ID, AirflowApi, RunView, Standalone
+from desk.watching import figures
 from records import tables as t
 from records.errors import AccessError, AlreadyRunning, SettingsError, UsageError
 from tests.dags import small
@@ -211,6 +214,37 @@ def test_secrets_are_for_their_owner_only(airflow):
     assert airflow.folder.stat().st_mode & 0o777 == 0o700
     logs = b"".join(path.read_bytes() for path in airflow.folder.rglob("*.log"))
     assert airflow.password.encode() not in logs
+
+
+def test_the_page_shows_the_numbers_to_who_may_see_the_dag(place, airflow, request_id):
+    opened = Home.open(place / "home")
+    at = figures(opened.catalogue, request_id)
+    opened.close()
+    with httpx.Client(base_url=airflow.url, timeout=60, trust_env=False) as client:
+        assert client.get(f"/daylight/{request_id}").status_code == 401
+        assert client.get("/daylight/openapi.json").status_code == 401
+        viewer = AirflowApi(airflow.url, "viewer", json.loads(airflow_passwords(airflow))["viewer"])
+        for user in (airflow, viewer):
+            client.headers["Authorization"] = f"Bearer {user.token()}"
+            assert client.get(f"/daylight/{request_id}/figures").json() == json.loads(
+                json.dumps(at.as_json())
+            )
+        viewer.close()
+        assert client.get("/daylight/1999-0001").status_code == 404
+        plugins = client.get("/api/v2/plugins").json()["plugins"]
+        assert client.get("/api/v2/plugins/importErrors").json()["total_entries"] == 0
+        page = client.get(f"/daylight/{request_id}")
+        listed = client.get("/daylight/")
+    (plugin,) = [one for one in plugins if one["name"] == "daylight"]
+    assert [one["url_prefix"] for one in plugin["fastapi_apps"]] == ["/daylight"]
+    assert [one["href"] for one in plugin["external_views"]] == ["/daylight/"]
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    rows = dict(re.findall(r'<th scope="row">(\w+)</th><td class="n">([\d,]+)</td>', page.text))
+    wanted = {**at.items, **at.text, **at.ocr_pages, **at.failures}
+    assert {name: int(count.replace(",", "")) for name, count in rows.items()} == wanted
+    assert f'<a href="/daylight/{request_id}">{request_id}</a>' in listed.text
+    for text in (page.text, listed.text):
+        assert [word for word in small.PLANTED if word in text] == []
 
 
 def test_nothing_of_the_request_reached_airflow(airflow, request_id):

@@ -191,8 +191,11 @@ def test_time_the_caller_takes_is_not_the_items() -> None:
 def test_a_hang_costs_its_own_limit_only() -> None:
     started = time.monotonic()
     with Worker(REGISTRY) as worker:
-        list(worker.submit(among_good_ones("hang_in_native_code")))
+        results = list(worker.submit(among_good_ones("hang_in_native_code")))
     assert time.monotonic() - started < 8.0  # 1 s of limit and two starts of a process
+    took = {result.job_id: result.seconds for result in results}
+    assert 1.0 <= took.pop(100) < 8.0  # until it was ended
+    assert all(0.0 < seconds < 1.0 for seconds in took.values())
 
 
 def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:

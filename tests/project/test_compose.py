@@ -90,7 +90,7 @@ def test_the_compose_specification_takes_it(tmp_path):
 def test_everything_that_was_asked_for_is_there():
     assert set(SERVICES) == ONCE | {
         "postgres", "redis", "elasticsearch", "kibana", "tika", "airflow-api-server", "airflow-scheduler",
-        "airflow-dag-processor", "airflow-triggerer", "airflow-worker", "daylight",
+        "airflow-dag-processor", "airflow-triggerer", "airflow-worker", "daylight", "metrics",
     }  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_every_image_is_pinned():
 def test_every_port_is_published_on_loopback_only():
     ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert {port.rsplit(":", 2)[0] for listed in ports.values() for port in listed} == {"127.0.0.1"}
-    assert set(ports) == {"kibana", "airflow-api-server", "daylight"}
+    assert set(ports) == {"kibana", "airflow-api-server", "daylight", "metrics"}
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))

@@ -24,15 +24,18 @@ from desk.failures import failures
 from desk.home import Home
 from desk.items import items
 from desk.register import open_request
+from desk.rereading import InLine, failed_items, put_in_line
 from desk.run import run_local
 from desk.status import status
 from desk.watching import figures, lines, slowest
 from records import tables as t
 from records.attempts import claim
+from records.catalogue import Catalogue
 from records.errors import AccessError, SettingsError, UsageError
 from records.settings import Settings
 from records.vocabulary import Reason, Step
 from tests.end_to_end.test_faults import GOOD_MAIL
+from tests.servers.postgres import postgres
 from tests.small_request import request_file
 
 pytestmark = pytest.mark.slow
@@ -166,6 +169,27 @@ def test_the_slowest_are_told_with_their_place(home):
     assert words[7] == "failures  1 corrupt, 1 truncated"
     assert words[8].startswith(f"slowest   1.500 s  email  {slow['1.eml']}  s1 ")
     assert words[8].endswith(" a [2Jb")
+
+
+@pytest.mark.services
+def test_both_databases_count_alike_and_give_items_again(home):
+    with postgres() as address:
+        server = Home(home.settings, Catalogue(f"{address}/postgres"))
+        server.catalogue.migrate()
+        for table in t.metadata.sorted_tables:
+            with home.catalogue.read() as read, server.catalogue.write() as write:
+                if rows := [dict(row._mapping) for row in read.execute(table.select())]:
+                    write.execute(table.insert(), rows)
+        assert figures(server.catalogue, ID) == figures(home.catalogue, ID)
+        assert slowest(server.catalogue, ID) == slowest(home.catalogue, ID)
+        assert list(failures(server, ID)) == list(failures(home, ID))
+        wanted = failed_items(server, ID, [Reason.CORRUPT, Reason.TRUNCATED])
+        assert wanted == failed_items(home, ID, [Reason.CORRUPT, Reason.TRUNCATED])
+        put = [put_in_line(one, ID, wanted, by="pro", why="retry") for one in (server, home)]
+        assert put[0] == put[1] == InLine(ID, 2, 2, 0, 0)
+        assert figures(server.catalogue, ID) == figures(home.catalogue, ID)
+        assert figures(home.catalogue, ID).text["unread"] == 2
+        server.catalogue.close()
 
 
 def test_status_watches_until_no_run_is_at_work(home):

@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 
 from connectors.registry import CONNECTORS
+from desk.home import Home
 from desk.request import Source
 from desk.run import STEPS
 from desk.tasks import FUNCTIONS
+from records import tables as t
 from records.errors import AccessError, Retryable, SettingsError
 
 pytestmark = pytest.mark.dag
@@ -241,3 +243,36 @@ def test_tasks_call_functions_that_exist():
     import desk.run
 
     assert {name for name in FUNCTIONS if not callable(getattr(desk.run, name, None))} == set()
+
+
+def test_the_page_of_numbers_without_a_catalogue_and_with_one(bag, tmp_path, monkeypatch):
+    from desk import airflow_page as page
+
+    def asked(answer):
+        page._watcher.cache_clear()
+        return answer.status_code, answer.body.decode()
+
+    page._watcher.cache_clear()
+    monkeypatch.delenv("DAYLIGHT_HOME", raising=False)
+    status, text = asked(page._requests())
+    assert (status, "Set DAYLIGHT_HOME, and DAYLIGHT_CATALOGUE" in text) == (503, True)
+    monkeypatch.setenv("DAYLIGHT_HOME", str(tmp_path))
+    monkeypatch.setenv("DAYLIGHT_CATALOGUE", f"sqlite:///{tmp_path}/none.sqlite")
+    status, text = asked(page._requests())  # a database without a table
+    assert (status, "DatabaseError" in text, "no such table" in text) == (503, False, False)
+    monkeypatch.delenv("DAYLIGHT_CATALOGUE")
+    home = Home.open(tmp_path)
+    assert asked(page._requests())[1].count("No request is open.") == 1
+    with home.catalogue.write() as connection:
+        row = dict.fromkeys(("received_on", "due_on", "time_zone", "opened_at"), "2026-09-08")
+        connection.execute(t.requests.insert(), {"request_id": "<i>", "version": 1, "state": "open", **row})
+    home.close()
+    assert '<a href="/daylight/&lt;i&gt;">&lt;i&gt;</a>' in asked(page._requests())[1]
+    status, text = asked(page._request("2026-0009"))
+    assert (status, "there is no request 2026-0009" in text) == (404, True)
+    status, text = asked(page._request("<i>"))
+    assert (status, "<h1>Request &lt;i&gt;</h1>" in text, 'http-equiv="refresh"' in text) == (
+        200,
+        True,
+        False,
+    )

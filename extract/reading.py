@@ -96,6 +96,7 @@ class _Node:
     reading: dict[str, Any] | None = None  # its row, once it was read
     begun: tuple[BegunHash | None, BegunHash | None] = (None, None)  # of a message: with its Bcc and without
     counts: tuple[str | None, str | None] = (None, None)  # both content hashes, finished
+    is_mail: bool = False  # what it carries counts as ``_alike`` has it; elsewhere byte by byte
     text: bytes = b""  # small ones wait here, to be stored together
 
 
@@ -682,6 +683,7 @@ def _begun(node: _Node, made: Extraction) -> tuple[BegunHash | None, BegunHash |
     fields = made.fields or _NO_FIELDS
     kind = made.kind or _kind(node, made)
     if kind is Kind.EMAIL:
+        node.is_mail = True
         whole = _mail_begun(fields, made.text, (*fields.to, *fields.cc, *fields.bcc))
         return whole, _mail_begun(fields, made.text, (*fields.to, *fields.cc)) if fields.bcc else whole
     if kind not in {Kind.MESSAGE, Kind.CHAT}:
@@ -751,7 +753,7 @@ def _take_hashes(family: Sequence[_Node]) -> None:
     whole, without = (
         family_hash(
             top.counts[way] or top.sha256 or "",
-            (node.counts[way] or node.alike for node in family[1:] if node.sha256 is not None),
+            (_counted(node, way)[1] for node in family[1:] if node.sha256 is not None),
         )
         for way in (0, 1)
     )
@@ -764,7 +766,13 @@ def _content_hash(node: _Node, way: int) -> str | None:
     begun = node.begun[way]
     if begun is None:
         return None
-    return begun.finish(
-        ("", child.counts[way] or "") if child.counts[way] else (child.name or "", child.alike)
-        for child in node.children
-    )
+    return begun.finish(_counted(child, way) for child in node.children)
+
+
+def _counted(child: _Node, way: int) -> tuple[str, str]:
+    """Return the name and the hash by which a child counts in what carries it."""
+    own = child.counts[way]
+    if own is not None:
+        return "", own
+    assert child.parent is not None
+    return child.name or "", child.alike if child.parent.is_mail else child.sha256 or ""

@@ -18,11 +18,11 @@ from extract import odf
 from extract.remarks import Remark, quoted, shortened
 from extract.zip_document import Found, Package, plain, ranges
 
-_SHEET = re.compile(rb"<(?:\w+:)?sheet\b[^>]*>")
+_SHEET = re.compile(rb"<(?:\w+:)?sheet\b[^<>]*>")
 _HIDDEN_SHEET = re.compile(rb"\bstate=\"(?:hidden|veryHidden)\"")
-_HIDDEN_CELLS = re.compile(rb"<(?:\w+:)?(row|col)\b([^>]*\bhidden=\"(?:1|true)\"[^>]*)>")
-_HIDDEN_SLIDE = re.compile(rb"<(?:\w+:)?sld\b[^>]*\bshow=\"(?:0|false)\"")
-_LINK = re.compile(rb"<(?:\w+:)?hyperlink\b[^>]*>")
+_HIDDEN_CELLS = re.compile(rb"<(?:\w+:)?(row|col)\b([^<>]*\bhidden=\"(?:1|true)\"[^<>]*)>")
+_HIDDEN_SLIDE = re.compile(rb"<(?:\w+:)?sld\b[^<>]*\bshow=\"(?:0|false)\"")
+_LINK = re.compile(rb"<(?:\w+:)?hyperlink\b[^<>]*>")
 _CHANGED = re.compile(rb"<(?:\w+:)?(?:ins|del|moveFrom|moveTo|commentRangeStart|vanish)\b")
 _STORY = re.compile(r"word/(?:document|footnotes|endnotes|header\d*|footer\d*)\.xml\Z")
 _SLIDE = re.compile(r"ppt/slides/slide(\d+)\.xml\Z")
@@ -370,7 +370,7 @@ def _slide_comments(package: Package, part: str, number: int, authors: dict[str,
     """Yield comments of both forms; the newer one has answers below (MS-PPTX section 2.6)."""
     for first in package.elements(part, "cm"):
         for one in (first, *first.iter("{*}reply")):
-            body = next((e for e in one if etree.QName(e).localname in {"text", "txBody"}), None)
+            body = next(one.iterchildren("{*}text", "{*}txBody"), None)
             text = "" if body is None else (body.text or "").strip() or _paragraphs(body)
             at = one.get("dt") or one.get("created") or ""
             by = authors.get(one.get("authorId", ""), "")

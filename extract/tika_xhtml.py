@@ -22,6 +22,8 @@ _COMMENTS = frozenset({"comment", "threaded-comment", "annotation", "slide-comme
 _NOTES = frozenset({"notes", "slide-notes"})
 _SHEETS = frozenset({"page", "sheet"})
 _PICTURES = (".emf", ".wmf", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".svg", ".wdp")
+_WITH_WORDS = frozenset({"link", "comment", "sheet_name", "package_name", "deleted"})
+"""What is looked at when it ends; others hold much, and only their place counts."""
 _SPEAKER = "[Speaker notes]\n"
 
 
@@ -246,7 +248,7 @@ class _Page:
             self._close(one)
 
     def _close(self, one: _Open) -> None:
-        said = "".join(self.out[one.at :])
+        said = "".join(self.out[one.at :]) if one.kind in _WITH_WORDS else ""
         match one.kind:
             case "link":
                 self._link(one, said)

@@ -137,6 +137,8 @@ class Package:
             resolve_entities=False,
             no_network=True,
             load_dtd=False,
+            remove_comments=True,
+            remove_pis=True,
         )
         try:
             for event, element in reading:
@@ -146,7 +148,9 @@ class Package:
 
     def tree(self, name: str) -> etree._Element | None:
         """Return a part as a tree; None where it cannot be read."""
-        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+        parser = etree.XMLParser(
+            resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+        )
         data = self.read(name)
         try:
             return etree.fromstring(data, parser) if data else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,10 @@ from typing import Any
 from benchmarks import watch
 from benchmarks.datasets import MailSet
 from benchmarks.settings import Bench, BenchmarkError, daylight
+from desk import searching
+from desk.books import books
+from desk.home import Home
+from records.settings import Settings
 
 ACCOUNT = "ana.alder@falls.example"
 
@@ -99,31 +104,34 @@ def run_local(bench: Bench, mail: MailSet, home: Path, *, memory: bool = False) 
     shutil.rmtree(home, ignore_errors=True)
     request_id, opened = open_request(bench, mail, home)
     run = watch.run(daylight(home, "run", request_id, "--local"), work=bench.work, memory=memory)
-    return LocalRun(home, request_id, opened, run, check(bench, mail, home, request_id))
+    return LocalRun(home, request_id, opened, run, check(mail, home, request_id))
 
 
-def check(bench: Bench, mail: MailSet, home: Path, request_id: str) -> dict[str, Any]:
-    """Return the ledger of a run, once it was seen to hold every message.
+def check(mail: MailSet, home: Path, request_id: str) -> dict[str, Any]:
+    """Return the ledger of a run, once it was seen to hold every message; nothing of this is measured.
 
     Raises:
         BenchmarkError: It does not balance, counts other files than there are, or the known word is not found
             where it stands.
     """
-    ledger: dict[str, Any] = json.loads(
-        watch.run(daylight(home, "ledger", request_id), work=bench.work).output
-    )
-    found = sum(scope["found"] for scope in ledger["scopes"])
-    if not ledger["balanced"] or found != mail.messages:
-        raise BenchmarkError(
-            f"{mail.name}: {found} of {mail.messages} messages found, balanced: {ledger['balanced']}"
-        )
-    if mail.known is not None:
-        word, expected = mail.known
-        command = daylight(home, "search", request_id, word, "--count")
-        documents = json.loads(watch.run(command, work=bench.work).output)["documents"]
-        if documents != expected:
-            raise BenchmarkError(f"{mail.name}: {documents} messages hold the known word, not {expected}")
-    return ledger
+    opened = Home.open(settings=Settings(home=home))
+    try:
+        counted = books(opened, request_id)
+        ledger = dataclasses.asdict(counted) | {"balanced": counted.balanced}
+        found = sum(scope["found"] for scope in ledger["scopes"])
+        if not ledger["balanced"] or found != mail.messages:
+            raise BenchmarkError(
+                f"{mail.name}: {found} of {mail.messages} messages found, balanced: {ledger['balanced']}"
+            )
+        if mail.known is not None:
+            word, expected = mail.known
+            documents = searching.count(opened, request_id, word, by="benchmarks")["documents"]
+            if documents != expected:
+                raise BenchmarkError(f"{mail.name}: {documents} messages hold the known word, not {expected}")
+        return ledger
+    finally:
+        opened.engine(request_id).close()
+        opened.close()
 
 
 def remember(bench: Bench, run: LocalRun, messages: int) -> None:

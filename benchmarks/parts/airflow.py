@@ -44,7 +44,7 @@ def measure(bench: Bench) -> Figures:
         raise BenchmarkError(f"airflow: {error}") from error
     if json.loads(run.output)["state"] != "success":
         raise BenchmarkError("airflow: the run did not end well")
-    check(bench, mail, home, request_id)
+    check(mail, home, request_id)
     shutil.rmtree(home)
     return {
         "messages": mail.messages,

@@ -29,7 +29,7 @@ LONGEST = (
             "connectors/test_parity", "project/test_checks", "end_to_end/test_district",
             "connectors/test_contract", "dags/test_in_process", "end_to_end/test_leads", "desk/test_leads",
             "dags/test_exports", "end_to_end/test_faults", "end_to_end/test_sampling",
-            "examples/test_servers", "examples/test_district", "connectors/test_google_workspace",
+            "examples/test_district", "connectors/test_google_workspace",
             "connectors/test_exchange_ews", "connectors/test_microsoft_graph", "desk/test_topping_up",
             "search/test_folding", "project/test_left_out", "desk/test_exports",
             "review/test_sheet_libreoffice", "review/test_pages_browser", "release/test_verifier",

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from elasticsearch import Elasticsearch
 
-from examples.servers.elasticsearch import Server, elasticsearch, why_not
+from examples.servers.elasticsearch import Server, why_not
 from examples.servers.temporary import free_port
 from records.errors import AccessError, CheckFailed, Incomplete, Retryable
 from search.elasticsearch import Cluster, ElasticsearchEngine
@@ -285,47 +288,92 @@ def test_nobody_there() -> None:
             ask()
 
 
-@pytest.mark.slow
-def test_certificates_keys_and_the_two_roles(tmp_path: Path) -> None:
-    """A server with TLS and users of its own: the program's key writes, the readers' key cannot."""
+START = """
+import dataclasses, json, sys
+from examples.servers.elasticsearch import elasticsearch
+with elasticsearch(8, secure=True) as server:
+    print(json.dumps(dataclasses.asdict(server), default=str), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def secured() -> Iterator[tuple[Server, subprocess.Popen[str]]]:
+    """A server with TLS and users of its own, and the process that started it."""
     missing = why_not(8)
     if missing:
         pytest.skip(missing)
-    with elasticsearch(8, secure=True) as server:
-        from elasticsearch import Elasticsearch
+    starter = subprocess.Popen(
+        [sys.executable, "-c", START], cwd=Path(__file__).parents[2], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert starter.stdout is not None
+    said = json.loads(starter.stdout.readline())
+    folder = Path(said["folder"])
+    yield Server(**said | {"folder": folder, "ca": Path(said["ca"])}), starter
+    if starter.poll() is None:
+        starter.communicate("")
+    shutil.rmtree(folder, ignore_errors=True)
 
-        admin = Elasticsearch(server.url, ca_certs=str(server.ca), basic_auth=(server.user, server.password))
-        root, key = Path(__file__).parents[2], tmp_path / "index.key"
-        # As docs/install.md pipes the password and the program into a container.
-        program = 'read -r ELASTIC_PASSWORD; export ELASTIC_PASSWORD; exec "$0" - --index-key "$1"'
-        command = ["sh", "-c", program, sys.executable, str(key)]
-        given = {
-            "cwd": root,
-            "env": {"PYTHONPATH": ".", "DAYLIGHT_ELASTICSEARCH": server.url,
-                    "DAYLIGHT_ELASTICSEARCH_CA": str(server.ca)},
-            "input": server.password + "\n" + (root / "scripts/elasticsearch_keys.py").read_text("utf-8"),
-            "capture_output": True, "text": True, "check": False,
-        }  # fmt: skip
-        made = subprocess.run(command, **given)
-        assert made.returncode == 0, made.stderr
-        assert key.stat().st_mode & 0o777 == 0o600
-        keys = {"index": key.read_text("utf-8").strip(), **json.loads(made.stdout)}
-        assert keys.keys() == {"index", "read"}
-        assert subprocess.run(command, **given).returncode == 2  # a key is never written over
-        assert {"daylight-index", "daylight-read"} <= set(admin.security.get_role().body)
-        index = ElasticsearchEngine(Cluster(server.url, server.ca, keys["index"], 20.0), "2026-0001")
-        assert index.upsert("b1", documents("before")) == 6
-        index.publish(6)
-        index.rebuild()
-        index.upsert("b1", documents("after"))
-        index.publish(6)
-        reader = Elasticsearch(server.url, ca_certs=str(server.ca), api_key=keys["read"])
-        assert reader.count(index=index.alias)["count"] == 6
-        with pytest.raises(AccessError, match="refuses the key"):
-            ElasticsearchEngine(Cluster(server.url, server.ca, keys["read"]), "2026-0001").upsert("b1", [])
-        with pytest.raises(AccessError, match="refuses the key"):
-            ElasticsearchEngine(Cluster(server.url, server.ca, "wrong"), "2026-0001").state()
-        with pytest.raises(AccessError, match="DAYLIGHT_ELASTICSEARCH_CA"):
-            ElasticsearchEngine(Cluster(server.url, None, keys["index"]), "2026-0001").state()
-        index.drop()
-        assert "daylight-2026-0001-v000002" not in admin.indices.get(index="daylight-*")
+
+@pytest.mark.slow
+def test_certificates_keys_and_the_two_roles(
+    secured: tuple[Server, subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """The program's key writes, the readers' key cannot."""
+    server, _ = secured
+    admin = Elasticsearch(server.url, ca_certs=str(server.ca), basic_auth=(server.user, server.password))
+    root, key = Path(__file__).parents[2], tmp_path / "index.key"
+    # As docs/install.md pipes the password and the program into a container.
+    program = 'read -r ELASTIC_PASSWORD; export ELASTIC_PASSWORD; exec "$0" - --index-key "$1"'
+    command = ["sh", "-c", program, sys.executable, str(key)]
+    given = {
+        "cwd": root,
+        "env": {"PYTHONPATH": ".", "DAYLIGHT_ELASTICSEARCH": server.url,
+                "DAYLIGHT_ELASTICSEARCH_CA": str(server.ca)},
+        "input": server.password + "\n" + (root / "scripts/elasticsearch_keys.py").read_text("utf-8"),
+        "capture_output": True, "text": True, "check": False,
+    }  # fmt: skip
+    made = subprocess.run(command, **given)
+    assert made.returncode == 0, made.stderr
+    assert key.stat().st_mode & 0o777 == 0o600
+    keys = {"index": key.read_text("utf-8").strip(), **json.loads(made.stdout)}
+    assert keys.keys() == {"index", "read"}
+    assert subprocess.run(command, **given).returncode == 2  # a key is never written over
+    assert {"daylight-index", "daylight-read"} <= set(admin.security.get_role().body)
+    index = ElasticsearchEngine(Cluster(server.url, server.ca, keys["index"], 20.0), "2026-0001")
+    assert index.upsert("b1", documents("before")) == 6
+    index.publish(6)
+    index.rebuild()
+    index.upsert("b1", documents("after"))
+    index.publish(6)
+    reader = Elasticsearch(server.url, ca_certs=str(server.ca), api_key=keys["read"])
+    assert reader.count(index=index.alias)["count"] == 6
+    with pytest.raises(AccessError, match="refuses the key"):
+        ElasticsearchEngine(Cluster(server.url, server.ca, keys["read"]), "2026-0001").upsert("b1", [])
+    with pytest.raises(AccessError, match="refuses the key"):
+        ElasticsearchEngine(Cluster(server.url, server.ca, "wrong"), "2026-0001").state()
+    with pytest.raises(AccessError, match="DAYLIGHT_ELASTICSEARCH_CA"):
+        ElasticsearchEngine(Cluster(server.url, None, keys["index"]), "2026-0001").state()
+    index.drop()
+    assert "daylight-2026-0001-v000002" not in admin.indices.get(index="daylight-*")
+
+
+def runs(group: int) -> bool:
+    done = subprocess.run(
+        ["ps", "-o", "stat=", "-s", str(group)], capture_output=True, text=True, check=False
+    )
+    return any(not state.startswith("Z") for state in done.stdout.split())
+
+
+@pytest.mark.slow
+def test_a_server_ends_when_its_starter_is_killed(secured: tuple[Server, subprocess.Popen[str]]) -> None:
+    """The last test that asks this server."""
+    server, starter = secured
+    assert runs(server.group)
+    starter.kill()
+    starter.communicate()
+    limit = time.monotonic() + 60
+    while runs(server.group) and time.monotonic() < limit:
+        time.sleep(0.2)
+    assert not runs(server.group)

@@ -13,7 +13,19 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from cli import exports, grouping, holds, leads, planning, policy, sampling, topping_up, variants, watching
+from cli import (
+    exports,
+    grouping,
+    holds,
+    leads,
+    passwords,
+    planning,
+    policy,
+    sampling,
+    topping_up,
+    variants,
+    watching,
+)
 from cli.adequacy import adequacy_command
 from cli.columns import columns_command
 from cli.common import By, ItemId, RequestId, opened, say_doubts, sending
@@ -52,6 +64,7 @@ app.add_typer(variants.app, name="variants")
 app.add_typer(sampling.app, name="sample")
 app.add_typer(policy.app, name="policy")
 app.add_typer(watching.metrics_app, name="metrics")
+app.add_typer(passwords.app, name="passwords")
 
 
 @app.callback()

@@ -22,6 +22,7 @@ from records import tables as t
 from records.attempts import Attempt, claim
 from records.errors import UsageError
 from records.logs import logger
+from records.passwords import passwords_of
 from records.settings import Settings
 from records.vocabulary import Step
 from search.indexing import index_batch
@@ -105,6 +106,7 @@ class BatchRunner:
             progress=self.beat,
             known=self._known,
             footers=body.footers,
+            passwords=passwords_of(self.home.settings, self.request.request_id),
         )
 
     def _index(self, attempt: Attempt, batch_id: str) -> int:

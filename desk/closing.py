@@ -1,4 +1,4 @@
-"""Closing a request: nothing may be open, its records thaw."""
+"""Closing a request: nothing may be open, its records thaw, passwords of its files are wiped."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from desk.bundle import waiver
 from desk.declaring import standing, words_of
 from desk.home import Home
 from desk.leads import leads_to_follow
+from desk.passwords import wipe
 from desk.variants import OPEN, standings_of
 from records import audit, canonical
 from records import tables as t
@@ -102,6 +103,9 @@ def _close(home: Home, request_id: str, *, by: str) -> None:
             f"request {request_id} cannot be closed: its ledger does not balance; "
             "`daylight accept-unbalanced` records why that stands"
         )
+    wipe(
+        home, request_id, by=by
+    )  # before it is closed: a killed command leaves no closed request that has some
     now = canonical.now_text()
     with home.catalogue.write() as connection:
         connection.execute(

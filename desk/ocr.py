@@ -30,6 +30,7 @@ from records.attempts import Attempt, claim_read
 from records.errors import AlreadyRunning, AttemptLost, Incomplete, UsageError
 from records.ledger import ledger
 from records.ocr_pages import ocr_pages
+from records.passwords import passwords_by_ref
 from records.vocabulary import RETRYABLE
 
 Counts = dict[str, Any]
@@ -168,7 +169,12 @@ def read(
     """
     lane = _Lane(home, request_id, limit, total, tell)
     settings = home.settings
-    readers = ocr_batch.PageReaders(program(home, languages), settings.workers, lambda: worker_slot(settings))
+    readers = ocr_batch.PageReaders(
+        program(home, languages),
+        settings.workers,
+        lambda: worker_slot(settings),
+        passwords_by_ref(settings, request_id),
+    )
     with closing(readers):
         late = _unindexed(home, request_id, batch_ids)  # a run may be at work on them: they come last
         for batch_id in sorted(batch_ids, key=lambda one: (one in late, one)):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, ClassVar
 
-from extract import charsets, members, sniff
+from extract import charsets, members, sniff, unlocking
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import Child, Extraction, Failure
@@ -31,7 +31,7 @@ class ZipReader:
     """Reads zip archives that are no documents."""
 
     name: ClassVar[str] = "zip"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
         """Accept zip archives; Office, OpenDocument and EPUB files are zips too and are left to Tika."""
@@ -55,7 +55,7 @@ class ZipReader:
                 info for info in archive.infolist() if not info.orig_filename.endswith("/") or info.file_size
             ]
             members.check_count(len(infos), context)
-            return _members(archive, infos, _size(stream), context)
+            return _members(archive, infos, stream, context)
 
 
 def _size(stream: BinaryIO) -> int:
@@ -63,16 +63,20 @@ def _size(stream: BinaryIO) -> int:
 
 
 def _members(
-    archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], packed: int, context: ExtractContext
+    archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], stream: BinaryIO, context: ExtractContext
 ) -> Extraction:
-    budget = members.Budget(packed, context.limits)
+    budget = members.Budget(_size(stream), context.limits)
+    tries = unlocking.Tries(context)
+    locked = None
+    if context.passwords and any(info.flag_bits & _ENCRYPTED for info in infos):
+        locked = unlocking.ZipMembers(stream, tries)
     warnings: set[WarningCode] = set()
     names = members.Names(warnings)
     children = [
-        _member(archive, info, number, names.shown(_stored_name(info)), budget)
+        _member(archive, info, number, names.shown(_stored_name(info)), budget, locked)
         for number, info in enumerate(infos, 1)
     ]
-    facts = {"members": str(len(infos)), **_comment(archive.comment)}
+    facts = {"members": str(len(infos)), **_comment(archive.comment), **tries.facts()}
     return members.together("zip", children, len(infos), warnings, None, facts)
 
 
@@ -113,7 +117,12 @@ def _unicode_path(extra: bytes, raw: bytes) -> str | None:
 
 
 def _member(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, number: int, name: str, budget: members.Budget
+    archive: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    number: int,
+    name: str,
+    budget: members.Budget,
+    locked: unlocking.ZipMembers | None,
 ) -> Child:
     facts = {"stored_name": name}
     if stat.S_ISLNK(info.external_attr >> 16):
@@ -124,7 +133,12 @@ def _member(
         return members.lost(str(number), name, reason, detail, facts)
 
     if info.flag_bits & _ENCRYPTED:
-        return failed(Reason.ENCRYPTED, "zip_aes" if info.compress_type == 99 else "zip_crypto")
+        opened = locked.read(info, budget) if locked is not None else None
+        if opened is None:
+            return failed(Reason.ENCRYPTED, "zip_aes" if info.compress_type == 99 else "zip_crypto")
+        content, ref = opened
+        facts[unlocking.OPENED_BY] = ref
+        return members.taken(str(number), name, media_type, content, facts)
     data = bytearray()
     try:
         with archive.open(info) as member:

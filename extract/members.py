@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import copy
 from datetime import UTC, datetime
+from typing import Self
 
 from extract import charsets, sniff
 from extract.protocol import ExtractContext, Limits
@@ -37,6 +39,10 @@ class Budget:
     def __init__(self, packed_bytes: int, limits: Limits) -> None:
         self._left = limits.children_bytes
         self._by_ratio = max(RATIO_FLOOR, int(packed_bytes * limits.ratio))
+
+    def copy(self) -> Self:
+        """Return another that has as much left: what a try spends is given back when it fails."""
+        return copy(self)
 
     def spend(self, size: int) -> None:
         """Take note of bytes that came out.

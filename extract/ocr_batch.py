@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from extract import languages, ocr, page_images
+from extract import languages, ocr, page_images, unlocking
 from extract.protocol import ExtractContext
 from extract.workers import Job, Worker
 from records import canonical
@@ -31,7 +31,7 @@ from records.catalogue import Catalogue, chunked, chunked_by_bytes
 from records.errors import ItemError
 from records.evidence import BlobRef, EvidenceStore
 from records.ids import sha256_hex
-from records.models import Failure
+from records.models import Failure, Password
 from records.rows import insert, insert_missing
 from records.vocabulary import CollectionState, Reason, TextState, WarningCode
 
@@ -65,12 +65,14 @@ class Page:
         page: 1-based.
         layout: ``page`` or ``screen``.
         base: Digest of the text that its document has without it, or None.
+        opened_by: References of the passwords that opened its file; empty for one that has no lock.
     """
 
     sha256: str
     page: int
     layout: str
     base: str | None
+    opened_by: str = ""
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -123,6 +125,12 @@ def _waiting(connection: sa.Connection, request_id: str, batch_id: str | None) -
     ]
 
 
+def _opened_by(facts: str) -> str:
+    if unlocking.OPENED_BY not in facts:
+        return ""
+    return str(canonical.loads(facts)["metadata"].get(unlocking.OPENED_BY, ""))
+
+
 def _known(
     connection: sa.Connection, request_id: str, digests: Iterable[str]
 ) -> dict[tuple[str, int, str], sa.Row[Any]]:
@@ -141,7 +149,7 @@ def pages_left(connection: sa.Connection, request_id: str, batch_id: str | None 
     out: dict[tuple[str, int, str], Page] = {}
     for one in waiting:
         for number in one.pages:
-            page = Page(one.sha256 or "", number, one.layout, one.row.text_sha256)
+            page = Page(one.sha256 or "", number, one.layout, one.row.text_sha256, _opened_by(one.row.facts))
             if page.key not in known:
                 out.setdefault(page.key, page)
     return list(out.values())
@@ -151,7 +159,11 @@ class PageReaders:
     """Threads that each draw a page in a disposable worker and read it in a process of Tesseract's."""
 
     def __init__(
-        self, program: ocr.Tesseract, threads: int, slot: Callable[[], AbstractContextManager[object]]
+        self,
+        program: ocr.Tesseract,
+        threads: int,
+        slot: Callable[[], AbstractContextManager[object]],
+        passwords: Callable[[str], tuple[Password, ...]] = lambda _refs: (),
     ) -> None:
         """Prepare; workers start with the first page.
 
@@ -159,10 +171,12 @@ class PageReaders:
             program: From ``ocr.tesseract``.
             threads: Pages read at once.
             slot: Held while a page is read: other work on this machine takes its turn between pages.
+            passwords: Gives the passwords of some references, for files that they opened.
         """
         self._program = program
         self._threads = threads
         self._slot = slot
+        self._passwords = passwords
         self._own = threading.local()
         self._workers: list[Worker] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ocr")
@@ -210,7 +224,8 @@ class PageReaders:
         asked = {"page": str(page.page)}
         if base:
             asked["place"] = page.sha256
-        context = ExtractContext(None, None, _ZONE, metadata=asked)
+        given = self._passwords(page.opened_by) if page.opened_by else ()
+        context = ExtractContext(None, None, _ZONE, metadata=asked, passwords=given)
         drawn = next(iter(self._worker().submit([Job(0, data, context, None)]))).extraction
         if drawn.failure is not None:
             return _Read(page, failure=drawn.failure)

@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from typing import Any, BinaryIO, ClassVar
 
+from extract import unlocking
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import Child, Extraction
@@ -70,6 +71,8 @@ class PageImages:
             ItemError: ``corrupt``, ``truncated``, ``bomb``, ``encrypted`` or ``unsupported``.
         """
         page = int(context.metadata["page"])
+        if context.passwords:
+            stream = _unlocked(stream, context)
         head = stream.read(1024)
         stream.seek(0)
         if b"%PDF-" in head:
@@ -107,6 +110,13 @@ class PageImages:
 
 
 _LOCKED = (Reason.ENCRYPTED, "pdf_password")
+
+
+def _unlocked(stream: BinaryIO, context: ExtractContext) -> BinaryIO:
+    """Open a locked file by the password that opened it when it was read."""
+    data = stream.read()
+    opened = unlocking.document(data, unlocking.Tries(context))
+    return io.BytesIO(data if opened is None else opened)
 
 
 def words(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
-from records.models import Extraction
+from records.models import Extraction, Password
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Limits:
         children: Number of children of one item.
         ratio: Unpacked size by packed size of an archive.
         depth: Levels of containers below a top item.
+        password_tries: Passwords that are tried in vain on one file, its members together.
+        password_s: Wall seconds after which no further password is tried on it.
     """
 
     time_s: float = 60.0
@@ -33,6 +35,8 @@ class Limits:
     children: int = 20_000
     ratio: float = 200.0
     depth: int = 12
+    password_tries: int = 50
+    password_s: float = 30.0
 
     def time_for(self, size_bytes: int) -> float:
         """Return the wall seconds that a file of a size may take."""
@@ -52,6 +56,7 @@ class ExtractContext:
         limits: What it may cost.
         metadata: What the connector said of the item.
         told: What a Tika server answered, as JSON; empty when it gave no answer, None when none was asked.
+        passwords: To be tried on it where it is locked, in this order.
     """
 
     name: str | None
@@ -62,6 +67,7 @@ class ExtractContext:
     limits: Limits = Limits()
     metadata: Mapping[str, str] = field(default_factory=dict)
     told: bytes | None = None
+    passwords: tuple[Password, ...] = ()
 
 
 @runtime_checkable

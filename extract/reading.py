@@ -20,9 +20,10 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from extract import unlocking
 from extract.protocol import ExtractContext, Limits
 from extract.workers import Job, Result
-from records import canonical
+from records import audit, canonical
 from records import tables as t
 from records.attempts import Attempt
 from records.catalogue import ROWS_PER_TRANSACTION, chunked, chunked_by_bytes
@@ -39,7 +40,7 @@ from records.ids import (
     sha256_hex,
     without_footers,
 )
-from records.models import Address, Child, Extraction, Failure, Fields
+from records.models import Address, Child, Extraction, Failure, Fields, Password
 from records.rows import insert_missing
 from records.vocabulary import RETRYABLE, Kind, Reason, TextState, WarningCode
 
@@ -61,6 +62,15 @@ _NO_RECIPIENTS = canonical.dumps({"bcc": [], "cc": [], "participants": [], "to":
 _NO_PAGES = canonical.dumps([])
 _SPEAKS = frozenset({Kind.EMAIL, Kind.MESSAGE, Kind.CHAT, Kind.CALL, Kind.EVENT, Kind.POST, Kind.CONTACT})
 """Kinds that are searchable by what their fields say even when their body is empty."""
+
+
+PasswordsOf = Callable[[str, str], tuple[Password, ...]]
+"""Gives the passwords to try on an item, by its id and its custodian's, in their order."""
+
+
+def no_passwords(_item_id: str, _custodian_id: str) -> tuple[Password, ...]:
+    """Give none: nobody handed one over."""
+    return ()
 
 
 class Reader(Protocol):
@@ -98,6 +108,8 @@ class _Node:
     counts: tuple[str | None, str | None] = (None, None)  # both content hashes, finished
     is_mail: bool = False  # what it carries counts as ``_alike`` has it; elsewhere byte by byte
     text: bytes = b""  # small ones wait here, to be stored together
+    passwords: tuple[Password, ...] = field(default=(), repr=False)  # to be tried on it
+    opened_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,7 @@ def read_batch(
     progress: Callable[[int], None] | None = None,
     known: KnownReadings | None = None,
     footers: Sequence[str] = (),
+    passwords: PasswordsOf = no_passwords,
 ) -> int:
     """Read what is left of one batch.
 
@@ -131,6 +144,7 @@ def read_batch(
         progress: Called with the number of items after each slice.
         known: What earlier batches read, to be used again and added to; None starts afresh.
         footers: What a mail system adds to messages: the content hash is made without it.
+        passwords: Gives what may be tried on locked files.
 
     Returns:
         The number of items read by this attempt, children included.
@@ -146,7 +160,9 @@ def read_batch(
     plain = tuple(map(letters_and_digits, footers))
     try:
         for slice_ in _slices(attempt):
-            session = _Slice(attempt, store, reader, writer, cache, zone, owner_handles, limits, plain)
+            session = _Slice(
+                attempt, store, reader, writer, cache, zone, owner_handles, limits, plain, passwords
+            )
             count = session.run(slice_)
             done += count
             if progress is not None:
@@ -209,7 +225,9 @@ def _slices(attempt: Attempt) -> Iterator[list[sa.Row[Any]]]:
         yield taken
 
 
-_Question = tuple[str | None, str | None, str | None, int, tuple[str, ...], tuple[tuple[str, str], ...]]
+_Question = tuple[
+    str | None, str | None, str | None, int, tuple[str, ...], tuple[tuple[str, str], ...], tuple[str, ...]
+]
 
 
 class KnownReadings:
@@ -244,7 +262,8 @@ def _question(node: _Node, owner_handles: tuple[str, ...]) -> _Question:
     """Return all that the reading of a child depends on."""
     suffix = Path(node.name).suffix.lower() if node.name and "\0" not in node.name else None
     return (
-        node.sha256, node.media_type, suffix, node.level, owner_handles, tuple(sorted(node.metadata.items()))
+        node.sha256, node.media_type, suffix, node.level, owner_handles, tuple(sorted(node.metadata.items())),
+        tuple(password.ref for password in node.passwords),
     )  # fmt: skip
 
 
@@ -262,8 +281,10 @@ class _Slice:
         owner_handles: tuple[str, ...],
         limits: Limits,
         footers: tuple[str, ...],
+        passwords: PasswordsOf,
     ) -> None:
         self._attempt = attempt
+        self._passwords = passwords
         self._store = store
         self._reader = reader
         self._writer = writer
@@ -321,6 +342,7 @@ class _Slice:
             for node in wave:
                 if node.state != "stored":
                     continue
+                node.passwords = self._passwords(node.item_id, node.top.row.custodian_id)
                 cached = self._cache.get(_question(node, self._owner_handles)) if node.level else None
                 if cached is not None:
                     self._settle(node, *cached)
@@ -372,6 +394,7 @@ class _Slice:
         digest = sha256_hex(data) if data else None
         bare, left_out = _without_footers(made, self._footers)
         node.begun = _begun(node, bare)
+        node.opened_by = _opened_by(node, made)
         node.reading = {
             **_reading(node, made, left_out),
             "extractor": reader,
@@ -413,6 +436,9 @@ class _Slice:
         except ItemError as error:
             self._unread(node, Failure(error.reason, error.detail))
             return None
+        # Only what could be locked goes to its reader with passwords; a file on the disk is a large one.
+        if node.passwords and (isinstance(data, str) or unlocking.can_be_locked(data)):
+            context = replace(context, passwords=node.passwords)
         return Job(number, data, context, node.media_type)
 
     def _unread(self, node: _Node, failure: Failure) -> None:
@@ -499,6 +525,16 @@ class _Slice:
             insert_missing(connection, t.blobs, blobs)
             insert_missing(connection, t.items, items)
             insert_missing(connection, t.readings, [*readings, *last])
+            for node in nodes:
+                if node.opened_by:
+                    audit.append(
+                        connection,
+                        action="unlocked",
+                        actor="daylight",
+                        request_id=self._attempt.request_id,
+                        item=node.item_id,
+                        password=node.opened_by,
+                    )
 
     def _number(self, top: _Node) -> list[_Node]:
         """Number a family in reading order, each parent before its children, and return it so."""
@@ -517,6 +553,12 @@ def _without_footers(made: Extraction, footers: tuple[str, ...]) -> tuple[Extrac
         return made, 0
     letters, count = without_footers(letters_and_digits(made.text), footers)
     return (replace(made, text=letters), count) if count else (made, 0)
+
+
+def _opened_by(node: _Node, made: Extraction) -> str:
+    """Return the references of the passwords that opened an item, of those that were given for it."""
+    given = {password.ref for password in node.passwords}
+    return " ".join(ref for ref in made.metadata.get(unlocking.OPENED_BY, "").split() if ref in given)
 
 
 def _reading(node: _Node, made: Extraction, footers: int) -> dict[str, Any]:

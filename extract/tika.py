@@ -14,7 +14,17 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, ClassVar
 
-from extract import charsets, embedded, images, ooxml, pictures, sniff, tika_xhtml, zip_document
+from extract import (
+    charsets,
+    embedded,
+    images,
+    ooxml,
+    pictures,
+    sniff,
+    tika_xhtml,
+    unlocking,
+    zip_document,
+)
 from extract.protocol import ExtractContext
 from extract.remarks import Remark, behind
 from extract.tika_xhtml import Known, Words
@@ -90,7 +100,7 @@ class TikaReader:
         return 10
 
     def extract(self, stream: BinaryIO, context: ExtractContext) -> Extraction:
-        """Read one file.
+        """Read one file; a locked one by the passwords of its context.
 
         Raises:
             ItemError: ``encrypted``, ``corrupt``, ``truncated``, ``bomb`` or ``unsupported``.
@@ -98,6 +108,26 @@ class TikaReader:
         data = stream.read()
         if not data:
             return Extraction(kind=Kind.FILE)
+        try:
+            return self._read(data, context)
+        except ItemError as error:
+            if error.reason is not Reason.ENCRYPTED or not context.passwords:
+                raise
+            return self._opened(data, context, Failure(error.reason, error.detail))
+
+    def _opened(self, data: bytes, context: ExtractContext, locked: Failure) -> Extraction:
+        """Read a locked file by the first password that opens it; what a server said was of the lock."""
+        tries = unlocking.Tries(context)
+        opened = unlocking.document(data, tries)
+        if opened is None:
+            return Extraction(metadata=tries.facts(), failure=locked)
+        try:
+            made = self._read(opened, replace(context, told=None, passwords=()))
+        except ItemError as error:
+            made = Extraction(failure=Failure(error.reason, error.detail))
+        return replace(made, metadata={**made.metadata, **tries.facts()})
+
+    def _read(self, data: bytes, context: ExtractContext) -> Extraction:
         if data.startswith(_OLE) and _LEGACY_LOCKED in data:
             raise ItemError(Reason.ENCRYPTED, "office_password")
         if data.startswith(b"PK") and zip_document.is_bomb(data, context.limits.ratio):
@@ -300,7 +330,9 @@ def _item_error(message: str, data: bytes, *, pdf: bool = False) -> ItemError:
     """Sort one of Tika's errors by what it names; its message itself can hold content and is dropped."""
     lower = message.lower()
     if "encrypt" in lower or "password" in lower:
-        return ItemError(Reason.ENCRYPTED, "pdf_password" if pdf else "password")
+        if pdf:
+            return ItemError(Reason.ENCRYPTED, "pdf_password")
+        return ItemError(Reason.ENCRYPTED, "office_password" if data.startswith(_OLE) else "password")
     if "zip bomb" in lower or "entity expansion" in lower or "entityexpansion" in lower:
         return ItemError(Reason.BOMB, "tika")
     if "outofmemory" in lower:
@@ -359,6 +391,8 @@ def _pdf(data: bytes, text: str, facts: dict[str, str], stated: dict[str, list[s
     characters = [int(value) for value in stated.get("pdf:charsPerPage", ()) if value.isdigit()]
     unmapped = [int(value) for value in stated.get("pdf:unmappedUnicodeCharsPerPage", ()) if value.isdigit()]
     scanned = pictures.scanned_pages(data, characters, unmapped)
+    if _first(stated, ("pdf:encrypted",)) == "true":
+        facts["protection"] = "owner_password"  # against changes: it opens without one, and was read so
     return Extraction(
         text=text,
         kind=Kind.FILE,

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from extract.protocol import ExtractContext, Limits
-from records.models import Extraction
+from records.models import Extraction, Password
 
 LENGTH = struct.Struct(">Q")
 """Each frame starts with the length of what follows."""
@@ -26,7 +26,7 @@ MAX_FRAME = 1 << 32
 """A longer frame is no frame of ours (MessagePack's own limit of one byte string)."""
 
 
-LimitsTuple = tuple[float, float, int, int, int, int, float, int]
+LimitsTuple = tuple[float, float, int, int, int, int, float, int, int, float]
 """Limits by position, as ``JobFrame`` carries them."""
 
 
@@ -45,6 +45,7 @@ class JobFrame(msgspec.Struct, array_like=True, frozen=True):
     metadata: Mapping[str, str]
     told: bytes | None
     data: bytes
+    passwords: tuple[Password, ...] = ()
 
     def context(self) -> ExtractContext:
         """Return the context an extractor is given."""
@@ -57,6 +58,7 @@ class JobFrame(msgspec.Struct, array_like=True, frozen=True):
             limits=limits_of(self.limits),
             metadata=self.metadata,
             told=self.told,
+            passwords=self.passwords,
         )
 
 
@@ -88,6 +90,8 @@ def limits_tuple(limits: Limits) -> LimitsTuple:
         limits.children,
         limits.ratio,
         limits.depth,
+        limits.password_tries,
+        limits.password_s,
     )
 
 

@@ -76,6 +76,8 @@ def main(registry: str, parent: int, scratch: str) -> None:
         if len(head) < wire.LENGTH.size:
             return
         frame = wire.decode_job(source.read(wire.LENGTH.unpack(head)[0]))
+        if frame.passwords:
+            isolation.forbid_dumps()
         wanted = frame.limits[2]
         if wanted != memory:
             memory = wanted

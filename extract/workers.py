@@ -486,6 +486,7 @@ def _frame(job: Job) -> bytearray:
             metadata=context.metadata,
             told=context.told,
             data=job.data if isinstance(job.data, bytes) else b"",
+            passwords=context.passwords,
         )
     )
 

@@ -40,6 +40,7 @@ _OLD_S = 6 * 3600
 """No item may take this long, so a copy that is older belongs to no living worker."""
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_SECCOMP = 22
 _PR_SET_NO_NEW_PRIVS = 38
 _FILTER_MODE = 2
@@ -127,6 +128,16 @@ def limit_itself(parent: int) -> None:
         forbid_programs()
     if os.getppid() != parent:
         os._exit(1)
+
+
+def forbid_dumps() -> None:
+    """Keep the memory of this process out of core dumps, and from other processes of its user (prctl(2)).
+
+    A limit of zero does not keep the kernel from handing a dump to a program (core(5)); this does.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _cover(libc: ctypes.CDLL, scratch: str) -> bool:

@@ -66,6 +66,19 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class Password:
+    """A password of files, as somebody gave it; never that of an account.
+
+    Attributes:
+        ref: What it is called wherever it is told of, such as ``p001``: says nothing of it.
+        secret: Itself; never in a representation.
+    """
+
+    ref: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SourceContext:
     """Everything a connector is given: it reads no environment, no globals, and writes no files.
 

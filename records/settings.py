@@ -33,6 +33,8 @@ class Settings(BaseSettings):
         ocr_low_confidence: A page whose words have less on average (0 to 100) is listed for a look by hand.
         otlp: Address of an OpenTelemetry collector (``DAYLIGHT_OTLP``) to which the numbers of a run are
             sent by OTLP over HTTP; empty: they are sent nowhere.
+        password_keys: Folder for the keys of passwords of locked files (``DAYLIGHT_PASSWORD_KEYS``), such as
+            one on another disk; None for ``keys`` in the home.
         log_level: ``debug``, ``info``, ``warning`` or ``error``.
     """
 
@@ -52,6 +54,7 @@ class Settings(BaseSettings):
     ocr_page_s: float = Field(default=180.0, ge=0.1, le=3_600)
     ocr_low_confidence: float = Field(default=60.0, ge=0, le=100)
     otlp: str = ""
+    password_keys: Path | None = None
     log_level: str = "info"
 
     @property

@@ -7,19 +7,15 @@ bundles: a bundle that somebody signed anew with a key of their own can only be 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import stat
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from records import key_files
 from records.errors import AccessError, SettingsError
-from records.evidence import sync_folder
 
 KEY_FILE = "release-ed25519.pem"
 
@@ -63,16 +59,10 @@ def home_key(home: Path) -> SigningKey:
     path = home / "keys" / KEY_FILE
     try:
         if not path.exists():
-            _make(path)
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            raise SettingsError(
-                f"the signing key can be read by others (mode {mode:04o}); "
-                "set it to 0600, and think about a new key"
-            )
-        data = path.read_bytes()
+            key_files.make(path, _new())
     except OSError as error:
-        raise AccessError(f"the signing key in the home cannot be read or made ({error.strerror})") from error
+        raise AccessError(f"the signing key in the home cannot be made ({error.strerror})") from error
+    data = key_files.read(path, "the signing key")
     try:
         private = serialization.load_pem_private_key(data, password=None)
     except (ValueError, TypeError):
@@ -83,20 +73,7 @@ def home_key(home: Path) -> SigningKey:
     return SigningKey(private.public_key().public_bytes_raw(), private)
 
 
-def _make(path: Path) -> None:
-    """Write a new key beside its name and link it there: of two processes one wins and both read its key."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    data = Ed25519PrivateKey.generate().private_bytes(
+def _new() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    descriptor, name = tempfile.mkstemp(dir=path.parent)  # mkstemp makes it 0600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
-    sync_folder(path.parent)

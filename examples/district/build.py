@@ -58,7 +58,8 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
         seed: The same seed and size give the same bytes.
         out: A new or empty folder; gets ``sources/``, ``maps/``, ``layouts/``, ``request-*.toml``,
             ``declared-*.toml``, ``terms-*.csv``, ``truth.jsonl``, ``truth-variants.jsonl``,
-            ``truth-leads.jsonl``, ``truth-policy.jsonl``, ``staff.csv``, ``students.csv`` and ``roster.csv``.
+            ``truth-leads.jsonl``, ``truth-policy.jsonl``, ``staff.csv``, ``students.csv``, ``roster.csv`` and
+            ``file-passwords.csv``.
 
     Raises:
         ValueError: The size is out of range, or the folder is not empty.
@@ -87,6 +88,7 @@ def build(items: int, seed: int, out: Path) -> dict[str, Any]:
     write_requests(out, asks, list(places.values()))
     write_declared(out, asks, list(places.values()), places[SILENT].custodian_id)
     _write_people(out, people)
+    _write_passwords(out, places["transport"].custodian_id)
     write_roster(out, people)
     write_map(out)
     write_layouts(out)
@@ -672,6 +674,18 @@ def _export_files(people: People) -> list[tuple[str, str, Piece]]:
             )
         )
     return out
+
+
+def _write_passwords(out: Path, custodian_id: str) -> None:
+    """Write what the director of transportation gave for the locked files, for the writer's eyes alone."""
+    path = out / "file-passwords.csv"
+    path.touch(0o600)
+    path.write_text(
+        f"custodian,file_password,given\n{custodian_id},not the usual word,by note on 2026-09-09\n"
+        f"{custodian_id},{documents.FILE_PASSWORD},by phone on 2026-09-10\n",
+        encoding="utf-8",
+        newline="",
+    )
 
 
 def _write_people(out: Path, people: People) -> None:

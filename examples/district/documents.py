@@ -225,12 +225,16 @@ def archive_file(
     )
 
 
+FILE_PASSWORD = "user-example"  # noqa: S105 - of example files
+"""Of every locked file here; ``file-passwords.csv`` has it."""
+
+
 def locked_pdf(name: str, lines: Sequence[str]) -> Piece:
     """Make a PDF that asks for a password. RC4 with 128 bits: the newer scheme salts with chance."""
     out = io.BytesIO()
     with warnings.catch_warnings(), pikepdf.open(io.BytesIO(pdf_file(name, lines).data)) as pdf:
         warnings.simplefilter("ignore")
-        lock = pikepdf.Encryption(owner="owner-example", user="user-example", R=3, aes=False, metadata=False)
+        lock = pikepdf.Encryption(owner="owner-example", user=FILE_PASSWORD, R=3, aes=False, metadata=False)
         pdf.save(out, encryption=lock, static_id=True)
     return Piece(name, "application/pdf", out.getvalue(), text=ENCRYPTED, tags=("encrypted",))
 
@@ -248,7 +252,7 @@ def locked_zip(name: str, members: Sequence[Piece]) -> Piece:
             out, "w", compression=pyzipper.ZIP_DEFLATED, encryption=pyzipper.WZ_AES
         ) as packed,
     ):
-        packed.setpassword(b"user-example")
+        packed.setpassword(FILE_PASSWORD.encode("ascii"))
         for member in members:
             packed.writestr(zipfile_aes.AESZipInfo(member.name, ZIP_TIME), member.data)
     children = tuple(

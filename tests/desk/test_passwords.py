@@ -362,6 +362,19 @@ def test_a_kill_in_the_middle_is_made_up(home, request_id, tmp_path):
     assert len(log_of(home, "unlocked")) == 3
 
 
+@pytest.mark.slow
+def test_a_family_of_which_a_record_was_produced_stays_as_it_went_out(home, request_id, tmp_path):
+    passwords.add_file(home, request_id, given(tmp_path), by="pro")
+    before = list(items(home, request_id))
+    with home.catalogue.write() as connection:
+        for number, one in enumerate((one for one in before if one["parent_id"] is None), 1):
+            row = {"request_id": request_id, "item_id": one["item_id"], "number": number, "installment": 1}
+            connection.execute(t.numbers.insert(), row)
+    done = passwords.try_again(home, request_id, by="pro")
+    assert (done["files"], done["produced"], done["items"]) == (0, 4, 0)
+    assert list(items(home, request_id)) == before
+
+
 def test_closing_wipes_key_and_passwords(home, tmp_path):
     request, _ = open_request(home, request_file(tmp_path, tmp_path, people=(ANA, LEE)), by="pro")
     passwords.add_file(home, request, given(tmp_path), by="pro")

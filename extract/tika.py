@@ -84,7 +84,7 @@ class TikaReader:
     """Reads documents: PDF, Office old and new, OpenDocument, RTF, EPUB, images and what else Tika knows."""
 
     name: ClassVar[str] = "tika"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
 
     def __init__(self) -> None:
         """Prepare; Tika itself starts with the first file."""

@@ -237,7 +237,9 @@ class PageReaders:
         place = None
         if base and "tail" in drawn.metadata:
             tail = json.loads(drawn.metadata["tail"])
-            place = page_images.place(base, int(drawn.metadata["words_before"]), tail)
+            place = page_images.marked_place(base, page.page)
+            if place is None:
+                place = page_images.place(base, int(drawn.metadata["words_before"]), tail)
         elif base:
             place = len(base)
         return _Read(page, _together(seen), place, lost=int(drawn.metadata.get("lost", "0")))

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from extract import unlocking
 from extract.protocol import ExtractContext
+from extract.tika_xhtml import PAGE
 from records.errors import ItemError
 from records.models import Child, Extraction
 from records.vocabulary import Kind, Reason
@@ -124,11 +125,26 @@ def words(text: str) -> list[str]:
     return [found.group().lower() for found in _WORD.finditer(text)]
 
 
+def marked_place(text: str, page: int) -> int | None:
+    """Return the offset at which a page of a PDF begins, by the marks between pages; None without such marks.
+
+    Args:
+        text: Of the whole document.
+        page: From 1.
+    """
+    at = 0
+    for _ in range(page - 1 if PAGE in text else 0):
+        at = text.find(PAGE, at) + 1
+        if not at:
+            return None
+    return at if PAGE in text else None
+
+
 def place(text: str, words_before: int, tail: list[str]) -> int:
     """Return the offset in a document's text at which a page belongs.
 
-    The text has no marks between pages, so the words before the page are looked for; where they occur more
-    than once, the place nearest to the number of words before the page is taken.
+    For a text without marks between pages, as earlier readers made it: the words before the page are looked
+    for; where they occur more than once, the place nearest to the number of words before the page is taken.
 
     Args:
         text: Of the whole document.

@@ -295,7 +295,7 @@ def _with_what_is_beside(
 
 def _clean(one: Remark) -> dict[str, str]:
     return {
-        name: charsets.tidy(charsets.without_surrogates(getattr(one, name)))
+        name: charsets.tidy(charsets.without_surrogates(getattr(one, name))).replace(tika_xhtml.PAGE, " ")
         for name in ("label", "text", "by", "at", "about")
     }
 

@@ -105,7 +105,7 @@ def test_a_scanned_page_comes_to_its_place_and_the_earlier_text_stays(home, tmp_
     assert (before["ocr_pages"], before["warnings"]) == ([2], ["needs_ocr", "no_date"])
     ocr.run_local(home, request_id)
     item = by_name(home, request_id)["mixed.pdf"]
-    assert [line for line in item["text"].split("\n") if line] == [
+    assert [page.strip() for page in item["text"].split("\f")] == [
         "page one says this", "page1250", "page three says that"
     ]  # fmt: skip
     assert (item["ocr_pages"], item["warnings"], item["failure"]) == ([], ["no_date"], None)

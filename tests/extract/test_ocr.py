@@ -139,6 +139,11 @@ class TestPlace:
     def test_a_page_follows_the_words_before_it(self, before, tail, rest):
         assert self.TEXT[page_images.place(self.TEXT, before, tail) :] == rest
 
+    def test_a_page_begins_behind_the_mark_of_the_one_before(self):
+        text = "one\n\f\n\fthree"
+        assert [page_images.marked_place(text, page) for page in (1, 2, 3, 4)] == [0, 5, 7, None]
+        assert page_images.marked_place("no marks", 2) is None
+
     def test_words_that_come_twice_are_told_by_their_number(self):
         text = "\n".join(["same words"] * 9)
         assert [text[: page_images.place(text, n, ["same", "words"])].count("\n") for n in (2, 10, 18)] == [

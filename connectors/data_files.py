@@ -17,7 +17,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import IO, Any
 
 from connectors import zips
@@ -46,8 +45,8 @@ from records.models import (
     Window,
     Yielded,
 )
-from records.moments import Place, iso_moment, place_in
-from records.vocabulary import Basis, Kind, Reason, WarningCode
+from records.moments import Place, filetime_moment, place_in
+from records.vocabulary import Kind, Reason, WarningCode
 
 ROOT = "."
 ORPHANS = "orphan items"
@@ -57,7 +56,6 @@ _UNKNOWN = Expected(None, "unknown")
 _FREE_BUSY = "ipm.microsoft.scheduledata.freebusy"
 _UNSENT = 0x08
 _UNREAD_IS = 0x01
-_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _ENCODINGS = {0: "none", 1: "permute", 2: "cyclic"}
 _MAILS = frozenset({Kind.EMAIL, Kind.CHAT, Kind.POST})
 
@@ -443,7 +441,7 @@ def _facts(kind: Kind, about: Mapping[str, Any], folder: str, file: Mapping[str,
         "item_class": str(about.get("class", "")),
         "labels": "; ".join(about.get("labels", ())),
         "flags": "unread" if unread else "",
-        "received": _moment(times.get("delivered")).text if kind in _MAILS else "",
+        "received": filetime_moment(times.get("delivered")).text if kind in _MAILS else "",
         "search_key": str(about.get("search_key", "")),
         "store": str(file["store"]),
         "password": "one is set, which protects nothing" if file["password"] else "",
@@ -469,7 +467,9 @@ def _time(
     """Say whether an item is surely outside the window, its time, and what a reader must know of it."""
     times = about["times"]
     if kind in _MAILS:
-        return sent_or_received(_moment(times.get("submitted")), _moment(times.get("delivered")), window)
+        return sent_or_received(
+            filetime_moment(times.get("submitted")), filetime_moment(times.get("delivered")), window
+        )
     if kind is Kind.EVENT:
         return (*_event(about, window), ())
     return False, NO_MOMENT, placed(NO_MOMENT, window, dated=False)[1]
@@ -478,7 +478,10 @@ def _time(
 def _event(about: Mapping[str, Any], window: Window) -> tuple[bool, Moment]:
     """Say whether an event is surely outside the window, and when it begins; a series lasts until its end."""
     times = about["times"]
-    start, end = _moment(times.get("start")), _moment(times.get("until" if about.get("recurs") else "end"))
+    start, end = (
+        filetime_moment(times.get("start")),
+        filetime_moment(times.get("until" if about.get("recurs") else "end")),
+    )
     if start.at is None:
         return False, start
     if place_in(Window(None, window.last, window.zone), start) is Place.OUTSIDE:
@@ -487,15 +490,3 @@ def _event(about: Mapping[str, Any], window: Window) -> tuple[bool, Moment]:
         return False, start
     last = end if end.at is not None else start
     return place_in(Window(window.first, None, window.zone), last) is Place.OUTSIDE, start
-
-
-def _moment(filetime: int | None) -> Moment:
-    """Return a time that is counted in 100 ns since 1601 (MS-DTYP section 2.3.3)."""
-    if not filetime:
-        return NO_MOMENT
-    seconds, rest = divmod(filetime, 10_000_000)
-    try:
-        text = f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.{rest:07}Z"
-    except OverflowError:
-        return Moment(None, str(filetime), Basis.NONE)
-    return iso_moment(text)

@@ -15,7 +15,7 @@ from connectors.base import FileConnector, still_there
 from connectors.bytesource import HELD, Handle, errno_code, whole
 from connectors.cursors import name_cursor, read_name
 from connectors.folders import is_apple_double, is_system_name, open_head, storable
-from connectors.mailhead import file_item
+from connectors.msg_times import file_or_message
 from connectors.outlook_data_count import HEADER, OPENED, can_be_read, is_named_so
 from connectors.outlook_data_reader import is_there
 from records import canonical
@@ -55,7 +55,7 @@ class LooseFiles(FileConnector):
         "links: counted as failed, never followed",
         "sockets, pipes and devices: counted as failed",
         "files an operating system made for itself (.DS_Store, Thumbs.db): counted as excluded",
-        "dates: a file system's times prove nothing of a record, so no file is outside a window",
+        "dates: a file system's times prove nothing; only a mail of Outlook (.msg) has times of its own",
     )
     tested_on: ClassVar[tuple[str, ...]] = (
         "EDRM Enron v2, one custodian: 1,160 files",
@@ -211,7 +211,7 @@ def loose_item(path: str, key: str, cursor: str, window: Window, name: str) -> Y
     if is_system_name(name) or is_apple_double(name, opened.head):
         return ExcludedItem(key, Kind.FILE, cursor, Reason.EXPORT_SCAFFOLDING, "system_file", name)
     handle: Handle = opened.head if opened.size <= HELD else lambda: whole(path)
-    return file_item(key, cursor, opened.size, window, handle, name=name)
+    return file_or_message(key, cursor, opened.size, window, handle, name=name)
 
 
 class _Keys:

@@ -41,10 +41,11 @@ from connectors.folders import (
     subfolders,
     without_flags,
 )
-from connectors.mailhead import begins_like_mail, file_item, looks_like_mail, mail_item
+from connectors.mailhead import begins_like_mail, looks_like_mail, mail_item
 from connectors.mbox import named_otherwise, split, starts_like_mbox
 from connectors.mbox_count import count_messages
 from connectors.mbox_items import MboxPart, mbox_items, mbox_parts
+from connectors.msg_times import file_or_message
 from records import canonical
 from records.errors import ItemError, SettingsError
 from records.models import EMPTY, ExcludedItem, Expected, FailedItem, Part, Scope, Window, Yielded
@@ -252,7 +253,7 @@ class MailFiles(FileConnector):
                 key, cursor, head, size, window, self._context.time_zone, handle,
                 name=name, metadata=facts, warnings=warnings + codes,
             )  # fmt: skip
-        return file_item(key, cursor, size, window, handle, name=name, warnings=warnings)
+        return file_or_message(key, cursor, size, window, handle, name=name, warnings=warnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +326,7 @@ class _FolderReader:
                 return ExcludedItem(key, Kind.FILE, cursor, Reason.EXPORT_SCAFFOLDING, "system_file", shown)
             is_mail = begins_like_mail(head)
         if not is_mail:
-            return file_item(key, cursor, size, self._window, handle, name=shown)
+            return file_or_message(key, cursor, size, self._window, handle, name=shown)
         facts, codes = _flag_facts(maildir_flags(name), self._sub) if self._sub else (EMPTY, ())
         return mail_item(
             key,

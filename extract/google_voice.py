@@ -114,9 +114,13 @@ def _first(node: html.HtmlElement, name: str) -> html.HtmlElement | None:
 
 def _words(node: html.HtmlElement) -> str:
     """Return the words of an element, ``<br>`` as a line's end."""
-    for line_end in node.iter("br"):
-        line_end.tail = "\n" + (line_end.tail or "")
-    return charsets.tidy(charsets.without_surrogates(node.text_content())).strip()
+    words: list[str] = []  # put together here: lxml takes no control characters back that it gave
+    for event, one in etree.iterwalk(node, events=("start", "end", "comment", "pi")):
+        if event == "start":
+            words += ["\n" if one.tag == "br" else "", one.text or ""]
+        elif one is not node:
+            words.append(one.tail or "")
+    return charsets.tidy(charsets.without_surrogates("".join(words))).strip()
 
 
 def _person(node: html.HtmlElement) -> tuple[bool, Address | None]:

@@ -407,7 +407,7 @@ def _from_std(message: Message, warnings: set[WarningCode], depth: int) -> Node:
         disposition=disposition.partition(";")[0].strip().lower(),
         quoted=str(message.get("Content-Transfer-Encoding", "")).strip().lower() == "quoted-printable",
     )
-    payload = message.get_payload()
+    payload = message.get_payload() if message.is_multipart() else None  # else it would be decoded
     if isinstance(payload, list):
         node.children = [
             _from_std(child, warnings, depth + 1) for child in payload if isinstance(child, Message)

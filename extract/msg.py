@@ -12,9 +12,10 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from extract import compound, mapi, ole_objects
+from extract import mapi, ole_objects
 from extract.mapi import Attachment, Bag, Key, MapiMessage, Properties, Value
 from records import compound_files
+from records import compound_reading as compound
 from records.compound_files import Storage
 from records.errors import ItemError
 from records.vocabulary import Reason

@@ -10,8 +10,9 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO, ClassVar
 
-from extract import charsets, compound, sniff
+from extract import charsets, sniff
 from extract.protocol import ExtractContext
+from records import compound_reading as compound
 from records.compound_files import SIGNATURE, Storage
 from records.errors import ItemError
 from records.models import Child, Extraction, Failure

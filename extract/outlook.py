@@ -11,9 +11,10 @@ import re
 from dataclasses import replace
 from typing import BinaryIO, ClassVar
 
-from extract import compound, headers, mail, mapi, mapi_content, markup, msg, smime, tnef
+from extract import headers, mail, mapi, mapi_content, markup, msg, smime, tnef
 from extract.mapi import MapiMessage
 from extract.protocol import ExtractContext
+from records import compound_reading as compound
 from records.compound_files import SIGNATURE
 from records.models import NO_MOMENT, Address, Child, Extraction, Failure, Fields, Moment
 from records.moments import local_moment, undated, zone_doubts

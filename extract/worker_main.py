@@ -14,13 +14,14 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from extract import compound, languages, sniff, wire
+from extract import languages, sniff, wire
 from extract.charsets import without_surrogates
 from extract.protocol import Extractor, Limits
+from records import compound_reading as compound
 from records import isolation
 from records.errors import ItemError
 from records.models import Child, Extraction, Failure
@@ -217,7 +218,13 @@ def _open(frame: wire.JobFrame) -> BinaryIO:
 
 
 def _within(extraction: Extraction, allowed: Limits, depth: int) -> Extraction:
-    """Hold the output limits: more than allowed is a bomb, and a bomb gives nothing."""
+    """Hold the output limits: more than allowed is a bomb, and a bomb gives nothing.
+
+    No name and no fact holds NUL: PostgreSQL has no text with one.
+    """
+    if _holds_nul(extraction.metadata) or any(_has_nul(child) for child in extraction.children):
+        bare = tuple(_without_nul(child) for child in extraction.children)
+        extraction = replace(extraction, metadata=_bare(extraction.metadata), children=bare)
     text = extraction.whole_text()
     size = len(text) if len(text) * 4 <= allowed.text_bytes else len(text.encode("utf-8", "surrogatepass"))
     if size > allowed.text_bytes:
@@ -231,6 +238,24 @@ def _within(extraction: Extraction, allowed: Limits, depth: int) -> Extraction:
             detail = "children" if too_many else "children_bytes"
             return replace(extraction, children=(), failure=Failure(Reason.BOMB, detail))
     return extraction
+
+
+def _holds_nul(facts: Mapping[str, str]) -> bool:
+    return any("\0" in key or "\0" in value for key, value in facts.items())
+
+
+def _has_nul(child: Child) -> bool:
+    return "\0" in (child.name or "") or "\0" in child.media_type or _holds_nul(child.metadata)
+
+
+def _bare(facts: Mapping[str, str]) -> dict[str, str]:
+    return {key.replace("\0", ""): value.replace("\0", "") for key, value in facts.items()}
+
+
+def _without_nul(child: Child) -> Child:
+    name = None if child.name is None else child.name.replace("\0", "")
+    media_type = child.media_type.replace("\0", "")
+    return replace(child, name=name, media_type=media_type, metadata=_bare(child.metadata))
 
 
 def _storable(extraction: Extraction) -> Extraction:

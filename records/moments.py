@@ -18,6 +18,7 @@ EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
 """Mail dates before this are writing errors (real exports hold the year 0002)."""
 
 _REFERENCE_DATE = datetime(2001, 1, 1, tzinfo=UTC)
+_FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 
 EDGE = timedelta(hours=24)
 """How near a window's edge an assumed zone leaves the day in doubt."""
@@ -162,6 +163,18 @@ def epoch_moment(value: int, text: str) -> Moment:
         if at.year >= 1995 and at <= latest:
             return Moment(at, text, Basis.STATED)
     return Moment(None, text, Basis.NONE)
+
+
+def filetime_moment(filetime: int | None) -> Moment:
+    """Return a time that is counted in 100 ns since 1601 (MS-DTYP section 2.3.3); 0 is none."""
+    if not filetime:
+        return NO_MOMENT
+    seconds, rest = divmod(filetime, 10_000_000)
+    try:
+        text = f"{_FILETIME_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.{rest:07}Z"
+    except OverflowError:
+        return Moment(None, str(filetime), Basis.NONE)
+    return iso_moment(text)
 
 
 def apple_moment(value: float, text: str) -> Moment:

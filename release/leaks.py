@@ -26,7 +26,11 @@ from email.message import Message
 from itertools import compress, count, pairwise
 from urllib.parse import unquote
 
+import compressed_rtf
+
 from records.compound_files import SIGNATURE
+from records.compound_reading import read
+from records.errors import ItemError
 
 SHINGLE = 8
 """Words in a row that count as content taken over."""
@@ -45,6 +49,11 @@ SCAN_BYTES = 64 << 20
 
 DEPTH, PARTS, UNPACKED_BYTES = 8, 20_000, 1 << 28
 """Limits of looking into one released native."""
+
+_PROPERTIES = "__properties_version1.0"
+_PROPERTY = "__substg1.0_"
+_RTF = "__SUBSTG1.0_10090102"
+"""Streams of a message of Outlook: what lists its properties, how those of a property begin, packed RTF."""
 
 _WORD = re.compile(r"[^\W_]+")
 _HEX = re.compile(rb"[0-9A-Fa-f]{32,}")
@@ -208,7 +217,7 @@ class Looker:
         elif data.startswith(b"\x1f\x8b"):
             self._gzip(data, depth)
         elif data.startswith(SIGNATURE):
-            self.look.unopened.add("compound_file")
+            self._compound(data, depth)
         elif data.startswith(b"%PDF-"):
             self.look.unopened.add("pdf_streams")
         elif mail:
@@ -253,6 +262,35 @@ class Looker:
                 self.data(member.read(max(self._left, 0) + 1), depth + 1)
         except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, EOFError, RuntimeError):
             self.look.unopened.add("zip")
+
+    def _compound(self, data: bytes, depth: int) -> None:
+        """Look into each stream; of a message of Outlook that is all there is, of another document a part."""
+        try:
+            opened = read(data)
+        except ItemError:
+            self.look.unopened.add("compound_file")
+            return
+        if not opened.whole or _PROPERTIES not in opened.root.entries:
+            self.look.unopened.add("compound_file")
+        pending = [opened.root]
+        while pending:
+            for name, entry in pending.pop().entries.items():
+                if isinstance(entry, bytes):
+                    self._stream(name, entry, depth)
+                else:
+                    pending.append(entry)
+
+    def _stream(self, name: str, data: bytes, depth: int) -> None:
+        """Look at a stream; the name of a property's says what type its text has (MS-OXMSG section 2.2)."""
+        kind = name[-4:].upper() if name.startswith(_PROPERTY) else ""
+        if kind == "001F":
+            self.look.found |= self._watch.find(data.decode("utf-16-le", "replace"))
+        if name.upper() == _RTF:
+            try:
+                data = compressed_rtf.decompress(data)
+            except Exception:  # noqa: BLE001 - the library raises nothing narrower for damage
+                self.look.unopened.add("compressed_rtf")
+        self.data(data, depth + 1)
 
     def _gzip(self, data: bytes, depth: int) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 
 import pytest
@@ -76,6 +77,36 @@ def test_clashing_names_are_both_kept() -> None:
 def test_names_in_utf8_without_the_flag() -> None:
     data = zip_of([("xxxxx.txt", b"1")]).replace(b"xxxxx.txt", "é.txt__".encode()[:9].ljust(9, b"_"))
     assert unzip(data).children[0].name == "é.txt__".encode()[:9].ljust(9, b"_").decode()
+
+
+@pytest.mark.parametrize(
+    ("clock", "extra", "modified"),
+    [
+        ((2025, 3, 4, 10, 20, 34), b"", "2025-03-04T10:20:34"),
+        ((1980, 1, 1, 0, 0, 0), b"", None),
+        ((2025, 13, 4, 10, 20, 34), b"", None),
+        ((2025, 3, 4, 10, 20, 34), struct.pack("<HHBi", 0x5455, 5, 1, 1741112434), "2025-03-04T18:20:34Z"),
+        ((2025, 3, 4, 10, 20, 34), struct.pack("<HHBi", 0x5455, 5, 2, 1741112434), "2025-03-04T10:20:34"),
+        (
+            (1980, 1, 1, 0, 0, 0),
+            struct.pack("<HHIHHQQQ", 10, 32, 0, 1, 24, 133855860340000000, 0, 0),
+            "2025-03-04T18:20:34Z",
+        ),
+        ((2025, 3, 4, 10, 20, 34), struct.pack("<HHI", 10, 4, 0), "2025-03-04T10:20:34"),
+    ],
+    ids=["dos", "none", "no such month", "extended", "of access alone", "ntfs", "ntfs that is cut"],
+)
+def test_when_a_member_was_changed(clock, extra: bytes, modified: str | None) -> None:
+    info = zipfile.ZipInfo("a.txt", (2025, 1, *clock[2:]) if clock[1] > 12 else clock)
+    info.extra = extra
+    if clock[1] > 12:
+        info.date_time = clock
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(info, b"x")
+    (child,) = unzip(out.getvalue()).children
+    told = {} if modified is None else {"modified": modified}
+    assert child.metadata == {"stored_name": "a.txt", **told}
 
 
 def test_names_in_code_page_437() -> None:

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from extract import compound, mapi, tnef
+from extract import mapi, tnef
 from extract.mail import read_message as read_mail
 from extract.ole_objects import OleObjectReader
 from extract.outlook import MsgReader, TnefReader
 from extract.registry import choose
 from extract.worker_main import HEAD, head_of
+from records import compound_reading as compound
 from records.compound_files import Storage, write
 from records.errors import ItemError
 from records.ids import content_hash, message_identification_hash

@@ -213,8 +213,8 @@ def _rtf(folder: Path) -> Target:
 
 
 def _compound(folder: Path) -> Target:
-    from extract import compound
     from records import compound_files
+    from records import compound_reading as compound
     from tests.extract import outlook_files
 
     def read(data: bytes) -> None:

@@ -15,13 +15,15 @@ from connectors import zips
 from connectors.google_takeout import GoogleTakeout
 from connectors.mbox_count import count_messages
 from connectors.outlook_data_count import MAGIC, DataFile
-from extract.mail import MailReader
-from extract.protocol import ExtractContext
+from extract import worker_main
+from extract.google_voice import GoogleVoiceReader
+from extract.mail import MailReader, read_message
+from extract.protocol import ExtractContext, Limits
 from extract.social import SocialReader
 from records.errors import ItemError
-from records.models import NO_MOMENT, Expected
+from records.models import NO_MOMENT, Child, Expected, Extraction
 from records.moments import apple_moment
-from records.vocabulary import Reason
+from records.vocabulary import Kind, Reason
 from tests.connectors.builders import ZONE, context
 
 
@@ -54,6 +56,33 @@ def test_a_name_with_a_zero_byte_is_stored_without_it() -> None:
     mail += b"begin 644 no\0te.txt\n%:&5L;&\\\n`\nend\n"
     (child,) = MailReader().extract(io.BytesIO(mail), extract_context("a.eml")).children
     assert child.name == "note.txt"
+
+
+def test_a_charset_with_a_zero_byte_costs_no_mail() -> None:
+    head = b"From: a@example.org\nContent-Type: multipart/mixed; boundary=b\n"
+    part = b'\n--b\nContent-Type: text/plain; charset="utf-8\0"\nContent-Transfer-Encoding: 8bit\n\ncaf\xe9\n'
+    got = read_message(head + part + b"--b--\n", extract_context("a.eml"), reader="stdlib")
+    assert "caf" in got.text
+
+
+def test_a_fact_with_a_zero_byte_is_stored_without_it() -> None:
+    whole = Extraction(
+        metadata={"a\0": "b\0c"}, children=(Child("1", "d\0", "x/y\0", Kind.FILE, b"", None, {"e": "\0"}),)
+    )
+    got = worker_main._within(whole, Limits(), 0)
+    assert got.metadata == {"a": "bc"}
+    assert got.children == (Child("1", "d", "x/y", Kind.FILE, b"", None, {"e": ""}),)
+
+
+def test_control_characters_beside_a_line_end_of_google_voice_are_words() -> None:
+    page = (
+        b'<div class="message"><cite class="sender vcard"><a class="tel" href="tel:+1"><i class="fn">A</i>'
+        b"</a></cite><q>one<br>\x01two<!-- no -->three</q></div>"
+    )
+    got = GoogleVoiceReader().extract(
+        io.BytesIO(page), extract_context(None, "application/x-google-voice+html")
+    )
+    assert got.text == "one\n\x01twothree"
 
 
 def test_a_data_file_that_ends_in_its_header_is_truncated() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import html
 import json
 import quopri
@@ -19,6 +20,8 @@ from records.ids import sha256_hex
 from release.gate import CHECKS, gate
 from release.leaks import Looker, Watch, views, words
 from release.package import build_draft
+from tests.extract import outlook_files
+from tests.extract.samples import zip_of
 from tests.release.conftest import opened_copy
 from tests.release.scenario import words_of
 from tests.release.world import OPEN, RELEASE, REQUEST, UNRESPONSIVE, WITHHOLD, context, mail, zipped
@@ -450,6 +453,45 @@ def test_a_compound_file_is_looked_at_as_text_and_named_as_not_opened():
     looker = Looker(watch)
     looker.data(write(Storage({"__substg1.0_1000001F": "only five words in this".encode("utf-16-le")})))
     assert (looker.look.unopened, looker.look.found) == ({"compound_file"}, {("note", "x")})
+
+
+def outlook_looker(built: outlook_files.Built, *watched: str) -> Looker:
+    watch = Watch()
+    for text in watched:
+        watch.add(words(text), "note", text)
+    looker = Looker(watch)
+    looker.data(outlook_files.msg_file(built))
+    return looker
+
+
+def test_a_message_of_outlook_is_looked_into_with_all_that_hangs_on_it():
+    packed = outlook_files.rtf(rb"{\rtf1\ansi the superintendent resigned}")
+    withheld = zip_of([("inner.txt", b"the withheld plan")])
+    built = outlook_files.Built(
+        {0x001A: "IPM.Note", 0x0037: "Zo\u00eb L\u00f3pez", 0x1009: packed},
+        attachments=[
+            {0x3705: 1, 0x3707: "Secret list.zip", 0x3701: withheld},
+            {0x3705: 5, 0x3701: outlook_files.Built({0x001A: "IPM.Note", 0x1000: "an inner message"})},
+        ],
+    )
+    said = ("Zo\u00eb L\u00f3pez", "superintendent resigned", "withheld plan", "Secret list", "inner message")
+    looker = outlook_looker(built, *said, "not there at all")
+    assert {owner for _, owner in looker.look.found} == set(said)
+    assert hashlib.sha256(withheld).hexdigest() in looker.look.digests
+    assert hashlib.sha256(b"the withheld plan").hexdigest() in looker.look.digests
+    assert looker.look.unopened == set()
+
+
+def test_packed_rtf_that_does_not_unpack_is_named():
+    looker = outlook_looker(outlook_files.Built({0x001A: "IPM.Note", 0x1009: b"LZFu" * 9}))
+    assert looker.look.unopened == {"compressed_rtf"}
+
+
+def test_a_message_of_outlook_that_is_cut_is_named_as_not_opened():
+    watch = Watch()
+    looker = Looker(watch)
+    looker.data(outlook_files.simple_msg()[:-600])
+    assert "compound_file" in looker.look.unopened
 
 
 def test_runs_shorter_than_a_shingle_are_watched_whole():

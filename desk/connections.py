@@ -13,6 +13,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from connectors.connection_keys import check_keys
 from records.errors import SettingsError
 from records.models import Connection
 
@@ -26,12 +27,15 @@ def connection_of(source: Source) -> Connection | None:
     """Return the connection that a source names; None for a source of files.
 
     Raises:
-        SettingsError: It is not defined, or not readable; the message says where to define it.
+        SettingsError: It is not defined, or not readable, or its ``extra`` holds what its connector does not
+            know; the message says where to define it, or names the keys.
     """
     if not source.connection:
         return None
     try:
-        return connection(source.connection)
+        found = connection(source.connection)
+        check_keys(source.connector, found)
+        return found
     except SettingsError as error:
         raise SettingsError(f"source {source.id}: {error}") from None
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+from connectors.connection_keys import KEYS
+from connectors.export_files import PackageConnector
+from connectors.registry import CONNECTORS
+from connectors.service import ServiceConnector
 from desk.connections import connection, connection_of
 from desk.request import Source
 from records.errors import SettingsError
@@ -71,6 +77,42 @@ def test_without_airflow_the_environment_is_all_there_is(monkeypatch) -> None:
         SettingsError, match=r"^connection district is no JSON, which is what is read without"
     ):
         connection("district")
+
+
+def test_a_key_that_nothing_reads_is_refused_by_its_name_and_not_shown(monkeypatch) -> None:
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_DISTRICT", json.dumps({"extra": {"tennant": "swordfish", "auth": "plain"}})
+    )
+    source = Source(id="s1", connector="imap", custodian="c1", connection="district")
+    with pytest.raises(SettingsError) as caught:
+        connection_of(source)
+    assert str(caught.value) == (
+        "source s1: connection district: extra: tennant not known; known for imap: auth, ca_file, mailbox, "
+        "patience_s, refresh_token, scope, security, token_url"
+    )
+
+
+def test_every_key_is_read_by_some_connector_and_stands_on_a_page() -> None:
+    root = Path(__file__).parents[2]
+    code = [path.read_text() for path in (root / "connectors").glob("*.py") if path.stem != "connection_keys"]
+    pages = "\n".join(path.read_text() for path in (root / "docs").rglob("*.md"))
+    known = frozenset.union(*KEYS.values())
+    assert {key for key in known if not any(f'"{key}"' in text for text in code)} == set()
+    assert {key for key in known if key not in pages} == set()
+    asked = re.compile(
+        r"""(?:extra\.get\(|extra\[|_setting\(|_number\(|seconds\(connection, )"([a-z_0-9]+)\""""
+    )
+    assert {name for text in code for name in asked.findall(text)} <= known
+
+
+def test_connectors_that_take_a_connection_have_their_keys() -> None:
+    services = {name for name, kind in CONNECTORS.items() if issubclass(kind, ServiceConnector)}
+    fetched = {
+        name
+        for name, kind in CONNECTORS.items()
+        if issubclass(kind, PackageConnector) and kind.needed and "with `connection`" in str(kind.options)
+    }
+    assert set(KEYS) == services | fetched
 
 
 def test_a_source_of_files_has_none() -> None:

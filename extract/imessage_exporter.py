@@ -15,7 +15,7 @@ from lxml import etree, html
 
 from extract import charsets
 from extract.labelled import LabelledReader
-from extract.markup import html_to_text
+from extract.markup import drop, html_to_text
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import Address, Extraction, Fields
@@ -196,37 +196,39 @@ def _page(data: bytes, begin: int, end: int) -> _Said:
     said = _Said([])
     for node in _of(tree, "reply"):
         said.replies += 1
-        _drop(node)
+        drop(node)
     for name in ("replies", "reply_anchor"):
         for node in _of(tree, name):
-            _drop(node)
+            drop(node)
     for name in ("reactions", "tapbacks"):
         for node in _of(tree, name):
             said.tapbacks += [line for one in (*_of(node, "reaction"), *_of(node, "tapback"))
                               if (line := _line(one)) and one.tag == "div"]  # fmt: skip
-            _drop(node)
+            drop(node)
     for node in _of(tree, "reply_context"):
         said.answers = True
-        _drop(node)
+        drop(node)
     for node in _of(tree, "edited"):
         forms = [_line(cells[-1]) for row in node.iter("tr") if (cells := row.findall(".//td"))]
         said.edits += [f"{at['after']} later" for at in _EDITED.finditer(_line(node))]
         if len(forms) > 1:
             said.earlier += filter(None, forms[:-1])
             for row in list(node.iter("tr"))[:-1]:
-                _drop(row)
+                drop(row)
             for mark in _of(node, "timestamp"):
-                _drop(mark)
+                drop(mark)
     for name in ("timestamp", "sender"):
         for node in _of(tree, name)[:1]:
-            _drop(node)
+            drop(node)
     shown_files: set[str] = set()
     for node in tree.iter("img", "video", "audio", "source"):
         address = node.get("src") or ""
         if address and "://" not in address and address not in shown_files:
             shown_files.add(address)  # a video names its file twice
             name = unquote(address).replace("\\", "/").rpartition("/")[2]
-            node.tail = f" [{name}] {node.tail or ''}"
+            shown_name = html.Element("span")
+            shown_name.text = f" [{''.join(filter(str.isprintable, name))}] "
+            node.addnext(shown_name)  # what followed the node follows it
     shown = html_to_text(etree.tostring(tree, encoding="unicode", method="html"))
     lines = [line.strip() for line in shown.split("\n")]
     said.words = list(dict.fromkeys(line for line in lines if line))
@@ -239,12 +241,6 @@ def _of(node: html.HtmlElement, name: str) -> list[html.HtmlElement]:
         "descendant::*[contains(concat(' ', normalize-space(@class), ' '), $name)]", name=f" {name} "
     )
     return found
-
-
-def _drop(node: html.HtmlElement) -> None:
-    """Take an element out; what follows it stays."""
-    if node.getparent() is not None:
-        node.drop_tree()
 
 
 def _line(node: html.HtmlElement) -> str:

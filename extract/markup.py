@@ -14,6 +14,7 @@ from lxml import etree
 
 from records.links import file_link, names_a_place
 
+_DROPPED = "x-dropped"
 _BLOCKS = [
     "address",
     "article",
@@ -245,3 +246,14 @@ def holds_words(plain: str, text: str) -> bool:
         return True
     words = set(_WORD.findall(plain.casefold()))
     return all(word in words for chunk in missing for word in _WORD.findall(chunk.casefold()))
+
+
+def drop(node: etree._Element) -> None:
+    """Take an element out; what follows it stays.
+
+    By the parser's own function: lxml gives control characters that stand in a page, and takes none back.
+    """
+    parent = node.getparent()
+    if parent is not None:
+        node.tag = _DROPPED
+        etree.strip_elements(parent, _DROPPED, with_tail=False)

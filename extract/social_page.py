@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from lxml import etree, html
 
 from extract import charsets
-from extract.markup import html_to_text
+from extract.markup import drop, html_to_text
 from extract.social_parts import Said, one_line, people
 from records.errors import ItemError
 from records.models import Address
@@ -26,8 +26,8 @@ def said(data: bytes, about: Mapping[str, str]) -> Said:
         tree = html.fragment_fromstring(charsets.tidy(data.decode("utf-8", "replace")), create_parent="div")
     except (ValueError, etree.LxmlError):
         raise ItemError(Reason.CORRUPT, "message_page") from None
-    for remark in [node for node in tree.iter() if not isinstance(node.tag, str)]:
-        remark.drop_tree()  # comments and the like say nothing, and are no parts
+    # comments and the like say nothing, and are no parts
+    etree.strip_elements(tree, etree.Comment, etree.ProcessingInstruction, with_tail=False)
     parts = list(tree[0]) if len(tree) == 1 else list(tree)
     if len(parts) < 2:
         raise ItemError(Reason.CORRUPT, "message_page")
@@ -37,8 +37,7 @@ def said(data: bytes, about: Mapping[str, str]) -> Said:
     for part in parts[1:-1]:
         reactions += [one_line(entry.text_content()) for entry in part.findall(".//ul//li")]
         for node in list(part.iter("ul")):
-            if node.getparent() is not None:
-                node.drop_tree()
+            drop(node)
         for node in part.iter("img", "video", "audio", "a", "source"):
             address = node.get("src") or node.get("href") or ""
             if address and ":" not in address and not address.startswith(("/", "#")):

@@ -315,7 +315,7 @@ def _pictures(message: Mapping[str, Any]) -> Iterator[Child]:
         yield Child(
             part_path=str(number),
             name=None,
-            media_type=text_of(one, "contentType") or "application/octet-stream",
+            media_type=text_of(one, "contentType").lower() or "application/octet-stream",
             kind=Kind.FILE,
             data=data,
             failure=failure,

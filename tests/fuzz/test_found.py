@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from lxml import html
 
 from connectors import zips
 from connectors.google_takeout import GoogleTakeout
@@ -18,8 +19,10 @@ from connectors.outlook_data_count import MAGIC, DataFile
 from extract import worker_main
 from extract.google_voice import GoogleVoiceReader
 from extract.mail import MailReader, read_message
+from extract.markup import drop
 from extract.protocol import ExtractContext, Limits
 from extract.social import SocialReader
+from extract.teams import TeamsReader
 from records.errors import ItemError
 from records.models import NO_MOMENT, Child, Expected, Extraction
 from records.moments import apple_moment
@@ -49,6 +52,26 @@ def test_a_remark_in_a_saved_message_is_no_part_of_it() -> None:
     )
     got = SocialReader().extract(io.BytesIO(page), extract_context(None, "application/x-social-record+html"))
     assert (got.text, got.fields and got.fields.sender and got.fields.sender.name) == ("hello", "Ana")
+
+
+def test_control_characters_behind_what_is_taken_out_of_a_page_stay() -> None:
+    page = (
+        b"<div><div>Ana</div><div>one<!--x-->\x01two<ul><li>b</li></ul>\x02three</div><div>Sep 13</div></div>"
+    )
+    got = SocialReader().extract(io.BytesIO(page), extract_context(None, "application/x-social-record+html"))
+    assert got.text == "one\x01two\x02three"
+    tree = html.fragment_fromstring("<p>a<i>b</i>\x01c</p>")
+    drop(tree[0])
+    assert tree.text_content() == "a\x01c"
+
+
+def test_the_type_of_an_inline_picture_is_in_small_letters() -> None:
+    picture = b'{"id": "x", "contentBytes": "iVBORw0KGgo=", "contentType": "Image/PNG"}'
+    message = b'{"id": "1", "hostedContents": [' + picture + b"]}"
+    got = TeamsReader().extract(
+        io.BytesIO(message), extract_context(None, "application/x-teams-message+json")
+    )
+    assert [child.media_type for child in got.children] == ["image/png"]
 
 
 def test_a_name_with_a_zero_byte_is_stored_without_it() -> None:

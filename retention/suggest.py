@@ -438,14 +438,26 @@ def _pages(
     *,
     everything: bool,
 ) -> Iterator[list[sa.Row[Any]]]:
-    """Yield the items, families together and parents first, at most 1,000 at a time."""
+    """Yield the items, families together and parents first, at most 1,000 at a time.
+
+    Batches come one after the other: the rows of one lie in order in an index, those of several would all be
+    sorted anew for each page.
+    """
     i = t.items.c
     order = (i.family_id, i.level, i.position, i.item_id)
     query = _stored(request_id).order_by(*order).limit(ROWS_PER_TRANSACTION)
     if not everything:
         query = query.where(_in_review(request_id, version))
-    if batch_ids is not None:
-        query = query.where(i.batch_id.in_(batch_ids))
+    if batch_ids is None:
+        yield from _pages_of(catalogue, query)
+        return
+    for batch_id in sorted(set(batch_ids)):
+        yield from _pages_of(catalogue, query.where(i.batch_id == batch_id))
+
+
+def _pages_of(catalogue: Catalogue, query: sa.Select[Any]) -> Iterator[list[sa.Row[Any]]]:
+    """Yield the rows of an ordered query, a page for each time that it is asked."""
+    i = t.items.c
     last: sa.Row[Any] | None = None
     while True:
         page_query = query

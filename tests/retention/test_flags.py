@@ -73,6 +73,32 @@ def test_calls_over_batches_of_their_own_share_the_work(bench):
     assert in_force(bench) == shared
 
 
+def test_no_page_of_several_batches_sorts_them_all(bench, monkeypatch):
+    """An order that no index has would be made anew for each page: with many pages, their number squared."""
+    monkeypatch.setattr(module, "ROWS_PER_TRANSACTION", 2)
+    for number in range(9):
+        bench.add(f"m{number}", subject="Invoice", hit=True, batch=f"b{number % 3}")
+    asked = []
+
+    def heard(connection, cursor, statement, parameters, *_):
+        if "ORDER BY items.family_id" in statement:
+            asked.append((statement, parameters))
+
+    sa.event.listen(sa.engine.Engine, "before_cursor_execute", heard)
+    try:
+        assert run(bench, batch_ids=["b2", "b0", "b1", "b0"]).items == 9
+    finally:
+        sa.event.remove(sa.engine.Engine, "before_cursor_execute", heard)
+    assert len(asked) == 9  # three of each batch: two rows, one row, none
+    with bench.catalogue.read() as connection:
+        for statement, parameters in asked:
+            plan = [
+                row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            ]
+            assert any("items_by_batch (request_id=? AND batch_id=?" in step for step in plan)
+            assert "USE TEMP B-TREE FOR ORDER BY" not in plan
+
+
 def test_a_decided_item_is_in_review_without_a_hit(bench):
     one = bench.add("m1")
     with bench.catalogue.write() as connection:

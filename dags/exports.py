@@ -12,16 +12,9 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
-from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
+from desk import dag_form
 from desk.export_waiting import WaitForExport
-
-BY_ERROR_CLASS = ExceptionRetryPolicy(
-    [
-        RetryRule("records.errors.Fatal", RetryAction.FAIL, reason="a person must change something first"),
-        RetryRule("records.errors.Retryable", RetryAction.RETRY, reason="a passing fault"),
-    ]
-)
 
 
 @dag(
@@ -35,15 +28,10 @@ BY_ERROR_CLASS = ExceptionRetryPolicy(
     default_args={
         "retries": 5,
         "retry_delay": timedelta(minutes=2),
-        "retry_policy": BY_ERROR_CLASS,
+        "retry_policy": dag_form.BY_ERROR_CLASS,
     },
     params={
-        "request_id": Param(
-            type="string",
-            pattern=r"^[0-9]{4}-[0-9]{4,9}$(?!\n)",
-            title="Request",
-            description="The id that `daylight open` printed, such as 2026-0001.",
-        ),
+        "request_id": dag_form.request_id(),
         "source_id": Param(
             type="string",
             pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)",

@@ -13,14 +13,8 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param, TriggerRule, dag, get_current_context, task
-from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
-BY_ERROR_CLASS = ExceptionRetryPolicy(
-    [
-        RetryRule("records.errors.Fatal", RetryAction.FAIL, reason="a person must change something first"),
-        RetryRule("records.errors.Retryable", RetryAction.RETRY, reason="a passing fault"),
-    ]
-)
+from desk import dag_form
 
 
 @dag(
@@ -34,17 +28,12 @@ BY_ERROR_CLASS = ExceptionRetryPolicy(
     default_args={
         "retries": 3,
         "retry_delay": timedelta(seconds=30),
-        "retry_policy": BY_ERROR_CLASS,
+        "retry_policy": dag_form.BY_ERROR_CLASS,
         "priority_weight": 1,
         "weight_rule": "absolute",  # behind the tasks of a run, which have weights by what follows them
     },
     params={
-        "request_id": Param(
-            type="string",
-            pattern=r"^[0-9]{4}-[0-9]{4,9}$(?!\n)",
-            title="Request",
-            description="The id that `daylight open` printed, such as 2026-0001.",
-        ),
+        "request_id": dag_form.request_id(),
         "languages": Param(
             None,
             type=["null", "string"],

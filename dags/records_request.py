@@ -15,14 +15,9 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param, TriggerRule, dag, get_current_context, task, task_group
-from airflow.sdk.definitions.retry_policy import (
-    ExceptionRetryPolicy,
-    RetryAction,
-    RetryDecision,
-    RetryRule,
-)
 
 from connectors.registry import CONNECTORS
+from desk import dag_form
 
 RETRIES = 3
 PATIENCE = timedelta(days=90)
@@ -89,28 +84,6 @@ SOURCE = {
 """The keys of a source, as a request file has them (docs/request.md)."""
 
 
-class ByErrorClass(ExceptionRetryPolicy):
-    """Fatal fails at once; Retryable waits as long as the service asked; anything else takes the default."""
-
-    def evaluate(
-        self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
-    ) -> RetryDecision:
-        """Decide by the class, and take the wait from the error itself."""
-        decision = super().evaluate(exception, try_number, max_tries, context)
-        seconds = getattr(exception, "retry_after_s", None)
-        if decision.action is RetryAction.RETRY and seconds:
-            return RetryDecision.retry(timedelta(seconds=seconds), decision.reason)
-        return decision
-
-
-BY_ERROR_CLASS = ByErrorClass(
-    [
-        RetryRule("records.errors.Fatal", RetryAction.FAIL, reason="a person must change something first"),
-        RetryRule("records.errors.Retryable", RetryAction.RETRY, reason="a passing fault"),
-    ]
-)
-
-
 def step(function: str, **given: Any) -> dict[str, Any]:
     """Run one step of this run's request; the rooms are imported here, not when the file is parsed."""
     from desk.tasks import run_step
@@ -152,15 +125,10 @@ def answer_of(response: dict[str, Any]) -> dict[str, str]:
     default_args={
         "retries": RETRIES,
         "retry_delay": timedelta(seconds=10),
-        "retry_policy": BY_ERROR_CLASS,
+        "retry_policy": dag_form.BY_ERROR_CLASS,
     },
     params={
-        "request_id": Param(
-            type="string",
-            pattern=r"^[0-9]{4}-[0-9]{4,9}$(?!\n)",  # Python's $ would let a line end pass
-            title="Request",
-            description="The id that `daylight open` printed, such as 2026-0001.",
-        ),
+        "request_id": dag_form.request_id(),
         "search_only": Param(
             default=False,
             type="boolean",

@@ -40,7 +40,7 @@ def request_id() -> Param:
     """Return the field of the form that names the request."""
     return Param(
         type="string",
-        pattern=r"^[0-9]{4}-[0-9]{4,9}$(?!\n)",
+        pattern=r"^[0-9]{4}-[0-9]{4,9}$(?!\n)",  # Python's $ would let a line end pass
         title="Request",
         description="The id that `daylight open` printed, such as 2026-0001.",
     )

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -100,6 +100,7 @@ def test_a_bad_id_is_refused(dag, name, value):
 def test_what_is_tried_again(dag, error, action):
     policy = dag.get_task("wait").retry_policy
     assert policy.evaluate(error, 1, 5).action.value == action
+    assert policy.evaluate(Retryable("x", retry_after_s=90), 1, 5).retry_delay == timedelta(seconds=90)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,9 @@ def test_a_bad_param_is_refused(dag, name, value):
 
 @pytest.mark.parametrize(("error", "action"), [(SettingsError("x"), "fail"), (Retryable("x"), "retry")])
 def test_what_is_tried_again(dag, error, action):
-    assert dag.get_task("plan").retry_policy.evaluate(error, 1, 3).action.value == action
+    policy = dag.get_task("plan").retry_policy
+    assert policy.evaluate(error, 1, 3).action.value == action
+    assert policy.evaluate(Retryable("x", retry_after_s=90), 1, 3).retry_delay == timedelta(seconds=90)
 
 
 def test_its_tasks_read_what_waits(dag, tmp_path, monkeypatch):

@@ -78,7 +78,14 @@ def _components(text: str) -> tuple[list[Any], dict[str, str]]:
         with python_warnings.catch_warnings():
             python_warnings.simplefilter("ignore")
             calendars = icalendar.Calendar.from_ical(text, multiple=True)
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError):
+    except (
+        ValueError,
+        IndexError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OSError,
+    ):  # the last of a zone's name
         cut = "END:VCALENDAR" not in text.upper()
         raise ItemError(Reason.TRUNCATED if cut else Reason.CORRUPT, "icalendar") from None
     found: list[Any] = []

@@ -17,6 +17,7 @@ from connectors.google_takeout import GoogleTakeout
 from connectors.mbox_count import count_messages
 from connectors.outlook_data_count import MAGIC, DataFile
 from extract import worker_main
+from extract.calendar import CalendarReader
 from extract.google_voice import GoogleVoiceReader
 from extract.mail import MailReader, read_message
 from extract.markup import drop
@@ -72,6 +73,20 @@ def test_the_type_of_an_inline_picture_is_in_small_letters() -> None:
         io.BytesIO(message), extract_context(None, "application/x-teams-message+json")
     )
     assert [child.media_type for child in got.children] == ["image/png"]
+
+
+@pytest.mark.parametrize("zone", ["America", "America/" + "x" * 300])
+def test_a_zone_that_is_a_folder_or_too_long_a_name_is_a_failure_with_a_code(zone: str) -> None:
+    lines = [
+        "BEGIN:VCALENDAR",
+        "BEGIN:VEVENT",
+        f"DTSTART;TZID={zone}:20250304T102034",
+        "END:VEVENT",
+        "END:VCALENDAR",
+    ]
+    with pytest.raises(ItemError) as caught:
+        CalendarReader().extract(io.BytesIO("\r\n".join(lines).encode()), extract_context("a.ics"))
+    assert (caught.value.reason, caught.value.detail) == (Reason.CORRUPT, "icalendar")
 
 
 def test_a_name_with_a_zero_byte_is_stored_without_it() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -102,21 +101,18 @@ MAIL = mail(1, attachments=[attached("plan.pdf", b"%PDF-1.7 " + SECRET.encode())
 
 
 def zipped(root: Path) -> Built:
-    """The same data file in a zip, with a letter beside it there."""
-    plain = folder(root.parent / "plain")
+    """A data file with one mail in a zip, with a letter beside it there."""
     root.mkdir(parents=True)
+    made = root.parent / "a.pst"
+    write(made, [Folder("Inbox", [MAIL])], names=NAMES)
     with zipfile.ZipFile(root / "handed over.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(root.parent / "plain" / "ana.pst", "mail/ana.pst")
+        archive.write(made, "mail/ana.pst")
         archive.writestr("letter.txt", SECRET)
-    shutil.rmtree(root.parent / "plain")
-    *inside, rest = plain.scopes
-    del plain.found["letter.txt"]
+    made.unlink()
     return Built(
         str(root),
-        {**plain.found, "handed over.zip!letter.txt": SECRET.encode()},
-        {},
-        plain.excluded,
-        (*(f"handed over.zip!mail/{scope}" for scope in inside), "handed over.zip", rest),
+        {"00200024": as_msg(MAIL, NAMES), "handed over.zip!letter.txt": SECRET.encode()},
+        scopes=("handed over.zip!mail/ana.pst!Inbox", "handed over.zip", "."),
     )
 
 

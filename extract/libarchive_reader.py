@@ -344,7 +344,7 @@ def _entry(library: Any, pointer: Any) -> _Entry:
     modified = library.entry_mtime(pointer) if library.entry_mtime_is_set(pointer) else None
     return _Entry(
         _text(library.entry_pathname_utf8(pointer), library.entry_pathname(pointer)) or "",
-        library.entry_mode(pointer),
+        library.entry_mode(pointer) & 0xFFFF,  # a number without a sign, which comes with one
         library.entry_size(pointer) if library.entry_size_is_set(pointer) else 0,
         modified,
         _text(library.entry_hardlink_utf8(pointer), library.entry_hardlink(pointer)),

@@ -25,8 +25,8 @@ PACKAGES = ("records", "connectors", "extract", "search", "review", "release", "
 CPU_S = 10.0
 """Seconds of processor that one input may take: readers run several times slower under atheris."""
 
-MEMORY_BYTES = 768 << 20
-"""What one input may take beyond what the process has when it begins."""
+MEMORY_BYTES = 1 << 30
+"""What one input may take beyond what the process has when it begins, as ``extract.protocol.Limits`` says."""
 
 _HANG_S = 600
 """Wall seconds after which libFuzzer ends a target: native code that asks nobody any more."""

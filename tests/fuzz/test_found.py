@@ -19,6 +19,7 @@ from connectors.outlook_data_count import MAGIC, DataFile
 from extract import worker_main
 from extract.calendar import CalendarReader
 from extract.google_voice import GoogleVoiceReader
+from extract.libarchive_reader import LibarchiveReader
 from extract.mail import MailReader, read_message
 from extract.markup import drop
 from extract.protocol import ExtractContext, Limits
@@ -29,6 +30,7 @@ from records.models import NO_MOMENT, Child, Expected, Extraction
 from records.moments import apple_moment
 from records.vocabulary import Kind, Reason
 from tests.connectors.builders import ZONE, context
+from tests.extract import archive_files
 
 
 def extract_context(name: str | None = None, media_type: str | None = None) -> ExtractContext:
@@ -73,6 +75,15 @@ def test_the_type_of_an_inline_picture_is_in_small_letters() -> None:
         io.BytesIO(message), extract_context(None, "application/x-teams-message+json")
     )
     assert [child.media_type for child in got.children] == ["image/png"]
+
+
+@pytest.mark.skipif(not archive_files.HAS_LIBRARY, reason="an optional library of the system")
+def test_a_mode_of_all_bits_is_a_member_that_is_no_file() -> None:
+    whole = next(data for _, _, data in archive_files.samples(b"x" * 9) if data.startswith(b"070701"))
+    got = LibarchiveReader().extract(
+        io.BytesIO(whole[:14] + b"FFFFFFFF" + whole[22:]), extract_context("a.cpio")
+    )
+    assert dict(got.children[0].metadata)["stored_name"] == "Zyzzyva.txt"
 
 
 @pytest.mark.parametrize("zone", ["America", "America/" + "x" * 300])

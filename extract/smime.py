@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
-from extract import sniff
+from extract import charsets, sniff
 from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import Child, Extraction, Failure
@@ -89,7 +89,7 @@ class CmsReader:
 def _pgp(data: bytes) -> Extraction:
     if b"-----BEGIN PGP MESSAGE-----" in data:
         return Extraction(failure=Failure(Reason.ENCRYPTED, "pgp"))
-    return Extraction(text=data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\0", ""))
+    return Extraction(text=charsets.tidy(data.decode("utf-8", "replace")))
 
 
 def _has_headers(content: bytes) -> bool:

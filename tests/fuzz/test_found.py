@@ -23,6 +23,7 @@ from extract.libarchive_reader import LibarchiveReader
 from extract.mail import MailReader, read_message
 from extract.markup import drop
 from extract.protocol import ExtractContext, Limits
+from extract.smime import CmsReader
 from extract.social import SocialReader
 from extract.teams import TeamsReader
 from records.errors import ItemError
@@ -98,6 +99,11 @@ def test_a_zone_that_is_a_folder_or_too_long_a_name_is_a_failure_with_a_code(zon
     with pytest.raises(ItemError) as caught:
         CalendarReader().extract(io.BytesIO("\r\n".join(lines).encode()), extract_context("a.ics"))
     assert (caught.value.reason, caught.value.detail) == (Reason.CORRUPT, "icalendar")
+
+
+def test_armour_without_its_words_has_line_ends_of_one_kind() -> None:
+    got = CmsReader().extract(io.BytesIO(b"-----BEGIN PGP x\ry\r\nz"), extract_context("a.asc"))
+    assert got.text == "-----BEGIN PGP x\ny\nz"
 
 
 def test_a_name_with_a_zero_byte_is_stored_without_it() -> None:

@@ -48,9 +48,9 @@ def check_keys(connector: str, connection: Connection) -> None:
     Raises:
         SettingsError: ``extra`` holds a key that is not known; the message names it, and the known ones.
     """
-    known = KEYS.get(connector, frozenset())
-    if unknown := sorted(set(connection.extra) - known):
+    known = KEYS.get(connector)
+    if known is not None and (unknown := sorted(set(connection.extra) - known)):
         raise SettingsError(
             f"connection {connection.id}: extra: {', '.join(unknown)} not known; known for {connector}: "
-            f"{', '.join(sorted(known)) or 'none'}"
+            f"{', '.join(sorted(known))}"
         )

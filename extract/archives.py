@@ -36,7 +36,7 @@ class ZipReader:
     """Reads zip archives that are no documents."""
 
     name: ClassVar[str] = "zip"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
 
     def score(self, media_type: str | None, name: str | None, head: bytes) -> int | None:
         """Accept zip archives; Office, OpenDocument and EPUB files are zips too and are left to Tika."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
@@ -230,22 +231,29 @@ def _signer(one: _Ber) -> _Signer:
 
 def _certificate_of(signer: _Signer, encoded: list[bytes]) -> x509.Certificate | None:
     from cryptography import x509  # slow to load, rarely needed
+    from cryptography.utils import CryptographyDeprecationWarning
 
     for raw in encoded:
         try:
-            certificate = x509.load_der_x509_certificate(raw)
-            if signer.issuer:
-                serial = int.from_bytes(signer.serial, "big", signed=True)
-                same = certificate.serial_number == serial
-                same = same and certificate.issuer.public_bytes() == signer.issuer
-            else:
-                key_id = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-                same = key_id.value.digest == signer.serial
+            with warnings.catch_warnings():  # a certificate that breaks RFC 5280 was signed with all the same
+                warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+                certificate = x509.load_der_x509_certificate(raw)
+                same = _is_of(certificate, signer)
         except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
             continue
         if same:
             return certificate
     return None
+
+
+def _is_of(certificate: x509.Certificate, signer: _Signer) -> bool:
+    from cryptography import x509
+
+    if not signer.issuer:
+        key_id = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        return key_id.value.digest == signer.serial
+    serial = int.from_bytes(signer.serial, "big", signed=True)
+    return certificate.serial_number == serial and certificate.issuer.public_bytes() == signer.issuer
 
 
 def _matches(signer: _Signer, certificate: x509.Certificate, content: bytes) -> bool | None:

@@ -16,6 +16,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")  # a test judges what is done, never how fast: the machine may be busy
 
 OPTIONAL = ("corpus", "live", "fuzz")
 _left_out = pytest.StashKey[Counter]()

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from connectors.collect import collect_batch, part_text
+from connectors.collect import Collector, collect_batch, part_text
 from connectors.zoom_files import ZoomFiles
 from records import evidence
 from records import tables as t
 from records.attempts import claim
 from records.catalogue import Catalogue
-from records.errors import AttemptLost, CursorExpired, ItemError
+from records.errors import AttemptLost, CursorExpired, ItemError, Retryable
 from records.evidence import EvidenceStore
 from records.models import (
     ExcludedItem,
@@ -185,6 +185,26 @@ def test_a_run_that_broke_off_resumes_after_the_last_safe_item(catalogue, tmp_pa
     assert collect(catalogue, tmp_path, answers) == 3
     assert [row.native_key for row in rows(catalogue)] == [f"f{n}" for n in range(7)]
     assert [row.position for row in rows(catalogue)] == list(range(7))
+
+
+def test_a_commit_whose_answer_is_lost_doubles_nothing(catalogue, tmp_path, monkeypatch):
+    """The catalogue's server dies after it kept a chunk and before it said so."""
+    monkeypatch.setattr("connectors.collect.CHUNK_ITEMS", 2)
+    commit, commits = Collector._commit, []
+
+    def lost(self, chunk, blobs):
+        commit(self, chunk, blobs)
+        commits.append(chunk.drawn)
+        if len(commits) == 2:
+            raise Retryable("the catalogue's server went away")
+
+    monkeypatch.setattr(Collector, "_commit", lost)
+    answers: list = [found(n, f"item {n}".encode()) for n in range(7)]
+    with pytest.raises(Retryable):
+        collect(catalogue, tmp_path, answers)
+    assert commits == [2, 2]
+    assert collect(catalogue, tmp_path, answers) == 3
+    assert [row.native_key for row in rows(catalogue)] == [f"f{n}" for n in range(7)]
 
 
 def test_an_expired_cursor_reads_the_place_again_and_doubles_nothing(catalogue, tmp_path, monkeypatch):

@@ -9,9 +9,12 @@ from __future__ import annotations
 import ctypes
 import gc
 import multiprocessing
+import os
 import pickle
+import select
 import signal
 import sys
+import threading
 from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import forkserver
@@ -75,7 +78,7 @@ def workers(settings: Settings, request_id: str, *, reading: bool) -> Iterator[P
             settings.workers,
             mp_context=start(),
             initializer=_start_process,
-            initargs=(settings, request_id, reading),
+            initargs=(settings, request_id, reading, os.getpid()),
         ) as executor,
     ):
         try:
@@ -108,14 +111,34 @@ def _get_ready() -> None:
     """Do nothing, in a process that is started for it."""
 
 
-def _start_process(settings: Settings, request_id: str, reading: bool) -> None:  # noqa: FBT001 - by place
-    """Prepare a worker process: it dies with its parent, and leaves Ctrl-C to it."""
+def _end_with(command: int) -> None:
+    """End this process when the command is gone, however it went.
+
+    Its parent is the fork server, which waits for its children to let go of the pipe that it watches.
+    """
+    descriptor = os.pidfd_open(command)
+
+    def wait() -> None:
+        select.select([descriptor], [], [])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _start_process(
+    settings: Settings,
+    request_id: str,
+    reading: bool,  # noqa: FBT001 - by place
+    command: int,
+) -> None:
+    """Prepare a worker process: it dies with the command, and leaves Ctrl-C to it."""
     global _mine
     from desk.batch import BatchRunner
     from desk.home import Home
     from records import logs
 
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _end_with(command)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(settings.log_level, settings.home)
     gc.freeze()  # what is loaded stays: no collection looks at it again

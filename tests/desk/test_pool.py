@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from types import ModuleType
 
+import psutil
 import pytest
 import tenacity.nap
 
@@ -78,10 +81,9 @@ def test_any_other_error_is_not_tried_again(monkeypatch, slept):
     assert runner.collected == 1
 
 
-def test_workers_do_not_load_the_command(tmp_path, monkeypatch):
-    main = ModuleType("__main__")
-    main.__spec__ = find_spec("cli.main")  # as under `python -m cli.main`
-    monkeypatch.setitem(sys.modules, "__main__", main)
+@pytest.fixture
+def opened(tmp_path):
+    """Settings of a home, and the id of an empty request in it."""
     settings = Settings(home=tmp_path / "home", workers=2)
     home = Home.open(settings=settings)
     source = {"id": "s", "connector": "loose_files", "custodian": "a", "path": "/nowhere"}
@@ -89,8 +91,46 @@ def test_workers_do_not_load_the_command(tmp_path, monkeypatch):
     body["custodians"] = [{"id": "a", "name": "A"}]
     request_id = enter(home, parse_request(body, "test"), "", by="pro")
     home.close()
-    with pool.workers(settings, request_id, reading=False) as workers:
+    return settings, request_id
+
+
+def test_workers_do_not_load_the_command(opened, monkeypatch):
+    main = ModuleType("__main__")
+    main.__spec__ = find_spec("cli.main")  # as under `python -m cli.main`
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    with pool.workers(*opened, reading=False) as workers:
         loaded = set(workers.submit(eval, "list(__import__('sys').modules)").result())
     assert sys.modules["__main__"] is main
     assert not loaded & {"cli.main", "typer"}
     assert loaded >= {"desk.batch", "connectors.mail_files", "retention.suggest", "structlog"}
+
+
+COMMAND = """
+import os, sys, time
+from pathlib import Path
+from desk import pool
+from records.settings import Settings
+settings = Settings(home=Path(sys.argv[1]), workers=2)
+with pool.workers(settings, sys.argv[2], reading=True) as workers:
+    print(workers.submit(os.getpid).result(), workers.submit(os.getppid).result(), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_workers_and_their_server_end_with_a_command_that_alone_is_killed(opened):
+    settings, request_id = opened
+    command = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, str(settings.home), request_id], stdout=subprocess.PIPE, text=True
+    )
+    worker, server = map(int, command.stdout.readline().split())
+    readers = [one.pid for one in psutil.Process(worker).children()]
+    assert readers != []
+    command.kill()
+    command.communicate()
+    left = [worker, server, *readers]
+    for _ in range(600):
+        left = [pid for pid in left if psutil.pid_exists(pid)]
+        if not left:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{len(left)} processes outlived the command")

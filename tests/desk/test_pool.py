@@ -126,7 +126,8 @@ def test_workers_and_their_server_end_with_a_command_that_alone_is_killed(opened
     readers = [one.pid for one in psutil.Process(worker).children()]
     assert readers != []
     command.kill()
-    command.communicate()
+    command.wait()
+    command.stdout.close()
     left = [worker, server, *readers]
     for _ in range(600):
         left = [pid for pid in left if psutil.pid_exists(pid)]

@@ -22,7 +22,7 @@ from connectors.export_tables import md5_of
 from connectors.folders import is_apple_double, is_system_name, open_head, storable
 from connectors.loose_files import walk
 from connectors.mailhead import begins_like_mail, file_item, looks_like_mail, mail_item, placed
-from connectors.msg_times import file_or_message, times_of
+from connectors.msg_times import file_or_message, message_or_none
 from connectors.outlook_data_count import OPENED
 from records import canonical
 from records.errors import ItemError, SettingsError
@@ -515,10 +515,10 @@ class PackageConnector(FileConnector):
                 file.key, cursor, head, size, window, self._context.time_zone, handle,
                 name=name, metadata=metadata, warnings=warnings,
             )  # fmt: skip
-        elif kind is None and times_of(name, size, handle) is not None:
-            found = file_or_message(
-                file.key, cursor, size, window, handle, name=name, metadata=metadata, warnings=warnings
-            )
+        elif kind is None and (message := message_or_none(
+            file.key, cursor, size, window, handle, name=name, metadata=metadata, warnings=warnings
+        )):  # fmt: skip
+            found = message
         elif moment is NO_MOMENT and kind is None and not name.lower().endswith(".msg"):
             if head.startswith(PST_MAGIC):
                 metadata = {**metadata, "container": "pst: stored, cannot be opened here"}

@@ -78,9 +78,29 @@ def file_or_message(
         metadata: The source's own facts.
         warnings: What the source gives reason to say.
     """
-    times = times_of(name, size, handle)
+    found = message_or_none(
+        key, cursor, size, window, handle, name=name, metadata=metadata, warnings=warnings
+    )
+    if found is not None:
+        return found
+    return file_item(key, cursor, size, window, handle, name=name, metadata=metadata, warnings=warnings)
+
+
+def message_or_none(
+    key: str,
+    cursor: str,
+    size: int | None,
+    window: Window,
+    handle: Handle,
+    *,
+    name: str | None,
+    metadata: Mapping[str, str] = EMPTY,
+    warnings: tuple[WarningCode, ...] = (),
+) -> FoundItem | ExcludedItem | None:
+    """Return a message file of Outlook as the mail it is; None for any other file. As ``file_or_message``."""
+    times = _times_of(name, size, handle)
     if times is None:
-        return file_item(key, cursor, size, window, handle, name=name, metadata=metadata, warnings=warnings)
+        return None
     outside, moment, codes = sent_or_received(*times, window)
     if outside:
         return ExcludedItem(key, Kind.EMAIL, cursor, Reason.OUTSIDE_WINDOW, "", name, moment)
@@ -88,7 +108,7 @@ def file_or_message(
     return FoundItem(key, Kind.EMAIL, cursor, name, MSG_TYPE, size, moment, metadata, codes, handle)
 
 
-def times_of(name: str | None, size: int | None, handle: Handle) -> tuple[Moment, Moment] | None:
+def _times_of(name: str | None, size: int | None, handle: Handle) -> tuple[Moment, Moment] | None:
     """Return when a file was sent and received that is named as a message file; else None, as above."""
     if size is None or size > MOST_BYTES or not (name or "").lower().endswith((".msg", ".oft")):
         return None

@@ -239,12 +239,10 @@ class _Lane:
             self._left -= count
         _end(attempt)
         with self._alone():
-            attempt = claim_read(self._home.catalogue, self._request_id, batch_id)  # its segment is its own
-            if attempt is None:
+            settled = put_into_texts(self._home, self._request_id, batch_id)
+            if settled is None:
                 self.skipped += 1
                 return False
-            settled = ocr_batch.settle(attempt, store)
-            _end(attempt)
             if settled:
                 self.items += settled
                 self._runner.index(batch_id)
@@ -286,6 +284,20 @@ class _Lane:
             yield
         finally:
             held.__exit__(None, None, None)
+
+
+def put_into_texts(home: Home, request_id: str, batch_id: str) -> int | None:
+    """Make the texts of a batch anew from the pages that were read; the caller holds the request.
+
+    Returns:
+        Items whose text changed: the batch is to be indexed then. None where it is not indexed before.
+    """
+    attempt = claim_read(home.catalogue, request_id, batch_id)  # its segment is its own
+    if attempt is None:
+        return None
+    settled = ocr_batch.settle(attempt, home.store(request_id))
+    _end(attempt)
+    return settled
 
 
 def _end(attempt: Attempt) -> None:

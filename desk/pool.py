@@ -20,11 +20,11 @@ from functools import lru_cache
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from concurrent.futures import ProcessPoolExecutor
+    from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future, ProcessPoolExecutor
 
     from desk.batch import BatchRunner
     from desk.grouping import GroupedTexts
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _LOADED = ["desk.loaded"]
 _EARLY = 2
 """Processes that start before there is work for them: as many as are worth it for the smallest request."""
+_LOOK_S = 0.5
 _PR_SET_PDEATHSIG = 1
 _COLLECT_AFTER = 20_000
 """Objects made between two looks for cycles: rows and results are many and short-lived, and make none."""
@@ -147,6 +148,22 @@ def _start_process(
     _mine = BatchRunner(home, home.request(request_id))
     if reading:
         _mine.warm()
+
+
+def until_done(waiting: Iterable[Future[Any]]) -> Iterator[None]:
+    """Wait for answers of workers; yields twice a second and when some are there, so that it can be told.
+
+    Raises:
+        BaseException: What went wrong in a worker, as soon as it did.
+    """
+    from concurrent.futures import FIRST_COMPLETED, wait
+
+    left = set(waiting)
+    while left:
+        done, left = wait(left, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+        for future in done:
+            future.result()
+        yield
 
 
 def run_batch(batch_id: str) -> dict[str, int]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,10 +22,10 @@ import sqlalchemy as sa
 from desk import pool, run, runlock
 from desk.failures import failing, for_reasons
 from desk.home import Home
-from extract import ocr_batch
+from desk.ocr import put_into_texts
 from records import audit
 from records import tables as t
-from records.attempts import DONE, claim_read, refuse_all
+from records.attempts import DONE, refuse_all
 from records.catalogue import chunked
 from records.errors import UsageError
 from records.vocabulary import RETRYABLE, CollectionState, Reason
@@ -36,7 +35,6 @@ Counts = dict[str, Any]
 _FAMILIES = 50
 _IDS = 500
 _SHOWN = 5
-_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +225,7 @@ def _read(home: Home, request_id: str, tell: Callable[[run.Progress], None]) -> 
         total, began = _unread(home, request_id), time.monotonic()
         with pool.workers(home.settings, request_id, reading=True) as workers:
             under_way = {workers.submit(pool.run_batch, batch_id) for batch_id in waiting}
-            while under_way:
-                done, under_way = wait(under_way, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
+            for _ in pool.until_done(under_way):
                 read = total - _unread(home, request_id)
                 tell(run.Progress("read again", read, total, time.monotonic() - began))
         for batch_id in waiting:
@@ -275,11 +270,8 @@ def _unread(home: Home, request_id: str) -> int:
 
 def _put_pages(home: Home, request_id: str, batch_id: str) -> None:
     """Put the pages of pictures that OCR read earlier into the texts that were made anew."""
-    attempt = claim_read(home.catalogue, request_id, batch_id)
-    assert attempt is not None, "the batch is indexed, and the request is held"
-    settled = ocr_batch.settle(attempt, home.store(request_id))
-    with attempt.commit() as connection:
-        attempt.end(connection)
+    settled = put_into_texts(home, request_id, batch_id)
+    assert settled is not None, "the batch is indexed, and the request is held"
     if settled:
         from desk.batch import batch_runner
 

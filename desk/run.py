@@ -14,7 +14,7 @@ import contextlib
 import heapq
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -550,10 +550,7 @@ def _run_batches(
     for name in _LATER:
         import_module(name)
     import_module("search.language").prepare()
-    while waiting:
-        done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-        for future in done:
-            future.result()
+    for _ in pool.until_done(waiting):
         tell(_batch_progress(home, request_id, time.monotonic() - began))
 
 

@@ -9,8 +9,6 @@ OpenTelemetry, "Metrics Data Model" and "OpenTelemetry Protocol Exporter".
 
 from __future__ import annotations
 
-import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from urllib.parse import urlsplit
 
 from desk.home import Home
 from desk.watching import Figures, Watcher, watched
+from records import whole_files
 from records.catalogue import Catalogue
 from records.errors import AccessError, SettingsError
 
@@ -185,16 +184,7 @@ def write(home: Home, out: Path) -> int:
     registry = _registry(home.catalogue)
     from prometheus_client import generate_latest
 
-    text = generate_latest(registry)
-    descriptor, made = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
-            os.fchmod(file.fileno(), 0o644)  # another user's process reads it
-        Path(made).replace(out)
-    except BaseException:
-        Path(made).unlink(missing_ok=True)
-        raise
+    whole_files.replace(out, generate_latest(registry), mode=0o644)  # another user's process reads it
     return len(watched(home.catalogue))
 
 

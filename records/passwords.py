@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from records import isolation, key_files
+from records import isolation, key_files, whole_files
 from records.errors import AccessError, CheckFailed, SettingsError
 from records.evidence import sync_folder
 from records.models import Password
@@ -27,6 +26,7 @@ from records.settings import Settings
 
 _MARK = b"daylight passwords 1\n"
 _KEY_BYTES, _NONCE_BYTES = 32, 12
+_BEGIN = len(_MARK) + _NONCE_BYTES
 _PADDED = 1_024
 """The length of the store tells nothing of that of a password."""
 
@@ -167,7 +167,7 @@ class Store:
             data = self.path.read_bytes()
         except OSError as error:
             raise AccessError(f"{self._what} cannot be read ({error.strerror})") from None
-        mark, nonce, locked = data[: len(_MARK)], data[len(_MARK) :][:_NONCE_BYTES], data[len(_MARK) + 12 :]
+        mark, nonce, locked = data[: len(_MARK)], data[len(_MARK) : _BEGIN], data[_BEGIN:]
         try:
             if mark != _MARK:
                 raise InvalidTag
@@ -189,15 +189,7 @@ class Store:
         text += b" " * (-len(text) % _PADDED)
         nonce = secrets.token_bytes(_NONCE_BYTES)
         data = _MARK + nonce + AESGCM(self._cipher_key()).encrypt(nonce, text, self._bound)
-        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=".passwords-")  # mkstemp: 0600
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self.path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        whole_files.replace(self.path, data)
         sync_folder(self.path.parent)
 
 

@@ -8,12 +8,12 @@ once for a state of a shard, by the first who asks, and kept. It is derived from
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from records import whole_files
 
 _END = "."
 """The last line: a list that lacks it was cut short, and is made again."""
@@ -71,13 +71,4 @@ def keep(path: Path, state: str, found: WordList) -> None:
     """Keep a list; where it cannot be written, the next who asks makes it again."""
     lines = (state, found.text, " ".join(map(str, found.documents)), _END)
     with contextlib.suppress(OSError):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # 0600, as it holds words
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write("\n".join(lines))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        whole_files.replace(path, "\n".join(lines).encode("utf-8"))  # 0600, as it holds words

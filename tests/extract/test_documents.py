@@ -6,12 +6,10 @@ stand in the body unnamed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from examples.servers.tika import tika
 from extract import tika_xhtml
 from extract.protocol import ExtractContext, Limits
 from extract.tika_server import ServedWorker
@@ -27,16 +25,9 @@ COMMENTS, HIDDEN = WarningCode.COMMENTS, WarningCode.HIDDEN_CONTENT
 CHANGED, NOTES = WarningCode.TRACKED_CHANGES, WarningCode.SPEAKER_NOTES
 
 
-@pytest.fixture(scope="module", params=["tika", pytest.param("tika_server", marks=pytest.mark.services)])
-def worker(request: pytest.FixtureRequest) -> Iterator[Worker | ServedWorker]:
-    if request.param == "tika":
-        with Worker() as one:
-            yield one
-        return
-    with tika() as server:
-        served = ServedWorker(server.url)
-        yield served
-        served.close()
+@pytest.fixture(scope="module")
+def worker(both_tikas: Worker | ServedWorker) -> Worker | ServedWorker:
+    return both_tikas
 
 
 def read(worker: Worker | ServedWorker, data: bytes, name: str, limits: Limits | None = None) -> Extraction:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from examples.servers.tika import tika
 from extract import pictures
 from extract.protocol import ExtractContext, Limits
 from extract.reading import text_state
@@ -26,17 +24,9 @@ from tests.extract.samples import ZONE
 BIN = bytes(range(256)) * 20
 
 
-@pytest.fixture(scope="module", params=["tika", pytest.param("tika_server", marks=pytest.mark.services)])
-def worker(request: pytest.FixtureRequest) -> Iterator[Worker | ServedWorker]:
-    """Each reader of documents: the embedded Tika, and a real server."""
-    if request.param == "tika":
-        with Worker() as one:
-            yield one
-        return
-    with tika() as server:
-        served = ServedWorker(server.url)
-        yield served
-        served.close()
+@pytest.fixture(scope="module")
+def worker(both_tikas: Worker | ServedWorker) -> Worker | ServedWorker:
+    return both_tikas
 
 
 def read(

@@ -20,6 +20,11 @@ ItemId = Annotated[str, typer.Argument(metavar="ITEM", help="Item id.")]
 By = Annotated[str, typer.Option("--by", help="Who does this; written into the audit log.")]
 
 
+def bare_item_id(item: str) -> str:
+    """Return an item id as it is, or as it stands in a coding sheet (``i:…``)."""
+    return item.strip().removeprefix("i:")
+
+
 def opened(context: typer.Context) -> Home:
     """Open the home the command line or the environment names."""
     from desk.home import Home

@@ -28,7 +28,7 @@ from cli import (
 )
 from cli.adequacy import adequacy_command
 from cli.columns import columns_command
-from cli.common import By, ItemId, RequestId, opened, say_doubts, sending
+from cli.common import By, ItemId, RequestId, bare_item_id, opened, say_doubts, sending
 from cli.declaring import declare_command
 from cli.layouts import layout_command
 from cli.ocr import ocr_command
@@ -307,12 +307,9 @@ def get_command(
     """Write the exact native bytes of an item to stdout."""
     from desk.items import native
 
-    sys.stdout.buffer.write(native(opened(context), request_id, _bare(item), by=by or whoami(), text=text))
-
-
-def _bare(item: str) -> str:
-    """Return an item id as it is, or as it stands in a coding sheet (``i:…``)."""
-    return item.strip().removeprefix("i:")
+    sys.stdout.buffer.write(
+        native(opened(context), request_id, bare_item_id(item), by=by or whoami(), text=text)
+    )
 
 
 app.command("group")(grouping.group_command)
@@ -517,7 +514,7 @@ def retention_confirm_command(
     """Confirm or change an item's retention series."""
     from desk.retaining import confirm
 
-    show(confirm(opened(context), request_id, _bare(item), series, by=by, why=why))
+    show(confirm(opened(context), request_id, bare_item_id(item), series, by=by, why=why))
 
 
 @retention_app.command("freezes")

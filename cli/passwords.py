@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ItemId, RequestId, opened
+from cli.common import ItemId, RequestId, bare_item_id, opened
 from cli.output import run_progress, say, show, show_lines
 from records.errors import Incomplete, UsageError
 
@@ -55,7 +55,7 @@ def direct_command(
     from desk.passwords import add_for_item
 
     home = opened(context)
-    show(add_for_item(home, request_id, item.strip().removeprefix("i:"), _asked(), by=by, why=why))
+    show(add_for_item(home, request_id, bare_item_id(item), _asked(), by=by, why=why))
     say(f"Next: `daylight passwords try {request_id} --by NAME`.")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.common import By, RequestId, opened, sending
+from cli.common import By, RequestId, bare_item_id, opened, sending
 from cli.output import run_progress, say, show, show_lines, whoami
 from records.errors import UsageError
 from records.vocabulary import Reason
@@ -102,7 +102,7 @@ def retry_command(
         raise UsageError("name reasons or items, not both")
     home = opened(context)
     home.request(request_id)
-    items = [one.strip().removeprefix("i:") for one in item or ()]
+    items = list(map(bare_item_id, item or ()))
     wanted = items or rereading.failed_items(home, request_id, reason or ())
     actor = by or whoami()
     if not local:

@@ -103,9 +103,8 @@ def _close(home: Home, request_id: str, *, by: str) -> None:
             f"request {request_id} cannot be closed: its ledger does not balance; "
             "`daylight accept-unbalanced` records why that stands"
         )
-    wipe(
-        home, request_id, by=by
-    )  # before it is closed: a killed command leaves no closed request that has some
+    # Before it is closed: a killed command leaves no closed request that has some.
+    wipe(home, request_id, by=by)
     now = canonical.now_text()
     with home.catalogue.write() as connection:
         connection.execute(

@@ -310,7 +310,7 @@ class _File:
 
 
 def locked(home: Home, request_id: str) -> Iterator[Counts]:
-    """Yield what is still locked: for the question to its custodian, and for ``add --item``."""
+    """Yield what is still locked: for the question to its custodian, and for ``direct``."""
     home.request(request_id)
     with home.catalogue.read() as connection:
         files = _locked(connection, request_id)

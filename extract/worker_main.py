@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
+import msgspec
+
 from extract import languages, sniff, wire
 from extract.charsets import without_surrogates
 from extract.protocol import Extractor, Limits
@@ -116,16 +118,7 @@ def _send(descriptor: int, frame: wire.ResultFrame) -> None:
     try:
         payload = wire.encode(frame)
     except UnicodeEncodeError:
-        payload = wire.encode(
-            wire.ResultFrame(
-                frame.job_id,
-                frame.extractor,
-                frame.version,
-                _storable(frame.extraction),
-                frame.languages,
-                frame.seconds,
-            )
-        )
+        payload = wire.encode(msgspec.structs.replace(frame, extraction=_storable(frame.extraction)))
     view = memoryview(payload)
     while view:
         view = view[os.write(descriptor, view) :]

@@ -792,15 +792,15 @@ def _take_hashes(family: Sequence[_Node]) -> None:
             node.reading["content_hash"] = whole
     top = family[0]
     assert top.reading is not None
-    whole, without = (
-        family_hash(
-            top.counts[way] or top.sha256 or "",
-            (_counted(node, way)[1] for node in family[1:] if node.sha256 is not None),
-        )
-        for way in (0, 1)
-    )
-    top.reading["family_hash"] = whole
-    top.reading["family_hash_no_bcc"] = without if without != whole else None
+    top.reading["family_hash"] = _family_hash(family, 0)
+    differs = any(node.counts[0] != node.counts[1] for node in family)
+    top.reading["family_hash_no_bcc"] = _family_hash(family, 1) if differs else None
+
+
+def _family_hash(family: Sequence[_Node], way: int) -> str:
+    """Return the hash of a family, its top item first: 0 with Bcc, 1 without."""
+    below = (_counted(node, way)[1] for node in family[1:] if node.sha256 is not None)
+    return family_hash(family[0].counts[way] or family[0].sha256 or "", below)
 
 
 def _content_hash(node: _Node, way: int) -> str | None:

@@ -179,10 +179,8 @@ class Threads:
         self._item: list[str] = []  # the first copy
         self._copies: dict[int, list[str]] = {}  # further copies, by place
         self._named = array("i")  # ids that messages name, one message after the other
-        self._from, self._to = (
-            array("q"),
-            array("q"),
-        )  # where those of a message stand; the last is its parent
+        self._from = array("q")  # where those of a message begin
+        self._to = array("q")  # and where they end: the last is its parent
         self._subject = array("i")  # twice the number of its base subject, and one for a reply
         self._subjects: dict[str, int] = {}
         self._circle = array("i")  # number of all people of a message

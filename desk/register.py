@@ -16,7 +16,6 @@ from records import tables as t
 from records.errors import AccessError, SettingsError
 from records.rows import lock_tables
 from retention.freeze import freeze
-from search.terms import read_terms
 
 
 def open_request(home: Home, path: Path, *, by: str) -> tuple[str, str]:
@@ -145,6 +144,9 @@ def term_columns(csv_text: str) -> dict[str, str]:
     Raises:
         SettingsError: It has no column ``term``.
     """
+    # Its numbers and grammar are loaded by who enters a list, not at the start of every run.
+    from search.terms import read_terms
+
     listed = read_terms(csv_text.encode("utf-8")).terms if csv_text else ()
     rows = [{"line": term.line, "term": term.term, "note": term.note} for term in listed]
     return {"terms": canonical.dumps(rows), "terms_csv": csv_text}

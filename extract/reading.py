@@ -223,6 +223,8 @@ def _slices(attempt: Attempt) -> Iterator[list[sa.Row[Any]]]:
                 break
         after = taken[-1].position
         yield taken
+        if len(taken) == len(rows) < SLICE_FAMILIES:
+            return
 
 
 _Question = tuple[

@@ -441,39 +441,23 @@ def _pages(
     """Yield the items, families together and parents first, at most 1,000 at a time.
 
     Batches come one after the other: the rows of one lie in order in an index, those of several would all be
-    sorted anew for each page.
+    sorted anew. One question is asked of each and its rows are taken as they come: with LIMIT, SQLite sorts
+    every family through a table that it empties in between, for ten times the time.
     """
     i = t.items.c
-    order = (i.family_id, i.level, i.position, i.item_id)
-    query = _stored(request_id).order_by(*order).limit(ROWS_PER_TRANSACTION)
+    query = _stored(request_id).order_by(i.family_id, i.level, i.position, i.item_id)
     if not everything:
         query = query.where(_in_review(request_id, version))
-    if batch_ids is None:
-        yield from _pages_of(catalogue, query)
-        return
-    for batch_id in sorted(set(batch_ids)):
-        yield from _pages_of(catalogue, query.where(i.batch_id == batch_id))
-
-
-def _pages_of(catalogue: Catalogue, query: sa.Select[Any]) -> Iterator[list[sa.Row[Any]]]:
-    """Yield the rows of an ordered query, a page for each time that it is asked."""
-    i = t.items.c
-    last: sa.Row[Any] | None = None
-    while True:
-        page_query = query
-        if last is not None:
-            after = sa.tuple_(i.level, i.position, i.item_id) > sa.tuple_(
-                last.level, last.position, last.item_id
-            )
-            page_query = query.where(
-                i.family_id >= last.family_id, sa.or_(i.family_id > last.family_id, after)
-            )
-        with catalogue.read() as connection:
-            page = list(connection.execute(page_query))
-        if not page:
-            return
-        yield page
-        last = page[-1]
+    queries = (
+        [query]
+        if batch_ids is None
+        else [query.where(i.batch_id == batch_id) for batch_id in sorted(set(batch_ids))]
+    )
+    with catalogue.read() as connection:
+        for each in queries:
+            rows = connection.execute(each.execution_options(yield_per=ROWS_PER_TRANSACTION))
+            for page in rows.partitions():
+                yield list(page)
 
 
 def _heads(store: EvidenceStore, page: Sequence[sa.Row[Any]]) -> tuple[dict[str, str], set[str]]:

@@ -73,7 +73,7 @@ def test_calls_over_batches_of_their_own_share_the_work(bench):
     assert in_force(bench) == shared
 
 
-def test_no_page_of_several_batches_sorts_them_all(bench, monkeypatch):
+def test_each_batch_is_asked_for_once_and_none_is_sorted_as_a_whole(bench, monkeypatch):
     """An order that no index has would be made anew for each page: with many pages, their number squared."""
     monkeypatch.setattr(module, "ROWS_PER_TRANSACTION", 2)
     for number in range(9):
@@ -89,7 +89,7 @@ def test_no_page_of_several_batches_sorts_them_all(bench, monkeypatch):
         assert run(bench, batch_ids=["b2", "b0", "b1", "b0"]).items == 9
     finally:
         sa.event.remove(sa.engine.Engine, "before_cursor_execute", heard)
-    assert len(asked) == 9  # three of each batch: two rows, one row, none
+    assert len(asked) == 3  # once for each batch, however many pages it has
     with bench.catalogue.read() as connection:
         for statement, parameters in asked:
             plan = [
@@ -97,6 +97,7 @@ def test_no_page_of_several_batches_sorts_them_all(bench, monkeypatch):
             ]
             assert any("items_by_batch (request_id=? AND batch_id=?" in step for step in plan)
             assert "USE TEMP B-TREE FOR ORDER BY" not in plan
+            assert "LIMIT" not in statement  # SQLite then sorts each family through a table of its own
 
 
 def test_a_decided_item_is_in_review_without_a_hit(bench):

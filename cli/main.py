@@ -6,8 +6,10 @@ import contextlib
 import dataclasses
 import gc
 import os
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -569,6 +571,7 @@ def doctor_command(context: typer.Context) -> None:
 def main() -> None:
     """Run the command; every expected error becomes one line of words and its exit code."""
     gc.set_threshold(_COLLECT_AFTER)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = app(standalone_mode=False, prog_name="daylight")
     except DaylightError as error:
@@ -587,6 +590,11 @@ def main() -> None:
     if code == Exit.INTERRUPTED:  # the library turns Ctrl-C into this code by itself, without a word
         say("daylight: interrupted; run the same command again to resume")
     sys.exit(code if isinstance(code, int) else Exit.OK)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does, in order: a service manager that stops the command sends SIGTERM."""
+    raise KeyboardInterrupt
 
 
 def _say_usage(error: TyperException) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,7 @@ def daylight(home: Path | None, *arguments: str | Path, env: Mapping[str, str] |
         env: The whole environment instead of this one.
     """
     line = ["daylight", *_line(home, arguments)]
-    threshold = gc.get_threshold()
+    threshold, terminated = gc.get_threshold(), signal.getsignal(signal.SIGTERM)
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as out,
         tempfile.TemporaryFile("w+", encoding="utf-8") as err,
@@ -66,6 +67,7 @@ def daylight(home: Path | None, *arguments: str | Path, env: Mapping[str, str] |
                 os.dup2(former, number)
                 os.close(former)
             gc.set_threshold(*threshold)
+            signal.signal(signal.SIGTERM, terminated)
             logs._settings = logs._current = None
         out.seek(0)
         err.seek(0)

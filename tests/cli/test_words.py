@@ -172,6 +172,13 @@ def test_ctrl_c_says_that_the_command_resumes(call, monkeypatch):
     assert err == "daylight: interrupted; run the same command again to resume"
 
 
+def test_a_service_manager_stops_a_command_as_ctrl_c_does(call, monkeypatch):
+    monkeypatch.setattr("desk.doctor.checks", lambda _settings: signal.raise_signal(signal.SIGTERM))
+    code, out, err = call("doctor")
+    assert (code, out) == (130, "")
+    assert err == "daylight: interrupted; run the same command again to resume"
+
+
 def test_ctrl_c_is_how_the_pages_end(tmp_path):
     command = [sys.executable, "-m", "cli.main", "--home", str(tmp_path / "home"), "view", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as pages:

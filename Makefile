@@ -43,9 +43,10 @@ test-corpus: setup ## real sample files, read where DAYLIGHT_CORPUS points
 	@test -d "$(DAYLIGHT_CORPUS)" || { echo "set DAYLIGHT_CORPUS to the folder of samples"; exit 3; }
 	DAYLIGHT_CORPUS="$(abspath $(DAYLIGHT_CORPUS))" $(PYTEST) -m corpus --require-all=corpus $(PYTEST_ARGS)
 
-chaos: setup ## 30 kills at random moments, seeds printed
+chaos: setup ## 100 kills at random moments and every fault of docs/faults.md, seeds printed
 	scripts/system-packages test
-	$(PYTEST) -s -m chaos --kills 27 --airflow-kills 3 --chaos-items 20000 --timeout 0 $(PYTEST_ARGS)
+	$(PYTEST) -s -m chaos --kills 27 --airflow-kills 3 --chaos-items 20000 --process-kills 70 --faults all \
+		--fault-items 2000 --timeout 0 $(PYTEST_ARGS)
 
 fuzz: setup ## changed samples for every reader of ours, an hour of processor time, seeds printed
 	$(BIN)/python -c "import atheris" 2> /dev/null || $(BIN)/python -m pip install --quiet \

@@ -47,6 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--airflow-kills", type=int, default=0, help="kills under Airflow in the chaos suite")
     group.addoption("--chaos-items", type=int, default=2_000, help="items of the run that is killed")
     group.addoption("--chaos-seed", type=int, default=None, help="repeat a chaos run (its seed is printed)")
+    group.addoption("--process-kills", type=int, default=0, help="kills of single processes, in small runs")
+    group.addoption("--faults", default="several", help="rows of tests/chaos/faults.py, or all")
+    group.addoption("--fault-items", type=int, default=300, help="items of these small runs")
     group.addoption(
         "--fuzz-minutes", type=float, default=0.75, help="processor time of each reader in fuzzing"
     )
@@ -151,7 +154,18 @@ def _forbidden(left: Counter, required: str) -> int:
     return sum(n for (_, mark), n in left.items() if mark == required)
 
 
+def _tell_of_chaos(terminalreporter: Any) -> None:
+    stats = terminalreporter.stats
+    reports = [*stats.get("passed", ()), *stats.get("failed", ())]
+    told = [value for one in reports for name, value in one.user_properties if name == "chaos"]
+    if told:
+        from tests.chaos import tally
+
+        terminalreporter.write_line(tally.line(told))
+
+
 def pytest_terminal_summary(terminalreporter, exitstatus, config: pytest.Config) -> None:
+    _tell_of_chaos(terminalreporter)
     left = _all_left_out(config)
     if not left:
         return

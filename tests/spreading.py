@@ -25,7 +25,7 @@ LONGEST = (
     *(
         f"tests/{name}.py"
         for name in (
-            "chaos/test_kills", "dags/test_scheduler", "benchmarks/test_benchmarks",
+            "chaos/test_kills", "chaos/test_faults", "dags/test_scheduler", "benchmarks/test_benchmarks",
             "connectors/test_parity", "project/test_checks", "end_to_end/test_district",
             "connectors/test_contract", "dags/test_in_process", "end_to_end/test_leads", "desk/test_leads",
             "dags/test_exports", "end_to_end/test_faults", "end_to_end/test_sampling",

@@ -12,8 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from desk import bundle
@@ -26,16 +27,28 @@ from records.decisions import Decision, Treatment, in_review
 from records.ledger import ledger
 from records.settings import Settings
 from review import decide
+from tests.chaos.tally import KEY
 
+Record = Callable[[str, object], None]
 SETTINGS = {"DAYLIGHT_WORKERS": "2", "DAYLIGHT_BATCH_ITEMS": "500"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything that must be the same however often a run was killed."""
+    """Everything that must be the same however often a run was killed.
 
+    Attributes:
+        ids: Of the items, sorted.
+        items: Digest of all that is known of them: hashes, states, reasons, texts.
+        documents: In the index.
+        ledger: Digest of the counts of every place, and of the texts.
+        hits: Digest of the items that each term found.
+        bundle: Digest of each file of the bundle.
+    """
+
+    ids: tuple[str, ...]
     items: str
-    count: int
+    documents: int
     ledger: str
     hits: str
     bundle: Mapping[str, str]
@@ -61,8 +74,74 @@ def district(folder: Path, count: int, seed: int) -> Path:
     return folder / "request-bus.toml"
 
 
-def settings(home: Path) -> Settings:
-    return Settings(home=home, workers=2, batch_items=500)
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that nobody disturbed.
+
+    Attributes:
+        request_file: Of its district.
+        seconds: It took.
+        segments: Of evidence that it wrote.
+        outcome: Its end.
+    """
+
+    request_file: Path
+    seconds: float
+    segments: int
+    outcome: Outcome
+
+
+def undisturbed(folder: Path, count: int) -> Undisturbed:
+    """Make a district of so many items, and run its request to its end."""
+    request_file = district(folder / "district", count, seed=3)
+    request_id = enter(folder / "home", request_file)
+    seconds = run(folder / "home", request_id)
+    written = segments(folder / "home", request_id)
+    made = outcome(folder / "home", request_id, folder / "bundle")
+    assert len(made.ids) == len(set(made.ids)) > count // 2
+    return Undisturbed(request_file, seconds, written, made)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a disturbed run has less and more than the undisturbed one: both are zero."""
+
+    lost: int
+    doubled: int
+
+
+def difference(expected: Outcome, made: Outcome) -> Difference:
+    """Count items that are missing, and those that are there too often or should not be."""
+    wanted, there = Counter(expected.ids), Counter(made.ids)
+    lost, doubled = (wanted - there).total(), (there - wanted).total()
+    indexed = made.documents - expected.documents
+    return Difference(lost + max(0, -indexed), doubled + max(0, indexed))
+
+
+def compare(record: Record, kind: str, seed: int, expected: Outcome, made: Outcome) -> None:
+    """Compare a disturbed run with the undisturbed one; it is counted before anything can fail.
+
+    Args:
+        record: The test's ``record_property``: its values also reach the controller of several workers.
+        kind: ``kill`` or ``fault``.
+        seed: Of the moment.
+        expected: The end of the undisturbed run.
+        made: The end of the disturbed one.
+    """
+    found = difference(expected, made)
+    record(KEY, {"kind": kind, "seed": seed, **asdict(found)})
+    assert found == Difference(0, 0)
+    differing = [name for name, value in asdict(expected).items() if asdict(made)[name] != value]
+    assert differing == []
+
+
+def segments(home: Path, request_id: str) -> int:
+    """Count the segments of evidence that a run has begun."""
+    return sum(1 for _ in (home / "requests" / request_id / "evidence").glob("*.seg"))
+
+
+def settings(home: Path, **more: str) -> Settings:
+    return Settings(home=home, workers=2, batch_items=500, **more)
 
 
 def entered(home: Home, folder: Path, name: str, *, by: str = "pro") -> str:
@@ -72,17 +151,27 @@ def entered(home: Home, folder: Path, name: str, *, by: str = "pro") -> str:
     return request_id
 
 
-def enter(home: Path, request: Path) -> str:
-    opened = Home.open(settings=settings(home))
+def enter(home: Path, request: Path, **more: str) -> str:
+    opened = Home.open(settings=settings(home, **more))
     request_id = entered(opened, request.parent, request.stem.removeprefix("request-"))
     opened.close()
     return request_id
 
 
-def start(home: Path, request_id: str) -> subprocess.Popen[bytes]:
+def start(
+    home: Path, request_id: str, *, env: Mapping[str, str] | None = None, within: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a run.
+
+    Args:
+        home: Its home.
+        request_id: The request.
+        env: More of its environment.
+        within: The command that starts it, such as ``strace``.
+    """
     return subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "--home", str(home), "run", request_id, "--local"],
-        env={**os.environ, **SETTINGS},
+        [*within, sys.executable, "-m", "cli.main", "--home", str(home), "run", request_id, "--local"],
+        env={**os.environ, **SETTINGS, **(env or {})},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -110,20 +199,19 @@ def run_killed(home: Path, request_id: str, after_s: float) -> bool:
         return True
 
 
-def run_killed_at_work(home: Path, request_id: str, segments: int = 3) -> None:
+def run_killed_at_work(home: Path, request_id: str, count: int = 3) -> None:
     """Start a run and kill its whole session as soon as it has begun some segments of evidence."""
     process = start(home, request_id)
-    evidence = home / "requests" / request_id / "evidence"
-    while process.poll() is None and len(list(evidence.glob("*.seg"))) < segments:
+    while process.poll() is None and segments(home, request_id) < count:
         time.sleep(0.005)
     assert process.poll() is None, "the run was over before it could be killed"
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
 
-def outcome(home: Path, request_id: str, package_in: Path) -> Outcome:
+def outcome(home: Path, request_id: str, package_in: Path, **more: str) -> Outcome:
     """Decide everything in review alike, package, and take the fingerprint of all that must be the same."""
-    opened = Home.open(settings=settings(home))
+    opened = Home.open(settings=settings(home, **more))
     try:
         return _outcome(opened, request_id, package_in)
     finally:
@@ -131,7 +219,8 @@ def outcome(home: Path, request_id: str, package_in: Path) -> Outcome:
 
 
 def _outcome(home: Home, request_id: str, package_in: Path) -> Outcome:
-    lines = sorted(json.dumps(item, sort_keys=True) for item in items(home, request_id))
+    found = list(items(home, request_id))
+    lines = sorted(json.dumps(item, sort_keys=True) for item in found)
     counted = ledger(home.catalogue, request_id)
     version = home.request(request_id).version
     with home.catalogue.read() as connection:
@@ -146,8 +235,9 @@ def _outcome(home: Home, request_id: str, package_in: Path) -> Outcome:
     bundle.approve(home, request_id, by="pro", approved=True)
     bundle.package(home, request_id, package_in)
     return Outcome(
+        ids=tuple(sorted(item["item_id"] for item in found)),
         items=_digest("\n".join(lines)),
-        count=len(lines),
+        documents=home.engine(request_id).state().documents,
         ledger=_digest(
             json.dumps([str(s) for s in counted.scopes]) + json.dumps(counted.text, sort_keys=True)
         ),

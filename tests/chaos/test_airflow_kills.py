@@ -28,27 +28,17 @@ QUICK = {
 }
 
 
-@pytest.fixture(scope="module")
-def undisturbed(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed")
-    request_file = harness.district(folder / "district", request.config.getoption("--chaos-items"), seed=3)
-    request_id = harness.enter(folder / "home", request_file)
-    harness.run(folder / "home", request_id)
-    return request_file, harness.outcome(folder / "home", request_id, folder / "bundle")
-
-
-def test_killed_airflow_runs_end_as_if_nobody_had_killed_them(request, tmp_path):
-    seed = request.config.getoption("--chaos-seed") or time.time_ns() % 1_000_000
-    rng = random.Random(seed)
-    print(f"\nchaos seed {seed}")
+def test_killed_airflow_runs_end_as_if_nobody_had_killed_them(request, chaos_seed, tmp_path, record_property):
+    rng = random.Random(chaos_seed)
+    print(f"\nchaos seed {chaos_seed}")
     for number in range(request.config.getoption("--airflow-kills")):
-        request_file, expected = request.getfixturevalue("undisturbed")  # costs nothing without kills
+        large = request.getfixturevalue("large")  # costs nothing without kills
         victim = VICTIMS[number % len(VICTIMS)]
         home = tmp_path / f"home-{number}"
-        request_id = harness.enter(home, request_file)
+        request_id = harness.enter(home, large.request_file)
         run_and_kill(home, request_id, victim, rng)
         made = harness.outcome(home, request_id, tmp_path / f"bundle-{number}")
-        assert made == expected, f"seed {seed}, {victim}"
+        harness.compare(record_property, "kill", chaos_seed, large.outcome, made)
 
 
 def run_and_kill(home: Path, request_id: str, victim: str, rng: random.Random) -> None:

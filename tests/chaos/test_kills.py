@@ -5,60 +5,59 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from desk.home import Home
 from desk.runlock import local_run
 from records.errors import AlreadyRunning
-from tests.chaos import harness
+from tests.chaos import faults, harness
+from tests.chaos.case import Case
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(0)]
 
 
-@dataclass(frozen=True)
-class Undisturbed:
-    """A run that nobody killed."""
-
-    request_file: Path
-    seconds: float
-    outcome: harness.Outcome
-
-
-@pytest.fixture(scope="module")
-def undisturbed(request, tmp_path_factory) -> Undisturbed:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    request_file = harness.district(folder / "district", request.config.getoption("--chaos-items"), seed=3)
-    request_id = harness.enter(folder / "home", request_file)
-    seconds = harness.run(folder / "home", request_id)
-    made = harness.outcome(folder / "home", request_id, folder / "bundle")
-    assert made.count > request.config.getoption("--chaos-items") // 2
-    return Undisturbed(request_file, seconds, made)
-
-
-def test_killed_runs_end_as_if_nobody_had_killed_them(request, undisturbed, tmp_path):
-    seed = request.config.getoption("--chaos-seed") or time.time_ns() % 1_000_000
+def test_killed_runs_end_as_if_nobody_had_killed_them(request, large, chaos_seed, tmp_path, record_property):
     kills = request.config.getoption("--kills")
-    print(f"\nchaos seed {seed}: {kills} kills, undisturbed run {undisturbed.seconds:.1f} s")
-    rng = random.Random(seed)
+    print(f"\nchaos seed {chaos_seed}: {kills} kills, undisturbed run {large.seconds:.1f} s")
+    rng = random.Random(chaos_seed)
     for number in range(kills):
-        after = rng.uniform(0.3, undisturbed.seconds)
+        after = rng.uniform(0.3, large.seconds)
         home = tmp_path / f"home-{number}"
-        request_id = harness.enter(home, undisturbed.request_file)
+        request_id = harness.enter(home, large.request_file)
         while not harness.run_killed(home, request_id, after):  # it was over: a faster run than the first
             shutil.rmtree(home)
-            request_id = harness.enter(home, undisturbed.request_file)
+            request_id = harness.enter(home, large.request_file)
             after *= 0.7
         harness.run(home, request_id)
         made = harness.outcome(home, request_id, tmp_path / f"bundle-{number}")
         print(f"  kill {number + 1}: after {after:.2f} s")
-        assert made == undisturbed.outcome, f"seed {seed}, kill {number + 1} after {after:.2f} s"
+        harness.compare(record_property, "kill", chaos_seed, large.outcome, made)
 
 
-def test_what_a_killed_run_left_behind_is_removed_by_repair(undisturbed, tmp_path):
-    request_id = harness.enter(tmp_path / "home", undisturbed.request_file)
+PROCESSES = (
+    faults.kill_command,
+    faults.kill_group,
+    faults.kill_fork_server,
+    faults.kill_worker,
+    faults.kill_extraction_worker,
+)
+
+
+def test_each_kind_of_process_may_be_killed(request, chaos_seed, tmp_path, record_property):
+    for number in range(request.config.getoption("--process-kills")):
+        small = request.getfixturevalue("small")  # costs nothing without kills
+        happen = PROCESSES[number % len(PROCESSES)]
+        print(f"\n  kill {number + 1}, seed {chaos_seed}: {happen.__name__}", end="", flush=True)
+        case = Case(tmp_path / str(number), small, random.Random(f"{chaos_seed} {number}"))
+        case.enter()
+        happen(case)
+        harness.compare(record_property, "kill", chaos_seed, small.outcome, case.outcome())
+        shutil.rmtree(case.folder)
+
+
+def test_what_a_killed_run_left_behind_is_removed_by_repair(large, tmp_path):
+    request_id = harness.enter(tmp_path / "home", large.request_file)
     harness.run_killed_at_work(tmp_path / "home", request_id)
     harness.run(tmp_path / "home", request_id)
     home = Home.open(settings=harness.settings(tmp_path / "home"))
@@ -67,11 +66,11 @@ def test_what_a_killed_run_left_behind_is_removed_by_repair(undisturbed, tmp_pat
     repaired = store.repair()
     assert (repaired.damaged, repaired.orphans, repaired.torn) == ((), 0, 0)
     home.close()
-    assert harness.outcome(tmp_path / "home", request_id, tmp_path / "bundle") == undisturbed.outcome
+    assert harness.outcome(tmp_path / "home", request_id, tmp_path / "bundle") == large.outcome
 
 
-def test_a_second_run_of_a_running_request_is_refused_by_name(undisturbed, tmp_path):
-    request_id = harness.enter(tmp_path / "home", undisturbed.request_file)
+def test_a_second_run_of_a_running_request_is_refused_by_name(large, tmp_path):
+    request_id = harness.enter(tmp_path / "home", large.request_file)
     first = harness.start(tmp_path / "home", request_id)
     try:
         lock = tmp_path / "home/requests" / request_id / "run.lock"

@@ -30,6 +30,7 @@ from records.vocabulary import (
     TextState,
     WarningCode,
 )
+from tests.chaos.faults import TABLE
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
@@ -65,6 +66,10 @@ def first_column(text: str, heading: str) -> list[str]:
 )
 def test_every_code_has_a_row_and_no_row_is_left_over(name, heading, members):
     assert sorted(first_column(page(name), heading)) == sorted(members)
+
+
+def test_every_fault_of_the_chaos_suite_has_a_row():
+    assert first_column(page("faults.md"), "The table") == [fault.name for fault in TABLE]
 
 
 def test_every_reason_to_ignore_a_path_has_a_row():

@@ -56,6 +56,9 @@ _UNKNOWN = Expected(None, "unknown")
 _T = TypeVar("_T")
 _CURSOR = re.compile(r"r1:([mc])(-?\d{1,19}):(\d{1,9})")
 _GUID = re.compile(r"[\x21-\x7e]{1,200}")
+_OWN_MARK = re.compile(r"#|:\d+\Z")
+"""What is in keys made here of a guid: one that has it in its own words could be taken for such a key."""
+
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,80}/[a-z0-9.+-]{1,80}")
 _TAPBACKS = ("love", "like", "dislike", "laugh", "emphasize", "question", "emoji", "sticker")
 _KEPT_CHATS = 4_096
@@ -285,7 +288,8 @@ class _Reading:
         self._database = database
         self._window = window
         self._archives = archives
-        self._seen = None if database.unique else SeenHashes()
+        # in a cut file the pages of the index may be gone; it is read in one part
+        self._seen = None if database.unique and not database.cut else SeenHashes()
         self._chat_facts: dict[int, tuple[Row, dict[str, str]]] = {}
 
     def values(self, first: int, before: int | None, cursor: str | None) -> Iterator[Yielded]:
@@ -304,7 +308,7 @@ class _Reading:
         if start > LAST:
             return
         if self._seen is not None and read:
-            self._replay(first, start)
+            self._replay(first, start, by_chats=mode == "c")
         at = start
         if mode == "m":
             try:
@@ -353,13 +357,19 @@ class _Reading:
             last = _cursor("m", LAST + 1, 0)
             yield FailedItem("write-ahead log", Kind.MESSAGE, last, Reason.CORRUPT, "log_not_merged")
 
-    def _replay(self, first: int, start: int) -> None:
-        """Count the guids before a cursor again: their ordinals tell equal ones apart."""
-        assert self._seen is not None
-        with suppress(ItemError):  # of a damaged table, what can be read
+    def _replay(self, first: int, start: int, *, by_chats: bool) -> None:
+        """Count the guids before a cursor again, in the same way: their ordinals tell equal ones apart."""
+        at = first
+        try:
             for number in self._database.numbers(first, start):
-                if isinstance(guid := self._database.guid(number), str):
-                    self._seen.count(_prefix(guid))
+                self._key(self._database.guid(number), number)
+                at = number + 1
+        except ItemError:
+            if not by_chats:
+                return
+        with suppress(ItemError):
+            for number in self._database.numbers(at, start, by_chats=True) if by_chats else ():
+                self._key(self._database.guid(number), number)
 
     def _row(self, number: int, mode: str, done: int) -> Iterator[Yielded]:
         cursors = (_cursor(mode, number, place) for place in count(1))
@@ -385,7 +395,7 @@ class _Reading:
         lost: dict[str, Reason] = {}
         attachments = _had(lambda: database.attachments(number), "attachments", lost) or []
         about: Mapping[str, str] = EMPTY
-        carried = [self._attachment(key, one, row) for one, row in attachments]
+        carried = self._carried(key, attachments)
         cursor = next(cursors)
         if message is None:
             assert failure is not None
@@ -402,10 +412,15 @@ class _Reading:
             yield FailedItem(f"{key}#attachments", Kind.FILE, next(cursors), Reason.TOO_LARGE, "attachments")
 
     def _key(self, guid: object, number: int) -> tuple[str, tuple[WarningCode, ...]]:
-        """Return the key of a row: its guid, the same on every device; else its number in this file."""
-        if not isinstance(guid, str) or not _GUID.fullmatch(guid):
+        """Return the key of a row: its guid, the same on every device; else its number in this file.
+
+        A guid is the key of one row only: where an index of the file has them, of the row that it leads to.
+        """
+        if not isinstance(guid, str) or not _GUID.fullmatch(guid) or _OWN_MARK.search(guid):
             return f"row {number}", ()
-        again = self._seen.count(_prefix(guid)) if self._seen is not None else 0
+        if self._seen is None:
+            return (guid if self._database.row_of(guid) == number else f"row {number}"), ()
+        again = self._seen.count(_prefix(guid))
         return (f"{guid}:{again}", (WarningCode.DUPLICATE_ENTRY,)) if again else (guid, ())
 
     def _message(
@@ -470,6 +485,17 @@ class _Reading:
                 self._chat_facts.clear()
             known = self._chat_facts[id(chats[0])] = (chats[0], _facts_of(chats, reactions))
         return known[1]
+
+    def _carried(self, key: str, attachments: Sequence[tuple[int, Row | None]]) -> list[_Carried]:
+        """Return what a row carries; one that it lists twice, as damage makes it, has keys of its own."""
+        carried: dict[str, _Carried] = {}
+        for number, row in attachments:
+            one = self._attachment(key, number, row)
+            own = one.key
+            while own in carried:
+                own += "#2"
+            carried[own] = one if own == one.key else replace(one, key=own)
+        return list(carried.values())
 
     def _attachment(self, key: str, number: int, row: Row | None) -> _Carried:
         about = row or {}

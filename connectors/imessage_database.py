@@ -75,7 +75,7 @@ class Database:
         cut: The file ends before the end that its header states.
         log_unread: A write-ahead log lies beside it and could not be merged.
         columns: Of the table ``message``.
-        unique: No two rows can have one ``guid``.
+        unique: By an index of the file no two rows have one ``guid``; ``row_of`` says what it has.
         indexed: Every look-up of a row has an index of the file's own.
         select: Look-ups by name.
     """
@@ -112,7 +112,8 @@ class Database:
             by_chats: As the chats list them, for a file whose table of messages is damaged.
 
         Raises:
-            ItemError: ``corrupt`` or ``truncated``: the walk cannot go on. What came before is whole.
+            ItemError: ``corrupt`` or ``truncated``: the walk cannot go on, as where damage has put a number
+                behind a larger one. What came before is whole.
         """
         table, column = ("chat_message_join", "message_id") if by_chats else ("message", "ROWID")
         page = (
@@ -124,7 +125,8 @@ class Database:
             count = 0
             try:
                 for (number,) in self.connection.execute(page, (first, last)):
-                    if not isinstance(number, int):  # seen where an index leads past the end of a cut file
+                    # no number: seen where an index leads past the end of a cut file
+                    if not isinstance(number, int) or number < first:
                         raise ItemError(Reason.TRUNCATED if self.cut else Reason.CORRUPT, "page")
                     count, first = count + 1, number + 1
                     yield number
@@ -182,6 +184,17 @@ class Database:
             return next((row.get("guid") for row in self._rows("guid", number)), None)
         except ItemError:
             return None
+
+    def row_of(self, guid: str) -> int | None:
+        """Return the number of the one row that a ``guid`` leads to; None where it leads to none.
+
+        Asked for by itself, from the root of the index: of a damaged one too, the answer is always the same.
+        """
+        try:
+            found = self.connection.execute(_ROW_OF, (guid,)).fetchone()
+        except apsw.Error:
+            return None
+        return found[0] if found is not None else None
 
     def chats(self, number: int) -> list[Row]:
         """Return the chats that a message is in, those last that it is only in as deleted.
@@ -317,6 +330,7 @@ class Database:
 LAST = (1 << 63) - 1
 """The largest row number there can be."""
 
+_ROW_OF = "SELECT ROWID FROM message WHERE guid = ? LIMIT 1"
 
 _KEPT = 4_096
 
@@ -730,7 +744,11 @@ def _has_index(connection: apsw.Connection, table: str, column: str) -> bool:
 
 
 def _is_unique(connection: apsw.Connection) -> bool:
-    return any(unique and columns == ["guid"] for unique, columns in _indexes(connection, "message"))
+    """Say whether an index has each ``guid`` once and leads to its row: one of another collation does not."""
+    if not any(unique and columns == ["guid"] for unique, columns in _indexes(connection, "message")):
+        return False
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {_ROW_OF}", ("",)).fetchall()
+    return any("(guid=?)" in str(step[-1]) for step in plan)
 
 
 def _indexed_copy(connection: apsw.Connection, table: str, key: str, columns: Sequence[str]) -> str:

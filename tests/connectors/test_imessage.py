@@ -19,7 +19,7 @@ from connectors.export_files import PackageFile
 from connectors.imessage import Imessage
 from connectors.imessage_database import LAST, opened
 from connectors.registry import guess
-from examples.exports.imessage import NOON, NS, Phone, many
+from examples.exports.imessage import JOIN, NOON, NS, TABLES, Phone, many
 from records import canonical
 from records.errors import AccessError, ItemError, SettingsError
 from records.models import ExcludedItem, Expected, FailedItem, FoundItem, Scope, Window
@@ -554,6 +554,76 @@ def test_equal_guids_are_told_apart_and_marked(tmp_path: Path) -> None:
     everywhere = list(source.items(part, ALWAYS))
     assert list(source.items(part, ALWAYS, everywhere[3].cursor)) == everywhere[4:]
     assert source.count(scope(source)).count == 6
+
+
+def change(path: Path, page: int, size: int, old: bytes, new: bytes) -> None:
+    """Change the bytes of a page where they are met first."""
+    data = path.read_bytes()
+    at = data.index(old, (page - 1) * size, page * size)
+    path.write_bytes(data[:at] + new + data[at + len(old) :])
+
+
+@pytest.mark.parametrize(
+    ("pages_lost", "keys"),
+    [(0, ["M-0", "row 2", "M-2", "row 4"]), (1, ["M-0", "M-0:1", "M-2", "M-2:1"])],
+)
+def test_a_damaged_guid_that_is_that_of_another_row_is_no_key(
+    tmp_path: Path, pages_lost: int, keys: list[str]
+) -> None:
+    phone = Phone(tmp_path / "chat.db")
+    for n in range(4):
+        phone.message(f"M-{n}", None, n)
+    phone.db.execute("INSERT INTO _SqliteDatabaseProperties VALUES ('last', ?)", ("x" * 9_000,))
+    phone.close()
+    path = tmp_path / "chat.db"
+    page, size = page_of(path, "message", "leaf", 0)
+    for old, new in ((b"M-1", b"M-0"), (b"M-3", b"M-2")):  # the index still has them as they were
+        change(path, page, size, old, new)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size - pages_lost * size])
+    source = Imessage(context(str(tmp_path)))
+    (part,) = source.parts(scope(source), 10_000, 1 << 30)
+    everywhere = list(source.items(part, ALWAYS))
+    assert [one.native_key for one in everywhere] == keys
+    for n, one in enumerate(everywhere, 1):
+        assert list(source.items(part, ALWAYS, one.cursor)) == everywhere[n:]
+
+
+def test_the_keys_of_equal_guids_are_those_of_no_other_guid(tmp_path: Path) -> None:
+    phone = Phone(tmp_path / "chat.db", unique=False)
+    for n, guid in enumerate(["M", "M:1", "M", "M#2"]):
+        phone.message(guid, None, n)
+    phone.attach(1, "a.txt", None, guid="2")
+    phone.close()
+    assert list(read(tmp_path)) == ["M", "M#2", "row 2", "M:1", "row 4"]
+
+
+def test_an_attachment_that_is_listed_twice_has_two_keys(tmp_path: Path) -> None:
+    once = "    UNIQUE(message_id, attachment_id));"
+    assert TABLES.count(f"attachment_id INTEGER,\n{once}") == 1
+    phone = Phone(tmp_path / "chat.db", schema=TABLES.replace(f",\n{once}", ");") + JOIN)
+    phone.attach(phone.message("M", None), "a.txt", None)
+    phone.db.execute("INSERT INTO message_attachment_join VALUES (1, 1), (1, 1)")
+    phone.close()
+    gone = (Reason.NOT_IN_EXPORT, "no_file_name")
+    assert reasons(read(tmp_path)) == {"M#at_0_a.t": gone, "M#at_0_a.t#2": gone, "M#at_0_a.t#2#2": gone}
+    source = Imessage(context(str(tmp_path)))
+    assert source.count(scope(source)).count == 4
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_walk_that_damage_leads_back_ends(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "chat.db"
+    phone = Phone(path, columns=("guid", "date"), schema=TABLES + JOIN, indexes="")
+    chat = phone.chat("iMessage;-;x", [])
+    for n in range(6):
+        phone.message(f"M-{n}", chat, n)
+    phone.close()
+    page, size = page_of(path, "message", "leaf", 0)
+    row = b"\x0f\x04\x04\x00\x13\x06"  # 15 bytes, number 4, a head of 4: null, a text of 3, a time
+    change(path, page, size, row, row[:1] + bytes([number]) + row[2:])
+    values = read(tmp_path)
+    assert [key for key in values if key.startswith("M")] == ["M-0", "M-1", "M-2", "M-4", "M-5"]
+    assert reasons(values) == {"rows after damage": (Reason.CORRUPT, "table_damaged")}
 
 
 def test_a_value_that_is_too_large_is_refused_by_name(

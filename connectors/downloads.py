@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from connectors.asking import Busy, Refused
+from records.numbers import whole_number
 from records.vocabulary import Reason
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class _State:
             if place is None or int(place[1]) != self._file.tell():
                 self.begin_again()
                 raise Busy(final=Refused(Reason.UNREADABLE, "half_answer", status))
-            total = int(place[2]) if place[2].isdigit() else None
+            total = whole_number(place[2])
         elif status == 200:
             self.begin_again()
         else:  # accepted, no content: there are bytes, and they are not here

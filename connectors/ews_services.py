@@ -36,6 +36,7 @@ from exchangelib.util import (
 
 from connectors.asking import retry_after_s
 from connectors.ews_answers import Broken, Coded, Http
+from records.numbers import whole_number
 
 _TIMEOUT_S = 120
 _VERSION_CODES = frozenset({
@@ -379,8 +380,8 @@ def _values(elem: Any) -> dict[str, str]:
 
 
 def _back_off_s(elem: Any) -> float | None:
-    stated = _values(elem).get("BackOffMilliseconds", "")
-    return int(stated) / 1_000 if stated.isdigit() else None
+    stated = whole_number(_values(elem).get("BackOffMilliseconds", ""))
+    return stated / 1_000 if stated is not None else None
 
 
 def _fault(content: bytes) -> Coded:

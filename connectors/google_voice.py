@@ -9,7 +9,6 @@ https://github.com/moshekaplan/google-voice-takeout-parser and its samples show 
 from __future__ import annotations
 
 import hashlib
-import html
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from connectors.folders import storable
 from connectors.mailhead import placed
 from connectors.mbox import SeenHashes, prefix_of
 from records import canonical
+from records.entities import unescaped
 from records.models import (
     ExcludedItem,
     FailedItem,
@@ -181,10 +181,10 @@ def _people(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _name(found: re.Match[bytes]) -> str:
-    return html.unescape(found["name"].decode("utf-8", "replace"))
+    return unescaped(found["name"].decode("utf-8", "replace"))
 
 
 def _text(data: bytes) -> str:
     """Return words on one line that any store takes."""
-    text = html.unescape(data.decode("utf-8", "replace")).replace("\x00", "")
+    text = unescaped(data.decode("utf-8", "replace")).replace("\x00", "")
     return " ".join(text.encode("utf-8", "replace").decode("utf-8").split())

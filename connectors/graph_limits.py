@@ -12,6 +12,7 @@ from connectors.governor import Governor
 from connectors.microsoft import Service
 from records.errors import SettingsError
 from records.models import SourceContext
+from records.numbers import whole_number
 
 _AT_ONCE = 4
 
@@ -79,10 +80,10 @@ def at_once(context: SourceContext) -> int:
 
 def _whole(context: SourceContext, name: str, default: int) -> int:
     assert context.connection is not None
-    stated = context.connection.extra.get(name, str(default))
-    if not stated.isdigit():
+    stated = whole_number(context.connection.extra.get(name, str(default)))
+    if stated is None:
         raise SettingsError(
             f"source {context.source_id}: connection {context.connection.id}: `{name}` in extra is "
             "no whole number"
         )
-    return int(stated)
+    return stated

@@ -29,6 +29,7 @@ from connectors.asking import (
 )
 from records.errors import AccessError, DaylightError, ItemError, SettingsError
 from records.models import Connection
+from records.numbers import whole_number
 from records.vocabulary import Reason
 
 if TYPE_CHECKING:
@@ -373,7 +374,7 @@ def _host_and_port(stated: str, usual: int, where: str) -> tuple[str, int]:
         port = port.removeprefix(":")
     elif stated.count(":") == 1:
         host, _, port = stated.partition(":")
-    if not host or "/" in host or (port and not port.isdigit()):
+    if not host or "/" in host or (port and whole_number(port, 5) is None):
         raise SettingsError(f"{where}: `host` is no name of a server (imap.example.org, without https)")
     return host, int(port or usual)
 

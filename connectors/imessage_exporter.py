@@ -10,7 +10,6 @@ only what it writes is known here; none of it is used).
 from __future__ import annotations
 
 import hashlib
-import html
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from connectors.export_files import INSIDE, PackageFile
 from connectors.folders import storable
 from connectors.mailhead import placed
 from records import canonical
+from records.entities import unescaped
 from records.models import NO_MOMENT, ExcludedItem, FailedItem, FoundItem, Moment, Window, Yielded
 from records.moments import as_facts, long_date_moment
 from records.vocabulary import Kind, Reason, WarningCode
@@ -45,11 +45,14 @@ _SCAN = re.compile(
 )
 _PATH = re.compile(
     rb"^ {0,8}(?:(?:[A-Z][a-z]+ )?Sticker from [^\r\n]{1,100}?: )?(?P<path>"
-    rb"(?:(?:~|[A-Za-z]:|\.{1,2})?[/\\](?:[^\r\n]*[/\\])?)?[Aa]ttachments[/\\][^\r\n]+?"
+    rb"(?>(?:(?:~|[A-Za-z]:|\.{1,2})?[/\\](?:[^\r\n]*[/\\])?)?[Aa]ttachments[/\\])(?>[^\r\n]*[^ \t\r\n])"
     rb"|/[^\r\n]*/[0-9a-f]{2}/[0-9a-f]{40})[ \t\r]*$|^ {0,8}(?P<none>Attachment missing!)[ \t\r]*$",
     re.MULTILINE,
 )
-"""A line that is the path of an attachment: in the export, or where it lay (a backup's names are sums)."""
+"""A line that is the path of an attachment: in the export, or where it lay (a backup's names are sums).
+
+Where a line is none after all, nothing of it is tried again: lines can be of any length.
+"""
 
 _EDITED = re.compile(rb"(?:^ {0,8}|>)Edited [^\r\n<]{1,60} later", re.MULTILINE)
 _GONE = "This message was deleted from the conversation!"
@@ -60,18 +63,20 @@ _DIV = re.compile(
     rb"(?P<reply><div class=\"reply\"[^>]{0,200}>\s*)?"
     rb"<div class ?=\"(?P<class>message|announcement)\"[^>]{0,200}>"
 )
-_STAMP = re.compile(rb"<span class=\"timestamp\">(.*?)</span>", re.DOTALL)
-_SENDER = re.compile(rb"<span class=\"sender\">(.*?)</span>", re.DOTALL)
+_IN_SPAN = rb"([^<]*+(?:<(?!/?span\b)[^<]*+)*+)</span>"
+_STAMP = re.compile(rb"<span class=\"timestamp\">" + _IN_SPAN)
+_SENDER = re.compile(rb"<span class=\"sender\">" + _IN_SPAN)
 _ADDRESS = re.compile(
     rb"\b(?:src|href)=\"(?P<path>[^\"<>]{1,4000})\""
     rb"|(?:Unable to locate attachment: |Unable to embed [^<:]{0,100} attachments: )(?P<lost>[^<]{1,4000})"
     rb"|(?P<none>Attachment does not exist!)"
 )
 _PARAGRAPH = b'<p><span class="timestamp">'
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 _ELSEWHERE = re.compile(r"(?i)(?!file:|[a-z]:)(?:[a-z][a-z0-9+.-]+:|//|#)")
 _READ = re.compile(r"\s*\((?P<read>Read by [^()]*)\)\s*$")
 _MEMBERS = 100
+_LONGEST_NAME = 400
 _NUMBERED = re.compile(r" - \d{1,9}$")
 
 
@@ -128,7 +133,7 @@ class ImessageExporter(ChatFiles):
         people = list(dict.fromkeys(one.sender for one in blocks if one.sender))
         about = {
             "group": file.key, "group_name": _chat_name(file.key), "form": "html" if page else "txt",
-            "members": "; ".join(people[:_MEMBERS]),
+            "members": "; ".join(one[:_LONGEST_NAME] for one in people[:_MEMBERS]),
             "members_count": str(len(people)) if len(people) > _MEMBERS else "",
         }  # fmt: skip
         folder = self._folder(file)
@@ -376,7 +381,7 @@ def _paths(part: bytes, *, page: bool) -> list[str]:
 def _plain(data: bytes, *, tags: bool = True) -> str:
     """Return words as a person reads them, on one line."""
     text = data.decode("utf-8", "replace").replace("\x00", "")
-    return " ".join((html.unescape(_TAG.sub(" ", text)) if tags else text).split())
+    return " ".join((unescaped(_TAG.sub(" ", text)) if tags else text).split())
 
 
 def _chat_name(key: str) -> str:

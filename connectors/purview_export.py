@@ -44,6 +44,7 @@ from records.models import (
     Yielded,
 )
 from records.moments import EARLIEST
+from records.numbers import whole_number
 from records.vocabulary import Basis, Kind, Reach, Reason, WarningCode
 
 REPORTS = "reports"
@@ -902,8 +903,7 @@ def _summary_figure(report: _Report) -> int | None:
 
 
 def _number(text: str) -> int | None:
-    digits = text.replace(",", "").strip()
-    return int(digits) if digits.isdigit() else None
+    return whole_number(text.replace(",", "").strip())
 
 
 def _code(text: str, otherwise: str) -> str:

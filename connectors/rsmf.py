@@ -50,6 +50,7 @@ from records.models import (
     Yielded,
 )
 from records.moments import iso_moment
+from records.numbers import whole_number
 from records.vocabulary import Kind, Reason, WarningCode
 
 EVENT_TYPE = "application/x-rsmf-event+json"
@@ -320,7 +321,7 @@ def _opened(listing: _Listing, key: str) -> Iterator[_Chat]:
                 key,
                 partial(zips.open_member, archive, manifest),
                 files,
-                int(stated) if stated.isascii() and stated.isdigit() else None,
+                whole_number(stated),
                 {name: value for name, value in facts.items() if value},
             )
 

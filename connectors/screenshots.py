@@ -8,7 +8,6 @@ conversation in order, names the contact, and gives the days that the pictures d
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -39,6 +38,7 @@ from records.models import (
     Window,
     Yielded,
 )
+from records.numbers import by_number
 from records.vocabulary import Basis, Kind, Reason, WarningCode
 
 SHEET = "screenshots.csv"
@@ -58,7 +58,6 @@ PICTURES = (".png", ".jpg", ".jpeg", ".heic", ".heif", ".webp", ".gif", ".bmp", 
 FILES = "."
 
 _NEEDED = ("file", "app", "contact")
-_DIGITS = re.compile(r"(\d+)")
 
 
 class Screenshots(FileConnector):
@@ -317,14 +316,12 @@ def _day(stated: str, where: str) -> date | None:
 
 def pictures(folder: str) -> list[str]:
     """Return the keys of the pictures in a folder, numbers in their names by value."""
-    return sorted((key for key in _files(folder) if key.lower().endswith(PICTURES)), key=_by_number)
+    return sorted(
+        (key for key in _files(folder) if key.lower().endswith(PICTURES)),
+        key=lambda key: by_number(key.casefold()),
+    )
 
 
 def _files(folder: str) -> dict[str, str]:
     """Return the path of each file below a folder, by key."""
     return {storable(rel): os.path.join(folder, rel) for rel, _ in walk(folder, "", "")}
-
-
-def _by_number(name: str) -> list[tuple[int, int, str]]:
-    parts = filter(None, _DIGITS.split(name))
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part.casefold()) for part in parts]

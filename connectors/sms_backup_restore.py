@@ -49,6 +49,7 @@ from records.models import (
     Yielded,
 )
 from records.moments import epoch_moment
+from records.numbers import whole_number
 from records.vocabulary import Basis, Kind, Reason, WarningCode
 
 MEDIA_TYPE = "application/x-sms-backup-restore+xml"
@@ -259,7 +260,7 @@ def _elements(source: ByteSource, path: str | None, window: Window, done: int) -
     for found in ElementScanner(source).elements():
         if isinstance(found, Root):
             text = found.attributes.get("count", "")
-            stated = int(text) if text.isdigit() and len(text) < 13 else None
+            stated = whole_number(text, 12)
         elif isinstance(found, Element):
             number += 1
             digest = _digest(source, found)
@@ -310,6 +311,5 @@ def _moment(text: str | None) -> Moment:
     """Read ``date``: milliseconds since 1970; absent, 0 and the app's literal ``null`` are no time."""
     if text is None or text in _ABSENT:
         return NO_MOMENT
-    if not text.isdigit() or len(text) > 20:
-        return Moment(None, text[:40], Basis.NONE)
-    return epoch_moment(int(text), text)
+    number = whole_number(text, 20)
+    return epoch_moment(number, text) if number is not None else Moment(None, text[:40], Basis.NONE)

@@ -8,7 +8,6 @@ that is there as JSON too is read from that alone.
 from __future__ import annotations
 
 import hashlib
-import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from zoneinfo import ZoneInfo
 from connectors.export_files import OpenZips, PackageFile
 from connectors.social_exports import MOST_MEMBERS, Downloads, Media, Record, RecordFile, RecordList, Told
 from connectors.social_layouts import PAGE_DATE
+from records.entities import unescaped
 from records.errors import ItemError
 from records.models import Expected, Moment
 from records.moments import as_facts, long_date_moment
@@ -198,7 +198,7 @@ def _paths(data: bytes) -> list[str]:
 def _plain(data: bytes) -> str:
     """Return words as a person reads them, on one line."""
     text = data.decode("utf-8", "replace").replace("\x00", "")
-    return " ".join(html.unescape(_WORDS.sub(" ", text)).split())
+    return " ".join(unescaped(_WORDS.sub(" ", text)).split())
 
 
 def _as_said(stated: str) -> str:

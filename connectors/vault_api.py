@@ -21,6 +21,7 @@ from connectors.export_http import ExportHttp, Refusal
 from connectors.google_auth import sends_with
 from records.errors import AccessError, SettingsError
 from records.models import Connection, SourceContext, Window
+from records.numbers import whole_number
 
 EDISCOVERY = "https://www.googleapis.com/auth/ediscovery"
 STORAGE = "https://www.googleapis.com/auth/devstorage.read_only"
@@ -262,7 +263,7 @@ def _export(body: Mapping[str, Any]) -> RemoteExport:
     files = tuple(
         RemoteFile(
             name,
-            int(one["size"]) if str(one.get("size", "")).isdigit() else None,
+            whole_number(str(one.get("size", ""))),
             _md5(str(one.get("md5Hash", ""))),
             f"{one.get('bucketName', '')}/{one.get('objectName', '')}",
         )

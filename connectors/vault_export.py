@@ -50,6 +50,7 @@ from records.models import (
     Window,
     Yielded,
 )
+from records.numbers import whole_number
 from records.vocabulary import Kind, Reach, Reason, WarningCode
 
 LOOSE = "."
@@ -1056,8 +1057,7 @@ def _wrong_columns(file: PackageFile, role: str) -> ItemError | None:
 
 
 def _number(text: str | None) -> int | None:
-    digits = (text or "").replace(",", "").strip()
-    return int(digits) if digits.isdigit() else None
+    return whole_number((text or "").replace(",", "").strip())
 
 
 def _scan(file: PackageFile) -> int | None:

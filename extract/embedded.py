@@ -17,6 +17,7 @@ from extract.protocol import ExtractContext
 from extract.zip_document import Package
 from records.errors import ItemError
 from records.models import Child
+from records.numbers import by_number
 from records.vocabulary import Reason, WarningCode
 
 _EMBEDDED = re.compile(r"(?:word|xl|ppt)/embeddings/[^/]+\Z")
@@ -24,7 +25,6 @@ _PLAYED = re.compile(
     r"(?:word|xl|ppt)/media/[^/]+\.(?:mp3|mp4|m4a|m4v|wav|wma|wmv|mov|avi|mpe?g|3gp|aac)\Z", re.I
 )
 _LETTER = "word/document.xml"
-_DIGITS = re.compile(r"(\d+)")
 
 
 def in_package(package: Package, context: ExtractContext, warnings: set[WarningCode]) -> tuple[Child, ...]:
@@ -42,7 +42,7 @@ def in_package(package: Package, context: ExtractContext, warnings: set[WarningC
     if _LETTER in package.names and any("/afchunk" in name.lower() for name in package.names):
         related = package.relations(_LETTER).values()
         names |= {target for kind, target in related if kind == "aFChunk" and target in package.names}
-    ordered = sorted(names, key=lambda one: [int(p) if p.isdigit() else p for p in _DIGITS.split(one)])
+    ordered = sorted(names, key=lambda one: (by_number(one), one))
     most = context.limits.children_bytes
     found = ((one.rpartition("/")[2], partial(package.whole, one, most)) for one in ordered)
     return _children(found, context, warnings)

@@ -276,7 +276,8 @@ def file_name(type_field: str, disposition: str) -> str:
 
 
 _PARAMETER = re.compile(
-    r";\s*([A-Za-z0-9!#$&+.^_`|~-]+(?:\*\d+)?\*?)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;\r\n]*))", re.DOTALL
+    r";\s*([A-Za-z0-9!#$&+.^_`|~-]+(?:\*\d{1,9})?\*?)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;\r\n]*))",
+    re.DOTALL,
 )
 
 

@@ -6,12 +6,12 @@ links stay, as a link often shows only a name; so do, apart, those that lead to 
 
 from __future__ import annotations
 
-import html
 import re
 from typing import Any
 
 from lxml import etree
 
+from records.entities import unescaped
 from records.links import file_link, names_a_place
 
 _DROPPED = "x-dropped"
@@ -154,7 +154,7 @@ def html_to_text(source: str) -> str:
         source: Decoded HTML, however broken.
     """
     if "<" not in source:
-        return _squeeze(html.unescape(source))
+        return _squeeze(unescaped(source))
     source = source.replace("\0", "")
     if source.count("<") - source.count("</") > _DEEPEST and _depth(source) > _DEEPEST:
         return _squeeze(_strip_tags(source))
@@ -181,7 +181,7 @@ def file_links(source: str, text: str) -> tuple[str, ...]:
     if not names_a_place(_WRITTEN_DOT.sub(".", source)):
         return ()
     found = dict.fromkeys(
-        file_link(html.unescape(next(filter(None, at.groups()), "")))
+        file_link(unescaped(next(filter(None, at.groups()), "")))
         for at in _TARGET.finditer(_SKIP.sub(" ", source))
     )
     # Only words with such a host can hold one: a long text is not gone through once a link.
@@ -209,7 +209,7 @@ def _depth(source: str) -> int:
 
 
 def _strip_tags(source: str) -> str:
-    return html.unescape(_TAG.sub(_tag_gap, _SKIP.sub(" ", source)))
+    return unescaped(_TAG.sub(_tag_gap, _SKIP.sub(" ", source)))
 
 
 def _tag_gap(found: re.Match[str]) -> str:

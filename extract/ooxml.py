@@ -7,7 +7,6 @@ what newer programs add).
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from lxml import etree
 from extract import odf
 from extract.remarks import Remark, quoted, shortened
 from extract.zip_document import Found, Package, plain, ranges
+from records.entities import unescaped
 
 _SHEET = re.compile(rb"<(?:\w+:)?sheet\b[^<>]*>")
 _HIDDEN_SHEET = re.compile(rb"\bstate=\"(?:hidden|veryHidden)\"")
@@ -267,8 +267,7 @@ def _workbook(package: Package) -> Found:
 
 def _attributes(tag: bytes) -> dict[str, str]:
     return {
-        name.decode(): html.unescape(value.decode("utf-8", "replace"))
-        for name, value in _ATTRIBUTE.findall(tag)
+        name.decode(): unescaped(value.decode("utf-8", "replace")) for name, value in _ATTRIBUTE.findall(tag)
     }
 
 

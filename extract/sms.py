@@ -20,6 +20,7 @@ from extract.protocol import ExtractContext
 from records.errors import ItemError
 from records.models import NO_MOMENT, Address, Child, Extraction, Failure, Fields, Moment
 from records.moments import epoch_moment
+from records.numbers import whole_number
 from records.vocabulary import Kind, Reason, WarningCode
 
 MEDIA_TYPE = "application/x-sms-backup-restore+xml"
@@ -349,10 +350,10 @@ def _call(element: etree._Element, context: ExtractContext) -> Extraction:
     owner = _owner(context)
     outgoing = kind == "2"
     sender, receiver = (owner, other) if outgoing else (other, owner)
-    seconds = _value(element, "duration")
+    seconds = whole_number(_value(element, "duration"))
     text = _CALLS.get(kind, "Call")
-    if seconds.isdigit():
-        text = f"{text}, {int(seconds)} s"
+    if seconds is not None:
+        text = f"{text}, {seconds} s"
     return Extraction(
         text=text,
         kind=Kind.CALL,

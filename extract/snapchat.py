@@ -6,7 +6,6 @@ not in the data.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping
 from typing import Any, BinaryIO, ClassVar
@@ -14,6 +13,7 @@ from typing import Any, BinaryIO, ClassVar
 from extract.json_fields import object_of, text_of
 from extract.labelled import JSON_OBJECT, LabelledReader
 from extract.protocol import ExtractContext
+from records.entities import unescaped
 from records.models import Address, Extraction, Fields
 from records.moments import of_facts, undated
 from records.vocabulary import Kind
@@ -62,7 +62,7 @@ class SnapchatReader(LabelledReader):
 
 def _words(value: Mapping[str, Any]) -> str:
     """Return what was written; exports before 2023 have it as ``Text``, with signs as HTML writes them."""
-    return text_of(value, "Content") or html.unescape(text_of(value, "Text"))
+    return text_of(value, "Content") or unescaped(text_of(value, "Text"))
 
 
 def _people(value: Mapping[str, Any], about: Mapping[str, str]) -> tuple[Address | None, Address | None]:

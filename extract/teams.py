@@ -42,7 +42,7 @@ _EMOJI = re.compile(r"<emoji\b[^<>]*?\balt=\"([^\"<>]*)\"[^<>]*>", re.IGNORECASE
 _MARKUP = re.compile(r"</[A-Za-z]|<br", re.IGNORECASE)
 _DROPPED = re.compile(r"</?(?:attachment|systemEventMessage)\b[^<>]*>", re.IGNORECASE)
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_DURATION = re.compile(r"P(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)?S)?")
+_DURATION = re.compile(r"P(?:(\d{1,9})D)?T?(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.\d+)?S)?")
 
 _QUOTED = "messageReference"
 _FORWARDED = "forwardedMessageReference"

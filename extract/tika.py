@@ -11,6 +11,7 @@ Only worker processes import Tika: it has no time limit of its own and holds on 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, ClassVar
 
@@ -31,6 +32,7 @@ from extract.tika_xhtml import Known, Words
 from extract.zip_document import NOTHING, Found, Package
 from records.errors import ItemError
 from records.models import Child, Extraction, Failure
+from records.numbers import whole_number
 from records.vocabulary import Kind, Reason, WarningCode
 
 _FACTS = {
@@ -369,11 +371,15 @@ def _trouble(stated: dict[str, list[str]]) -> str:
     return "\n".join(value for name in sorted(names) for value in stated[name])
 
 
+def _numbers(stated: Iterable[str]) -> list[int]:
+    return [number for value in stated if (number := whole_number(value)) is not None]
+
+
 def _count(stated: dict[str, list[str]]) -> int | None:
     for name in _PAGES:
-        value = _first(stated, (name,))
-        if value.isdigit():
-            return int(value)
+        number = whole_number(_first(stated, (name,)))
+        if number is not None:
+            return number
     return None
 
 
@@ -388,8 +394,8 @@ def _image(data: bytes, text: str, facts: dict[str, str]) -> Extraction:
 
 
 def _pdf(data: bytes, text: str, facts: dict[str, str], stated: dict[str, list[str]]) -> Extraction:
-    characters = [int(value) for value in stated.get("pdf:charsPerPage", ()) if value.isdigit()]
-    unmapped = [int(value) for value in stated.get("pdf:unmappedUnicodeCharsPerPage", ()) if value.isdigit()]
+    characters = _numbers(stated.get("pdf:charsPerPage", ()))
+    unmapped = _numbers(stated.get("pdf:unmappedUnicodeCharsPerPage", ()))
     scanned = pictures.scanned_pages(data, characters, unmapped)
     if _first(stated, ("pdf:encrypted",)) == "true":
         facts["protection"] = "owner_password"  # against changes: it opens without one, and was read so

@@ -37,7 +37,7 @@ from records.vocabulary import Kind, Reason, WarningCode
 _START = re.compile(rb"\s*<model[\s/>]")
 _HTML = re.compile(r"<(?:html|body|div|p|br|span|table|!doctype)\b", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_DURATION = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d\d):(\d\d)(?:\.\d+)?")
+_DURATION = re.compile(r"(?:(\d{1,9})\.)?(\d{1,2}):(\d\d):(\d\d)(?:\.\d+)?")
 _FRACTION = re.compile(r"\.0*[1-9]")
 _KINDS = {"SMS": Kind.MESSAGE, "MMS": Kind.MESSAGE, "Call": Kind.CALL, "Email": Kind.EMAIL}
 _READ = frozenset({"Body", "Subject", "SystemMessageBody", "UserMapping"})

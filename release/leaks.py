@@ -13,7 +13,6 @@ import email.header
 import email.policy
 import gzip
 import hashlib
-import html
 import io
 import re
 import unicodedata
@@ -30,6 +29,7 @@ import compressed_rtf
 
 from records.compound_files import SIGNATURE
 from records.compound_reading import read
+from records.entities import unescaped
 from records.errors import ItemError
 
 SHINGLE = 8
@@ -196,7 +196,7 @@ class Looker:
 
     def name(self, name: str) -> None:
         """Look at a file name or the name of a part."""
-        for view in {name, unquote(name), html.unescape(name)}:
+        for view in {name, unquote(name), unescaped(name)}:
             self.look.found |= self._watch.find(view)
         self.look.tokens |= _hex(name.encode("utf-8", "replace"))
 
@@ -372,12 +372,12 @@ def views(data: bytes) -> Iterator[str]:
     """Yield the spellings in which bytes may hold text: as they are, without tags, unescaped."""
     for text in _decodings(data):
         yield text
-        plain = html.unescape(text) if "&" in text else text
+        plain = unescaped(text) if "&" in text else text
         if plain is not text:
             yield plain
         if _TAG.search(plain):
             yield _TAG.sub(" ", plain)
-            yield html.unescape(_TAG.sub("", text))
+            yield unescaped(_TAG.sub("", text))
         if "\\u" in text:
             yield _ESCAPE.sub(lambda m: chr(int(m.group(1), 16)), text)
         if _PERCENT.search(text):

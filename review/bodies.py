@@ -15,6 +15,8 @@ from email.message import Message
 
 import nh3
 
+from records.entities import unescaped
+
 LARGEST_NATIVE = 8 << 20
 """Larger natives are shown as text only: the mail parser here runs in the pages' own process."""
 
@@ -103,13 +105,13 @@ def safe(markup: str) -> str:
 
 
 def _link_words(found: re.Match[str]) -> str:
-    target = html.unescape(found[1] or "")
+    target = unescaped(found[1] or "")
     shown = f"[{target[:_LONGEST_LINK]}] " if target else ""
     return f'<span class="link">{html.escape(shown)}'
 
 
 def _picture_words(found: re.Match[str]) -> str:
-    words = html.unescape(found[1] or "").strip()
+    words = unescaped(found[1] or "").strip()
     shown = f"[picture: {words}]" if words else "[picture]"
     return f'<span class="picture">{html.escape(shown)}</span>'
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import calendar
 import difflib
-import html
 import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from records.entities import unescaped
 from search import tree as q
 
 QUOTES = '"“”„'
@@ -181,7 +181,7 @@ _FORMS: tuple[Foreign, ...] = (
     Foreign(_is(r"(?<![^\s(),;])([a-z]+:)?((?:[^\s,;:()@]{1,99}@[^\s,;()@]+\s*[,;]\s*)+[^\s,;:()@]+@[^\s,;()@]+)"),
             "several addresses: write OR between them", _people),
     Foreign(re.compile(r"&(?:quot|amp|lt|gt|nbsp|apos|#\d{1,6});"), "& and ; here are a web page's: write "
-            "the sign itself", lambda found: html.unescape(found.group())),
+            "the sign itself", lambda found: unescaped(found.group())),
     Foreign(_is(r"((?:from|to|cc|bcc|participants):)([^\s,;()]+(?:;[^\s,;()]+)+)"),
             "; is no operator: write OR", _people),
     Foreign(re.compile(r"(?<=[^\W_]);(?=\s*[^\W_])"), f"; is no operator: write OR; {_AS_WORDS}"),

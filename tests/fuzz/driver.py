@@ -128,7 +128,7 @@ def fuzz(
     corpus.mkdir(parents=True, exist_ok=True)
     for number, one in enumerate(seeds):
         (corpus / f"seed-{number}").write_bytes(one)
-    most = min(max(2 * max(map(len, seeds)), 4096), 1 << 19)
+    most = min(max(2 * max(map(len, seeds)), 8192), 1 << 19)
     ends = time.process_time() + cpu_s
     warnings.simplefilter("ignore")
     cap_memory()

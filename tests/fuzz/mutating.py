@@ -85,7 +85,9 @@ def _digits(body: bytearray, dice: random.Random) -> None:
     while end < len(body) and 48 <= body[end] <= 57:
         end += 1
     if end > at:
-        body[at:end] = dice.choice((b"0", b"-1", b"00", b"999999999999", b"1e400", b"9" * 400, b"4294967296"))
+        body[at:end] = dice.choice(
+            (b"0", b"-1", b"00", b"999999999999", b"1e400", b"9" * 400, b"9" * 5000, b"4294967296")
+        )
 
 
 _WAYS = (_flip, _set, _cut, _take_out, _repeat, _splice, _length, _length, _digits)

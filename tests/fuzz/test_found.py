@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import struct
 import zipfile
@@ -14,23 +15,28 @@ from lxml import html
 
 from connectors import zips
 from connectors.google_takeout import GoogleTakeout
+from connectors.imessage_exporter import ImessageExporter
 from connectors.mbox_count import count_messages
 from connectors.outlook_data_count import MAGIC, DataFile
+from connectors.screenshots import pictures
+from connectors.sms_backup_restore import SmsBackupRestore
 from extract import worker_main
 from extract.calendar import CalendarReader
 from extract.google_voice import GoogleVoiceReader
+from extract.headers import file_name
 from extract.libarchive_reader import LibarchiveReader
 from extract.mail import MailReader, read_message
-from extract.markup import drop
+from extract.markup import drop, html_to_text
 from extract.protocol import ExtractContext, Limits
 from extract.smime import CmsReader
 from extract.social import SocialReader
 from extract.teams import TeamsReader
 from records.errors import ItemError
-from records.models import NO_MOMENT, Child, Expected, Extraction
+from records.models import NO_MOMENT, Child, Expected, Extraction, FailedItem, FoundItem, Moment
 from records.moments import apple_moment
-from records.vocabulary import Kind, Reason
-from tests.connectors.builders import ZONE, context
+from records.vocabulary import Basis, Kind, Reason
+from release.leaks import views
+from tests.connectors.builders import ALWAYS, ZONE, context
 from tests.extract import archive_files
 
 
@@ -173,3 +179,69 @@ def test_a_conversation_that_does_not_unpack_has_no_count(tmp_path: Path) -> Non
     source = GoogleTakeout(context(str(tmp_path)))
     (scope,) = [one for one in source.scopes() if one.key.endswith("Google Chat")]
     assert source.count(scope) == Expected(None, "unknown")
+
+
+MANY = "9" * 5000
+"""More digits than ``int`` takes."""
+
+
+def test_a_reference_of_thousands_of_digits_costs_no_page() -> None:
+    assert html_to_text(f"<p>one</p>&#{MANY};two") == "one\n\ufffdtwo"
+    assert html_to_text(f"one&#{MANY};two") == "one\ufffdtwo"
+    assert [*views(f"<i>x</i>&#{MANY};y".encode())][1] == "<i>x</i>\ufffdy"
+
+
+def test_a_piece_of_a_name_has_a_number_of_few_digits() -> None:
+    assert file_name("", f"attachment; filename=a.txt; filename*{MANY}=b.txt") == "a.txt"
+    assert file_name("", "attachment; filename*0=a; filename*1=.txt") == "a.txt"
+
+
+def test_a_duration_of_thousands_of_digits_is_none() -> None:
+    stated = {"@odata.type": "#microsoft.graph.callEndedEventMessageDetail", "callDuration": f"PT{MANY}S"}
+    message = json.dumps({"id": "1", "eventDetail": stated}).encode()
+    got = TeamsReader().extract(
+        io.BytesIO(message), extract_context(None, "application/x-teams-message+json")
+    )
+    assert got.text == "Call ended"
+
+
+@pytest.mark.parametrize("date", ["\u00b2", MANY])
+def test_a_time_in_other_digits_is_no_time(tmp_path: Path, date: str) -> None:
+    (tmp_path / "sms.xml").write_text(f'<smses count="1"><sms date="{date}" body="x"/></smses>', "utf-8")
+    source = SmsBackupRestore(context(str(tmp_path)))
+    (scope,) = [one for one in source.scopes() if one.key == "sms.xml"]
+    (value,) = [one for part in source.parts(scope, 9, 9) for one in source.items(part, ALWAYS)]
+    assert value.moment == Moment(None, date[:40], Basis.NONE)
+
+
+def test_numbers_in_names_of_pictures_are_any(tmp_path: Path) -> None:
+    names = ["1.png", "1\u00b22.png", "2.png", "10.PNG", "A1.png", "a2.png"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    assert pictures(str(tmp_path)) == names
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "carried"),
+    [
+        ("c.txt", b"attachments/" + b" " * 1_000_000 + b"x\n", 1),
+        ("c.txt", b"/" + b"attachments/" * 80_000 + b" \rx\n", 0),
+        ("c.txt", b"<" * 1_000_000 + b"\n", 0),
+        ("c.html", b'<span class="sender">' * 50_000, 0),
+        ("c.html", b"<" * 1_000_000, 0),
+    ],
+)
+def test_a_long_line_of_an_exported_chat_is_gone_through_once(
+    tmp_path: Path, name: str, body: bytes, carried: int
+) -> None:
+    """Each took hours: such a line was gone through again from every place in it."""
+    at = b"Mar 04, 2025 10:20:34 AM"
+    begin = at + b"\nAna\n"
+    if name.endswith(".html"):
+        begin = b'<div class="message"><p><span class="timestamp">' + at + b"</span></p>"
+    (tmp_path / name).write_bytes(begin + body)
+    source = ImessageExporter(context(str(tmp_path)))
+    (scope,) = [one for one in source.scopes() if one.key == name]
+    found = [one for part in source.parts(scope, 9, 1 << 30) for one in source.items(part, ALWAYS)]
+    assert [type(one) for one in found] == [FoundItem] + [FailedItem] * carried
+    assert source.count(scope) == Expected(1 + carried, "pattern scan")

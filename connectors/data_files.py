@@ -225,7 +225,10 @@ class DataFiles:
             yield path
 
     def _listing(self, key: str) -> Mapping[str, Any]:
-        """Return what a file says; it is asked once in the life of a process, unless it changed meanwhile."""
+        """Return what a file says; it is asked once in the life of a process, unless it changed meanwhile.
+
+        So is one that does not open: to find that out may take an hour.
+        """
         file = self.files[key]
         now: tuple[str | int, ...] = (file.path, file.inner, *_stamp(file))
         if now not in _LISTED:
@@ -234,12 +237,16 @@ class DataFiles:
                 try:
                     _LISTED[now] = listing(path, self._library)
                 except ItemError as error:
-                    if is_cut and error.reason is Reason.CORRUPT:
-                        raise ItemError(Reason.TRUNCATED, error.detail) from error
-                    raise
+                    if error.reason not in _LASTING:
+                        raise
+                    cut = is_cut and error.reason is Reason.CORRUPT
+                    _LISTED[now] = ItemError(Reason.TRUNCATED if cut else error.reason, error.detail)
             while len(_LISTED) > _MOST_LISTED:
                 _LISTED.popitem(last=False)
-        return _LISTED[now]
+        known = _LISTED[now]
+        if isinstance(known, ItemError):
+            raise ItemError(known.reason, known.detail)
+        return known
 
     def _place(self, scope: Scope) -> _Place:
         """Return a place by its scope.
@@ -315,7 +322,10 @@ def _unpack(file: PackageFile, out: IO[bytes]) -> None:
     out.flush()
 
 
-_LISTED: OrderedDict[tuple[str | int, ...], Mapping[str, Any]] = OrderedDict()
+_LISTED: OrderedDict[tuple[str | int, ...], Mapping[str, Any] | ItemError] = OrderedDict()
+_LASTING = frozenset({Reason.CORRUPT, Reason.UNSUPPORTED, Reason.TIMED_OUT})
+"""Why a file does not open that another try would find again."""
+
 _MOST_LISTED = 8
 _MOST_SPEC = 8_000
 

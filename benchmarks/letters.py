@@ -11,7 +11,9 @@ import base64
 import os
 import quopri
 import random
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
@@ -98,6 +100,11 @@ def common_word(rank: int, seed: int) -> str:
     return _words(seed)[0][rank]
 
 
+def marked(messages: int) -> int:
+    """Return how many of so many letters hold ``MARKER``."""
+    return -(-messages // MARKED_EVERY)
+
+
 def _sentence(rng: random.Random, words: list[str], weights: list[float]) -> list[str]:
     drawn = rng.choices(words, cum_weights=weights, k=rng.randint(5, 26))
     if rng.random() < 0.12:
@@ -140,6 +147,21 @@ def _body(rng: random.Random, n: int, seed: int) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """What hangs on a letter.
+
+    Attributes:
+        name: Of ASCII, without quotation marks.
+        media_type: As the mail states it.
+        data: Its bytes.
+    """
+
+    name: str
+    media_type: str
+    data: bytes
+
+
 COPIED = 5
 """Of so many messages the last two have nearly the text of the first, where copies are asked for."""
 
@@ -157,13 +179,27 @@ def _copied(n: int, seed: int) -> str:
     return " ".join(words)
 
 
-def letter(n: int, seed: int, *, copies: bool = False) -> bytes:
+def paragraph(rng: random.Random, seed: int, least: int, most: int) -> str:
+    """Return some sentences of the words of the letters, as one line.
+
+    Args:
+        rng: Where chance comes from.
+        seed: Of the words.
+        least: Fewest sentences.
+        most: Most of them.
+    """
+    words, weights = _words(seed)
+    return " ".join(word for _ in range(rng.randint(least, most)) for word in _sentence(rng, words, weights))
+
+
+def letter(n: int, seed: int, *, copies: bool = False, files: Sequence[File] = ()) -> bytes:
     """Return message ``n`` as it lies in a Maildir (LF line ends).
 
     Args:
         n: Its number, from 0.
         seed: Of all of them.
         copies: Give two of five messages nearly the text of another.
+        files: What hangs on it.
     """
     rng = random.Random(f"letter-{seed}-{n}")
     words, weights = _words(seed)
@@ -188,10 +224,25 @@ def letter(n: int, seed: int, *, copies: bool = False) -> bytes:
         f"Date: {format_datetime(at)}\n"
         f"From: {sender} <{_address(sender)}>\nTo: {reader} <{_address(reader)}>\n"
         f"Cc: {copied} <{_address(copied)}>\nSubject: {'Re: ' if reply else ''}{subject}\n{reply}"
-        f"MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: {coding}\n"
-        "X-Mailer: Example Mail 4.2\n\n"
+        "MIME-Version: 1.0\n"
     )
-    return head.encode("ascii") + body
+    text_head = f"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: {coding}\n"
+    mailer = "X-Mailer: Example Mail 4.2\n\n"
+    if not files:
+        return f"{head}{text_head}{mailer}".encode("ascii") + body
+    border = f"=_{n:08x}.{seed:08x}"
+    parts = [f"{text_head}\n".encode("ascii") + body, *map(_file_part, files)]
+    head += f'Content-Type: multipart/mixed; boundary="{border}"\n{mailer}'
+    between = b"".join(f"--{border}\n".encode("ascii") + part + b"\n" for part in parts)
+    return head.encode("ascii") + between + f"--{border}--\n".encode("ascii")
+
+
+def _file_part(file: File) -> bytes:
+    head = (
+        f'Content-Type: {file.media_type}; name="{file.name}"\nContent-Transfer-Encoding: base64\n'
+        f'Content-Disposition: attachment; filename="{file.name}"\n\n'
+    )
+    return head.encode("ascii") + base64.encodebytes(file.data)
 
 
 def _encoded(rng: random.Random, text: str) -> tuple[bytes, str]:
@@ -212,27 +263,38 @@ def _address(name: str) -> str:
     return name.lower().replace(" ", ".") + "@falls.example"
 
 
-def _write(folder: str, seed: int, first: int, last: int, *, copies: bool) -> int:
+Write = Callable[[int, int], bytes]
+"""Returns a message by its number and the seed."""
+
+
+def _write(folder: str, seed: int, first: int, last: int, make: Write) -> int:
     written = 0
     for n in range(first, last):
         place = Path(folder, _FOLDERS[n % len(_FOLDERS)], "cur")
-        data = letter(n, seed, copies=copies)
+        data = make(n, seed)
         written += len(data)
         (place / f"{1_700_000_000 + n}.M{n % 1_000_000:06}P1.mail.example:2,S").write_bytes(data)
     return written
 
 
-def write_maildir(folder: Path, messages: int, seed: int, *, copies: bool = False) -> int:
-    """Write a Maildir++ of generated mail, where asked with copies; returns its bytes."""
+def write_maildir(folder: Path, messages: int, seed: int, make: Write = letter, step: int = 5_000) -> int:
+    """Write a Maildir++ of generated mail; returns its bytes.
+
+    Args:
+        folder: Is made.
+        messages: How many.
+        seed: Of all of them.
+        make: Makes each; a function of a module, since processes share the work.
+        step: How many a process makes at a time.
+    """
     for name in dict.fromkeys(_FOLDERS):
         for part in ("cur", "new", "tmp"):
             (folder / name / part).mkdir(parents=True, exist_ok=True)
-    step = 5_000
     if messages <= step:
-        return _write(str(folder), seed, 0, messages, copies=copies)
+        return _write(str(folder), seed, 0, messages, make)
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("forkserver")) as pool:
         parts = [
-            pool.submit(_write, str(folder), seed, first, min(messages, first + step), copies=copies)
+            pool.submit(_write, str(folder), seed, first, min(messages, first + step), make)
             for first in range(0, messages, step)
         ]
         return sum(part.result() for part in parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -66,6 +67,9 @@ def versions() -> dict[str, str]:
     notmuch = _said("notmuch", "--version")
     if notmuch:
         found["notmuch"] = notmuch.rpartition(" ")[2]
+    recoll = re.search(r"Recoll (\d[\d.]*)", _said("recollindex", "-h"))
+    if recoll is not None:
+        found["recoll"] = recoll[1]
     return found
 
 

@@ -123,11 +123,13 @@ def check(mail: MailSet, home: Path, request_id: str) -> dict[str, Any]:
             raise BenchmarkError(
                 f"{mail.name}: {found} of {mail.messages} messages found, balanced: {ledger['balanced']}"
             )
-        if mail.known is not None:
-            word, expected = mail.known
+        children = ledger["children"]
+        if mail.attachments is not None and (children["stored"], children["failed"]) != (mail.attachments, 0):
+            raise BenchmarkError(f"{mail.name}: of {mail.attachments} attachments it tells {children}")
+        for word, expected in mail.known:
             documents = searching.count(opened, request_id, word, by="benchmarks")["documents"]
             if documents != expected:
-                raise BenchmarkError(f"{mail.name}: {documents} messages hold the known word, not {expected}")
+                raise BenchmarkError(f"{mail.name}: {documents} documents hold a known word, not {expected}")
         return ledger
     finally:
         opened.engine(request_id).close()

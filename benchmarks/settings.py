@@ -49,6 +49,8 @@ class Sizes:
         takeout_bytes: Of a Takeout.
         headers: Messages whose header fields are threaded.
         outlook_bytes: Of Outlook data files with attachments.
+        attached: Messages of the mail with attachments that is raced.
+        attached_large: Messages of the larger memory run of that mail; None for no such run.
     """
 
     name: str
@@ -69,10 +71,18 @@ class Sizes:
     takeout_bytes: int
     headers: int
     outlook_bytes: int
+    attached: int
+    attached_large: int | None = None
 
     def with_large(self, messages: int) -> Sizes:
         """Return these sizes with another large size, a chat.db's too, and a tenth of it as the small one."""
-        return replace(self, large=messages, small=max(1, messages // 10), rows=messages)
+        return replace(
+            self,
+            large=messages,
+            small=max(1, messages // 10),
+            rows=messages,
+            attached_large=messages,
+        )
 
 
 SIZES = {
@@ -95,6 +105,7 @@ SIZES = {
         12_000_000,
         2_000,
         12_000_000,
+        60,
     ),
     "quick": Sizes(
         "quick",
@@ -115,6 +126,7 @@ SIZES = {
         500_000_000,
         100_000,
         500_000_000,
+        500,
     ),
     "full": Sizes(
         "full",
@@ -135,6 +147,7 @@ SIZES = {
         20_000_000_000,
         1_000_000,
         10_000_000_000,
+        10_000,
     ),
 }
 

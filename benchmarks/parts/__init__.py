@@ -4,6 +4,7 @@ from types import ModuleType
 
 from benchmarks.parts import (
     airflow,
+    attachments,
     collect,
     elastic,
     exports,
@@ -22,6 +23,7 @@ from benchmarks.parts import (
 
 PARTS: dict[str, ModuleType] = {
     "mail": mail,
+    "attachments": attachments,
     "memory": memory,
     "share": share,
     "airflow": airflow,

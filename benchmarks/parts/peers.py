@@ -8,13 +8,12 @@ each question (a few milliseconds, shown as the time of a question that finds no
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import datasets, index
+from benchmarks import datasets, index, indexers
 from benchmarks.parts.query import PAGE, summed, timed
 from benchmarks.settings import Bench, BenchmarkError, Figures, clean_environment
 from benchmarks.sheets import Sheet, figure
@@ -33,9 +32,9 @@ def measure(bench: Bench) -> Figures:
     Raises:
         BenchmarkError: A peer is not installed (Debian: maildir-utils, notmuch), or failed.
     """
-    for program, package in (("mu", "maildir-utils"), ("notmuch", "notmuch")):
-        if shutil.which(program) is None:
-            raise BenchmarkError(f"{program} is not installed; it is a peer here (Debian package {package})")
+    for program in ("mu", "notmuch"):
+        if why := indexers.left_out(program):
+            raise BenchmarkError(why)
     with index.largest(bench) as (home, request_id, messages):
         maildir = datasets.letters(bench, messages).maildir.resolve()
         bench.say(f"peers: mu and notmuch index {messages:,} messages …")
@@ -93,27 +92,8 @@ def _mu(bench: Bench, maildir: Path) -> Ask:
     return ask
 
 
-_NOTMUCH = """\
-[database]
-path={database}
-mail_root={maildir}
-[user]
-name=benchmark
-primary_email=benchmark@falls.example
-[new]
-tags=
-[search]
-exclude_tags=
-[maildir]
-synchronize_flags=false
-"""
-
-
 def _notmuch(bench: Bench, maildir: Path) -> Ask:
-    folder = bench.work / "notmuch"
-    folder.mkdir()
-    config = folder / "config"
-    config.write_text(_NOTMUCH.format(database=folder, maildir=maildir), "utf-8")
+    config = indexers.notmuch_config(bench.work / "notmuch", maildir)
     _said(["notmuch", "new", "--quiet"], config=config)
 
     def ask(query: str) -> int | None:

@@ -12,17 +12,17 @@ import textwrap
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from types import SimpleNamespace
 from unittest import mock
 
-import docx
+import docx.shared
 import openpyxl
 import pikepdf
-import pptx
+import pptx.util
 import pyzipper
 from PIL import Image, ImageDraw, ImageFont
 from pyzipper import zipfile_aes
@@ -43,15 +43,19 @@ DEPTH = 16
 DEEPEST = 12
 
 
-def _repacked(data: bytes) -> bytes:
-    """Return an Office file with fixed times inside and out."""
+def repacked(data: bytes, change: Callable[[dict[str, bytes]], dict[str, bytes]] | None = None) -> bytes:
+    """Return an Office file with fixed times inside and out.
+
+    Args:
+        data: The file.
+        change: Given its parts by name, returns those that the new one has; None for the same.
+    """
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        for info in old.infolist():
-            raw = old.read(info)
-            if info.filename == "docProps/core.xml":
-                raw = _STAMPED.sub(rb"\g<1>2026-02-10T17:00:00Z", raw)
-            new.writestr(zipfile.ZipInfo(info.filename, ZIP_TIME), raw, zipfile.ZIP_DEFLATED, 6)
+        parts = {name: old.read(name) for name in old.namelist()}
+        for name, part in (change(parts) if change is not None else parts).items():
+            raw = _STAMPED.sub(rb"\g<1>2026-02-10T17:00:00Z", part) if name == "docProps/core.xml" else part
+            new.writestr(zipfile.ZipInfo(name, ZIP_TIME), raw, zipfile.ZIP_DEFLATED, 6)
     return out.getvalue()
 
 
@@ -62,20 +66,24 @@ def _without_thumbnail(package: object) -> None:
         rels.pop(key)
 
 
-def word_file(name: str, paragraphs: Sequence[str], tags: Sequence[str] = ()) -> Piece:
-    """Make a DOCX with a heading, paragraphs and a table."""
+def word_file(
+    name: str, paragraphs: Sequence[str], tags: Sequence[str] = (), pictures: Sequence[bytes] = ()
+) -> Piece:
+    """Make a DOCX with a heading, paragraphs, pictures and a table."""
     doc = docx.Document()
     doc.core_properties.author = "District Office"
     doc.core_properties.created = doc.core_properties.modified = STAMP
     doc.add_heading(paragraphs[0], 1)
     for text in paragraphs[1:]:
         doc.add_paragraph(text)
+    for picture in pictures:
+        doc.add_picture(io.BytesIO(picture), width=docx.shared.Inches(5))
     table = doc.add_table(rows=1, cols=2)
     table.rows[0].cells[0].text, table.rows[0].cells[1].text = "Prepared for", "District Office"
     _without_thumbnail(doc)
     out = io.BytesIO()
     doc.save(out)
-    return Piece(name, DOCX, _repacked(out.getvalue()), words="\n".join(paragraphs), tags=tags)
+    return Piece(name, DOCX, repacked(out.getvalue()), words="\n".join(paragraphs), tags=tags)
 
 
 def sheet_file(
@@ -96,24 +104,31 @@ def sheet_file(
     out = io.BytesIO()
     book.save(out)
     words = "\n".join(" ".join(map(str, row)) for row in (*rows, *hidden))
-    return Piece(name, XLSX, _repacked(out.getvalue()), words=words, tags=("hidden_sheet", *tags))
+    return Piece(name, XLSX, repacked(out.getvalue()), words=words, tags=("hidden_sheet", *tags))
 
 
-def slide_file(name: str, slides: Sequence[tuple[str, str, str]], tags: Sequence[str] = ()) -> Piece:
-    """Make a PPTX; a slide is title, bullet text, speaker notes."""
+def slide_file(
+    name: str,
+    slides: Sequence[tuple[str, str, str]],
+    tags: Sequence[str] = (),
+    pictures: Sequence[bytes] = (),
+) -> Piece:
+    """Make a PPTX; a slide is title, bullet text, speaker notes, and the first ones have a picture each."""
     deck = pptx.Presentation()
     deck.core_properties.author = "District Office"
     deck.core_properties.created = deck.core_properties.modified = STAMP
-    for title, text, notes in slides:
+    for number, (title, text, notes) in enumerate(slides):
         slide = deck.slides.add_slide(deck.slide_layouts[1])
         slide.shapes.title.text = title
         slide.placeholders[1].text = text
         slide.notes_slide.notes_text_frame.text = notes
+        for picture in pictures[number : number + 1]:
+            slide.shapes.add_picture(io.BytesIO(picture), 0, 0, width=pptx.util.Inches(4))
     _without_thumbnail(deck)
     out = io.BytesIO()
     deck.save(out)
     words = "\n".join("\n".join(s) for s in slides)
-    return Piece(name, PPTX, _repacked(out.getvalue()), words=words, tags=("speaker_notes", *tags))
+    return Piece(name, PPTX, repacked(out.getvalue()), words=words, tags=("speaker_notes", *tags))
 
 
 def pdf_file(name: str, lines: Sequence[str], tags: Sequence[str] = ()) -> Piece:

@@ -7,16 +7,22 @@ import json
 import shutil
 import sys
 import tarfile
+import zipfile
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
+from email import message_from_bytes
+from email.policy import default
 
 import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import datasets, machine, page, watch
+from benchmarks.attached import WORDS, attached_letter, files_of
 from benchmarks.letters import MARKER, letter, write_maildir
 from benchmarks.parts import PARTS, collect
-from benchmarks.settings import ROOT, SIZES, Bench, BenchmarkError, daylight
+from benchmarks.runs import run_local
+from benchmarks.settings import ROOT, SEED, SIZES, Bench, BenchmarkError, daylight
 from benchmarks.sheets import Sheet
 from benchmarks.vocabulary import KINDS
 
@@ -74,6 +80,27 @@ def test_letters_are_the_same_every_time_and_about_5_kilobytes(tmp_path):
     found = sorted(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert found == sorted(made)
     assert written == sum(map(len, made))
+
+
+def test_mail_with_attachments_is_the_same_every_time_and_each_file_holds_its_word_once():
+    made = [attached_letter(n, 7) for n in range(120)]
+    assert attached_letter(5, 7) == made[5]
+    parsed = [message_from_bytes(data, policy=default) for data in made]
+    files = [part for one in parsed for part in one.iter_attachments()]
+    kinds = Counter(str(part.get_filename()).rpartition(".")[2] for part in files)
+    assert kinds == files_of(120, 7)
+    assert set(kinds) == {"pdf", "docx", "xlsx", "pptx"}
+    assert len({part.get_content() for part in files}) == len(files)
+    for part in files:
+        kind = str(part.get_filename()).rpartition(".")[2]
+        if kind != "pdf":
+            with zipfile.ZipFile(io.BytesIO(part.get_content())) as packed:
+                said = b"".join(packed.read(name) for name in packed.namelist())
+            assert {place: said.count(word.encode()) for place, word in WORDS.items()} == {
+                place: int(place.partition(" ")[0] == kind) for place in WORDS
+            }
+    alone = [n for n, one in enumerate(parsed) if not one.is_multipart()]
+    assert [made[n] for n in alone] == [letter(n, 7) for n in alone]
 
 
 def test_real_mail_loses_its_separator_line_and_nothing_else(tmp_path, bench):
@@ -179,10 +206,68 @@ def test_mail(bench):
         positive(one, "ratio", "ratio_with_set_up", "cpu_ratio")
         assert one["balanced"] is True
         assert len(one["run_all_s"]) == len(one["mu_index_all_s"]) == SIZES["tiny"].repeats
+        other = one["notmuch"]
+        positive(other, "messages", "index_s", "index_cpu_s", "messages_per_s", "ratio", "ratio_with_set_up")
+        assert len(other["index_all_s"]) == SIZES["tiny"].repeats
     assert figures["sets"]["letters"]["messages"] == figures["sets"]["letters"]["mu_messages"] == 120
+    assert figures["sets"]["letters"]["notmuch"]["messages"] == 120
     shown("mail", figures)
+    said = PARTS["mail"].sheets(figures)[0].as_markdown()
+    assert [said.count(f", {program} |") for program in ("daylight", "mu", "notmuch")] == [4, 4, 4]
+    assert said.count("Of `notmuch new`: 6 × ") == 1
     figures["sets"]["real"] = {"left_out": "no npm"}
     assert "`real` was left out: no npm" in PARTS["mail"].sheets(figures)[0].as_markdown()
+
+
+@slow
+@pytest.mark.services
+@pytest.mark.timeout(600)
+def test_mail_without_notmuch_says_so_and_goes_on(bench, tmp_path, monkeypatch):
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "notmuch" else which(name))
+    own = replace(bench, work=tmp_path, mail_sets=("letters",), largest=None)
+    figures = PARTS["mail"].measure(own)
+    assert figures["sets"]["letters"]["notmuch"] is None
+    shown("mail", figures)
+    said = PARTS["mail"].sheets(figures)[0].as_markdown()
+    assert "Without notmuch: notmuch is not installed (Debian package notmuch)." in said
+    assert "letters, notmuch" not in said
+
+
+@slow
+@pytest.mark.services
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(shutil.which("recollindex") is None, reason="no recollindex on this machine")
+def test_attachments(bench):
+    figures = PARTS["attachments"].measure(replace(bench, sizes=replace(bench.sizes, attached_large=90)))
+    files = files_of(60, SEED)
+    assert (figures["messages"], figures["attachments"]) == (60, files.total())
+    assert figures["documents"] == 60 + files.total()
+    assert {one["place"]: one["documents"] for one in figures["planted"]} == {
+        "letters": 1,
+        **files,
+        "pptx notes": files["pptx"],
+    }
+    positive(figures, "size_bytes", "attached_bytes", "open_s", "run_s", "run_cpu_s")
+    peer = figures["peer"]
+    assert (peer["messages"], peer["missing"], len(peer["index_all_s"])) == (60, "", 1)
+    found = {one["place"]: peer["found"][one["word"]] for one in figures["planted"]}
+    assert found == {"letters": 1, **files, "pptx notes": 0}  # recoll does not read notes of speakers
+    positive(peer, "index_s", "index_cpu_s", "ratio")
+    assert [run["messages"] for run in figures["memory"]] == [60, 90]
+    for run in figures["memory"]:
+        positive(run, "peak_pss_bytes", "processes", "samples", "run_s", "run_cpu_s")
+    shown("attachments", figures)
+    figures |= {"peer": None, "left_out": "no recoll", "memory": figures["memory"][:1]}
+    shown("attachments", figures)
+    assert "Without a peer: no recoll." in PARTS["attachments"].sheets(figures)[0].as_markdown()
+
+
+@slow
+def test_attachments_that_are_missing_fail_the_run(bench):
+    mail = replace(datasets.attached(bench, 10), attachments=99)
+    with pytest.raises(BenchmarkError, match="of 99 attachments it tells"):
+        run_local(bench, mail, bench.work / "home-attached-test")
 
 
 @slow
@@ -401,6 +486,7 @@ def test_the_command_writes_figures_with_machine_and_versions(tmp_path, quick_pa
     assert code == 0
     assert run["parts"] == {"tika": {"files": 8}}
     assert (run["sizes"]["large"], run["sizes"]["small"]) == (500, 50)
+    assert (run["sizes"]["attached"], run["sizes"]["attached_large"]) == (60, 500)
     assert run["command"].startswith("python -m benchmarks tika --out ")
     assert set(run["machine"]) == {
         "cpu",

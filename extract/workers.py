@@ -50,6 +50,8 @@ _LONGEST_S = 30 * 86_400.0
 """What a process says of its own time is believed up to here, and no NaN."""
 _CHUNK = 1 << 20
 _RECYCLE_AFTER = 500
+_DEATHS = 2
+"""Processes that die over one item before it is told to be the cause, where something else may be."""
 _PIPE_BYTES = 1 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -155,6 +157,7 @@ class Worker:
             Retryable: No process can be started (for example, no memory is left on the machine).
         """
         ahead = _Ahead(jobs)
+        deaths = 0
         try:
             while ahead.draw():
                 process = self._running()
@@ -162,6 +165,7 @@ class Worker:
                 asked = time.monotonic()
                 answer = process.next_answer(ahead.jobs[0])
                 if isinstance(answer, wire.ResultFrame):
+                    deaths = 0
                     ahead.drop()
                     seconds = answer.seconds if 0 <= answer.seconds <= _LONGEST_S else 0.0
                     yield Result(
@@ -175,7 +179,9 @@ class Worker:
                     self._recycle(process)
                     continue
                 self._process = None
-                if answer.final:
+                deaths += 1
+                if answer.final or deaths == _DEATHS:
+                    deaths = 0
                     made = Extraction(failure=Failure(answer.reason, answer.detail))
                     yield Result(ahead.drop().job_id, "none", "0", made, seconds=time.monotonic() - asked)
         finally:
@@ -437,9 +443,10 @@ class _Process:
         fresh = self.answered == 0
         code = self._reap()
         self._close()
-        by_kernel = code == -signal.SIGKILL  # nobody here sent it: the machine's own memory guard
-        if by_kernel or self._peak > memory_bytes * 0.7:
+        if self._peak > memory_bytes * 0.7:
             return _Death(Reason.OUT_OF_MEMORY, "memory", final=fresh)
+        if code == -signal.SIGKILL:  # of the machine's memory guard, which takes any, or of a person
+            return _Death(Reason.OUT_OF_MEMORY, "memory", final=False)
         detail = signal.Signals(-code).name.lower() if code < 0 else f"exit_{code}"
         return _Death(Reason.CRASHED, detail, final=fresh)
 

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -178,6 +180,27 @@ def test_a_large_parent_does_not_make_a_crash_a_memory_fault(shared: Worker) -> 
     results = list(shared.submit([job(1, "segfault"), job(2, "leave")]))
     assert [r.extraction.failure.reason for r in results if r.extraction.failure] == ["crashed", "crashed"]
     assert len(held) == 200 << 20
+
+
+def test_an_item_is_not_the_cause_of_the_first_kill_from_outside() -> None:
+    """The machine's memory guard takes any process, also one that has only just begun its first item."""
+    killed: list[int] = []
+
+    def kill_two(worker: Worker) -> None:
+        while len(killed) < 2:
+            if (process := worker.process_id) is not None and process not in killed:
+                os.kill(process, signal.SIGKILL)
+                killed.append(process)
+            time.sleep(0.005)
+
+    with Worker(REGISTRY) as worker:
+        killer = threading.Thread(target=kill_two, args=[worker])
+        killer.start()
+        hanging = job(1, "hang_in_python", limits=replace(TIGHT, time_s=60.0))
+        results = list(worker.submit([hanging, job(2, data=b"ok")]))
+        killer.join()
+        assert worker.process_id not in killed  # the second item was read by a third process
+    assert [r.extraction.failure for r in results] == [Failure(Reason.OUT_OF_MEMORY, "memory"), None]
 
 
 def test_time_the_caller_takes_is_not_the_items() -> None:

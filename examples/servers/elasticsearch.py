@@ -25,9 +25,9 @@ import urllib.error
 import urllib.request
 import zipfile
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -92,6 +92,8 @@ class Server:
         password: The superuser's, random.
         group: Its process group.
         folder: Its configuration, data and logs.
+        command: That started it.
+        environment: Of that command.
     """
 
     url: str
@@ -101,6 +103,8 @@ class Server:
     password: str
     group: int
     folder: Path
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def why_not(major: int) -> str:
@@ -197,12 +201,20 @@ def elasticsearch(
         }
         if secure:
             _set_password(prefix, home, environment, server)
-        with _running([*prefix, str(home / "bin" / "elasticsearch")], environment, folder) as process:
-            server = replace(server, group=process.pid)
-            _await(server, process)
-            yield server
+        command = (*prefix, str(home / "bin" / "elasticsearch"))
+        with started_again(replace(server, command=command, environment=environment)) as started:
+            yield started
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def started_again(server: Server) -> Iterator[Server]:
+    """Start a server that was killed, on the same address and data, and give it once it answers."""
+    with _running(server) as process:
+        started = replace(server, group=process.pid)
+        _await(started, process)
+        yield started
 
 
 _ENDS_WITH_US = ("setpriv", "--pdeathsig", "TERM")
@@ -276,11 +288,11 @@ def _set_password(prefix: list[str], home: Path, environment: dict[str, str], se
 
 
 @contextmanager
-def _running(command: list[str], environment: dict[str, str], folder: Path) -> Iterator[subprocess.Popen]:
+def _running(server: Server) -> Iterator[subprocess.Popen]:
     """Run the server in a process group of its own and end that group, whatever happened."""
-    with (folder / "logs" / "output.log").open("wb") as log:
+    with (server.folder / "logs" / "output.log").open("wb") as log:
         process = subprocess.Popen(
-            command, env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            server.command, env=server.environment, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
     try:

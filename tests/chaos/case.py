@@ -8,15 +8,18 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from cli.output import Exit
+from desk.home import Home
 from tests.chaos import harness, roles
 from tests.chaos.harness import Outcome, Undisturbed
 
 LIMIT_S = 1_200
+T = TypeVar("T")
 
 
 @dataclass
@@ -31,6 +34,7 @@ class Case:
         settings: More of the settings of its home, as ``Settings`` names them.
         within: The command that its runs are started by.
         seen: Where its home is seen from here; another place only with mounts of its own.
+        stack: Servers and mounts that it needs until it was compared.
         request_id: The request, once it is entered.
     """
 
@@ -41,6 +45,7 @@ class Case:
     settings: dict[str, str] = field(default_factory=dict)
     within: tuple[str, ...] = ()
     seen: Path | None = None
+    stack: ExitStack = field(default_factory=ExitStack)
     request_id: str = ""
 
     @property
@@ -59,7 +64,22 @@ class Case:
         self.settings |= settings
         self.env |= {f"DAYLIGHT_{name.upper()}": value for name, value in settings.items()}
 
+    def using(self, needed: AbstractContextManager[T]) -> T:
+        """Keep a server or mounts until the case was compared."""
+        return self.stack.enter_context(needed)
+
+    @contextmanager
+    def opened(self) -> Iterator[Home]:
+        """Open its home, to look into it."""
+        home = Home.open(settings=harness.settings(self.home, **self.settings))
+        try:
+            yield home
+        finally:
+            home.close()
+
     def start(self) -> subprocess.Popen[bytes]:
+        if not self.request_id:
+            self.enter()
         return harness.start(self.home, self.request_id, env=self.env, within=self.within)
 
     @contextmanager

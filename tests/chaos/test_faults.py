@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(0)]
 def test_a_fault_leaves_nothing_behind(fault, small, chaos_seed, tmp_path, record_property):
     print(f"\nchaos seed {chaos_seed}: {fault.name}")
     case = Case(tmp_path, small, random.Random(f"{chaos_seed} {fault.name}"))
-    case.enter()
-    fault.happen(case)
-    harness.compare(record_property, "fault", chaos_seed, small.outcome, case.outcome())
+    with case.stack:
+        fault.happen(case)
+        made = case.outcome()
+    harness.compare(record_property, "fault", chaos_seed, small.outcome, made, fault.but)
     shutil.rmtree(tmp_path)

@@ -76,6 +76,7 @@ _CONTENT_BYTES = 16
 _BUSY_MS = 60_000
 _HASH_BYTES = 32 << 20  # FTS5's own buffer: measured, 1 MiB (its default) costs half the rate
 _CACHE_KIB = 64 << 10
+"""Of a shard that is written, and of all shards together that are asked, so that memory has an end."""
 _LAST = "\U0010ffff"
 _STEPS = 20_000  # of SQLite's machine between two looks at the clock: well below a millisecond
 _TOGETHER = 64
@@ -718,7 +719,7 @@ class _Lock:
 def _open(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(_BUSY_MS)
-    connection.pragma("cache_size", -_CACHE_KIB // 8)
+    connection.pragma("cache_size", -_CACHE_KIB // SHARDS)
     return connection
 
 

@@ -531,6 +531,8 @@ Counting = Callable[[tuple[q.Node, ...], list[Piece]], Iterable[Counted]]
 
 _PIECE = 2_000
 
+_ROWS_READ = 5_000
+
 
 _HIT_COLUMNS = ("request_id", "version", "term_no", "item_id", "family_id", "occurrences")
 _INSERT_HITS = f"INSERT INTO hits ({', '.join(_HIT_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - names only
@@ -551,9 +553,10 @@ def _stored_order(catalogue: Catalogue, request_id: str, numbers: dict[str, int]
         sa.select(i.item_id)
         .where(i.request_id == request_id, i.state == CollectionState.STORED)
         .order_by(i.batch_id, i.position)
+        .execution_options(yield_per=_ROWS_READ)  # most of a large request is not found, and is never held
     )
     with catalogue.read() as connection:
-        return [numbers[item] for item in connection.scalars(query).all() if item in numbers]
+        return [numbers[item] for item in connection.scalars(query) if item in numbers]
 
 
 # -- keeping a report

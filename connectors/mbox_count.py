@@ -9,6 +9,7 @@ _DAYS = {b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"}
 _MONTHS = {b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"}
 _LINE = 1 << 16  # a longer line is read in pieces: an attachment may be one line of a gigabyte
 _EMPTY = (b"\n", b"\r\n")
+_BLANK = b" \t"
 _LENGTH_NAMES = {b"Content-Length:", b"Content-length:", b"content-length:"}
 _TEXT_BYTES = frozenset(range(33, 127)) - {ord(":")}
 
@@ -93,7 +94,7 @@ class _Scan:
         length: int | None = None
         while line and line not in _EMPTY:
             if length is None and line[:15] in _LENGTH_NAMES:
-                stated = line[15:].strip()
+                stated = _without_end(line)[15:].strip(_BLANK)
                 length = int(stated) if stated.isdigit() and len(stated) < 16 else None
             line = next(self._lines, b"")
         self._older, self._previous = b"\n", line
@@ -145,13 +146,19 @@ def _separates(line: bytes, following: bytes) -> bool:
     name, colon, _ = following.partition(b":")
     name = name.rstrip(b" \t")
     header = bool(colon and name and _TEXT_BYTES.issuperset(name)) or following.startswith(b">From ")
-    if line.strip() == b"From -":
+    if _without_end(line).rstrip(_BLANK) == b"From -":
         return header
     return (header or following in {b"\n", b"\r\n"}) and len(line) <= 1024 and _has_date(line)
 
 
+def _without_end(line: bytes) -> bytes:
+    return line.removesuffix(b"\n").removesuffix(b"\r")
+
+
 def _has_date(line: bytes) -> bool:
-    words = line.split(b" remote from ")[0].split()
+    # `split()` would also part words at carriage returns and form feeds, which no envelope has
+    words = _without_end(line).split(b" remote from ")[0].replace(b"\t", b" ").split(b" ")
+    words = [word for word in words if word]
     for place in range(1, len(words) - 3):
         day, rest = words[place], words[place + 1 :]
         # a sender's name may look like a date too: then the date stands behind it

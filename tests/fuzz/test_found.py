@@ -14,8 +14,10 @@ import pytest
 from lxml import html
 
 from connectors import social_pages, zips
+from connectors.bytesource import PlainSource
 from connectors.google_takeout import GoogleTakeout
 from connectors.imessage_exporter import ImessageExporter
+from connectors.mbox import split
 from connectors.mbox_count import count_messages
 from connectors.outlook_data_count import MAGIC, DataFile
 from connectors.screenshots import pictures
@@ -49,6 +51,28 @@ def test_a_from_line_whose_sender_looks_like_a_date_is_counted() -> None:
     assert count_messages(io.BytesIO(b"s\n\n" + line + b"\n"), can_seek=True) == 2
     line = b"From Tue, 4 Mar 2025 8:20:34 x Tue, 4 Mar 2025 1:34\n"
     assert count_messages(io.BytesIO(line + b"A: b\n\n"), can_seek=True) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"From x Tue Mar \r4 18:20:34 2025\n", b"From x Tue Mar 4\f18:20:34 2025\n", b"From -\v\n"],
+)
+def test_a_from_line_is_parted_by_spaces_and_tabs_alone(line: bytes, tmp_path: Path) -> None:
+    data = b"From x Tue Mar 4 18:20:34 2025\nA: b\n\nc\n\n" + line + b"A: b\n\n"
+    (tmp_path / "one.mbox").write_bytes(data)
+    with PlainSource(str(tmp_path / "one.mbox")) as source:
+        assert len(list(split(source))) == 1
+    assert count_messages(io.BytesIO(data), can_seek=True) == 1
+
+
+def test_a_length_that_ends_in_a_form_feed_counts_on_neither_route(tmp_path: Path) -> None:
+    start = b"From x Tue Mar 4 18:20:34 2025\n"
+    inside = b"c\n\n" + start + b"A: b\n\nd\n\n"
+    data = start + b"Content-Length: %d\f\n\n" % len(inside) + inside
+    (tmp_path / "one.mbox").write_bytes(data)
+    with PlainSource(str(tmp_path / "one.mbox")) as source:
+        assert len(list(split(source))) == 2
+    assert count_messages(io.BytesIO(data), can_seek=True) == 2
 
 
 @pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])

@@ -14,8 +14,11 @@ import apsw
 import pytest
 
 from records.errors import AccessError, AlreadyRunning, CheckFailed, Incomplete, Retryable, UsageError
-from search import embedded
-from search.embedded import SHARDS, EmbeddedEngine, fts_expression, shard_of
+from search import embedded_writing
+from search.embedded import EmbeddedEngine
+from search.embedded_files import SHARDS, Lock, shard_of, translated
+from search.embedded_fts import fts_expression
+from search.embedded_writing import folded_texts
 from search.folding import ANALYZER
 from search.protocol import Counts, Hit, IndexDocument, IndexState, SearchEngine
 from search.tree import Not, Word
@@ -228,7 +231,7 @@ def test_vocabulary_counts_documents_over_all_shards(engine: EmbeddedEngine) -> 
     assert list(engine.vocabulary("BUDG")) == [("budget", 3), ("budgets", 1)]
     assert dict(engine.vocabulary("ro")) == {"route": 7, "routes": 1}
     assert len(list(engine.vocabulary(""))) == len(
-        {word for one in EVERYTHING for text in embedded._folded(one) for word in text.split()}
+        {word for one in EVERYTHING for text in folded_texts(one) for word in text.split()}
     )
 
 
@@ -289,7 +292,7 @@ def test_drop_waits_for_nobody_who_writes(engine: EmbeddedEngine) -> None:
 def test_a_lock_on_a_deleted_file_is_no_lock(tmp_path: Path) -> None:
     """Who waited while ``drop`` deleted the folder must not go on with the old file."""
     path = tmp_path / "index" / "shard-01.lock"
-    first, second = embedded._Lock(path), embedded._Lock(path)
+    first, second = Lock(path), Lock(path)
     assert first.take(wait=False)
     waiter = threading.Thread(target=second.take, kwargs={"wait": True})
     waiter.start()
@@ -299,7 +302,7 @@ def test_a_lock_on_a_deleted_file_is_no_lock(tmp_path: Path) -> None:
     path.unlink()
     first.release()
     waiter.join()
-    third = embedded._Lock(path)
+    third = Lock(path)
     assert not third.take(wait=False)
     second.release()
     assert third.take(wait=False)
@@ -366,7 +369,7 @@ def test_a_shard_that_cannot_be_put_in_place_asks_for_room(
     def full(_folder: Path) -> None:
         raise OSError("no room")
 
-    monkeypatch.setattr(embedded, "sync_folder", full)
+    monkeypatch.setattr(embedded_writing, "sync_folder", full)
     with pytest.raises(Incomplete, match="make room"):
         engine.upsert("b1", [document("d1")])
     monkeypatch.undo()
@@ -401,7 +404,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_errors_of_the_library_say_what_to_do(raised: type[Exception], expected: type[Exception]) -> None:
-    with pytest.raises(expected), embedded._translated():
+    with pytest.raises(expected), translated():
         raise raised("secret words")
 
 
@@ -557,7 +560,7 @@ def test_contents_that_begin_alike_are_told_apart(
     engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here the first eight of sixteen bytes are the same for all; copies have all sixteen."""
-    monkeypatch.setattr(embedded, "_content", lambda key: b"\1" * 8 + key.encode().ljust(8, b"\0"))
+    monkeypatch.setattr(embedded_writing, "content_of", lambda key: b"\1" * 8 + key.encode().ljust(8, b"\0"))
     engine.upsert("b1", [replace(document(f"d{n}", text="x"), distinct_key=f"k{n % 3}") for n in range(7)])
     engine.upsert("b2", [replace(document("e", text="x y"), distinct_key="k1")])
     assert engine.count(Word("x")) == Counts(8, 8, 3)

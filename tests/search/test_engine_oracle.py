@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search import embedded
+from search import embedded_fts
 from search.embedded import EmbeddedEngine
 from search.protocol import IndexDocument
 from search.tree import Node
@@ -42,7 +42,7 @@ def test_words_read_one_by_one_are_as_near_as_the_oracle_says(
 ) -> None:
     """The way taken for very many words, here for a few, for which FTS5 has another."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embedded, "_TOGETHER", 0)
+        patch.setattr(embedded_fts, "TOGETHER", 0)
         engine = EmbeddedEngine(Path(folder) / "index")
         for number, batch in enumerate(batches):
             engine.upsert(f"b{number}", batch)

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from search.embedded import EmbeddedEngine, fts_expression
+from search.embedded import EmbeddedEngine
+from search.embedded_fts import fts_expression
 from search.language import parse
 from search.matcher import (
     DocumentFields,

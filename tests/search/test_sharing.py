@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from records.errors import CheckFailed
-from search import embedded
+from search import embedded, embedded_found
 from search.embedded import EmbeddedEngine
+from search.embedded_deciding import Clock, TimeIsUp
 from search.folding import ANALYZER
 from search.protocol import Counts, IndexDocument, IndexState, TooLong
 from search.sharing import cores, shared
@@ -116,14 +117,14 @@ def test_helpers_ask_shards(engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPa
     """The counts below are told whoever asks; here somebody else than the caller does."""
     asked_by: list[str] = []
     together = threading.Barrier(3, timeout=30)
-    ask = embedded._part
+    ask = embedded_found.part_of
 
     def seen(*args: object) -> object:
         together.wait()
         asked_by.append(threading.current_thread().name)
         return ask(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(embedded, "_part", seen)
+    monkeypatch.setattr(embedded, "part_of", seen)
     assert engine.count(Word("bus")) == Counts(120, 60, 120)
     assert sorted(asked_by) == [MAIN.name, "daylight-shards", "daylight-shards"]
 
@@ -131,19 +132,19 @@ def test_helpers_ask_shards(engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPa
 def test_the_time_limit_holds_in_a_helper(engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here the caller's own part has all the time it wants, and waits until the helper's is up."""
     up = threading.Event()
-    ask = embedded._part
+    ask = embedded_found.part_of
 
-    def timed(clock: embedded._Clock, asked: object) -> object:
+    def timed(clock: Clock, asked: object) -> object:
         if threading.current_thread() is MAIN:
             assert up.wait(30)
-            return ask(embedded._Clock(), asked)  # type: ignore[arg-type]
+            return ask(Clock(), asked)  # type: ignore[arg-type]
         try:
             return ask(clock, asked)  # type: ignore[arg-type]
-        except embedded._TimeIsUp:
+        except TimeIsUp:
             up.set()
             raise
 
-    monkeypatch.setattr(embedded, "_part", timed)
+    monkeypatch.setattr(embedded, "part_of", timed)
     engine.time_limit_s = 0.0
     with pytest.raises(TooLong, match="longer than 0 seconds"):
         engine.count(read("in pre/9 every"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterable
 from datetime import date
 from typing import Protocol, TypeVar
@@ -12,6 +11,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ValidationError
 
 from records.errors import SettingsError
+from records.toml_text import read_toml
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -43,9 +43,7 @@ def read_signable(kind: type[T], text: str, where: str, what: str) -> T:
         SettingsError: It is none.
     """
     try:
-        return kind.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{where}: the {what} is not valid TOML: {error}") from None
+        return kind.model_validate(read_toml(text, f"{where}: the {what} is"))
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ").replace("Value error, ", "")

@@ -9,7 +9,6 @@ import csv
 import hashlib
 import io
 import json
-import tomllib
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from desk.request import Custodian, Id, Request, Strict, parsed
 from records.declarations import PlaceKind
 from records.errors import SettingsError, UsageError
+from records.toml_text import read_toml
 from release.sheets import csv_bytes
 
 _Checked = TypeVar("_Checked", bound=Strict)
@@ -158,11 +158,7 @@ def read_answers(path: Path) -> Answers:
 
 
 def _from_toml(data: bytes, path: Path) -> tuple[Answer, ...]:
-    try:
-        raw = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid TOML: {error}") from error
-    found = parsed(_File, raw, str(path)).declarations
+    found = parsed(_File, read_toml(data, f"{path}:"), str(path)).declarations
     if not found:
         raise SettingsError(f"{path}: there is no declaration in it")
     return found

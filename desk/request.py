@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections import Counter
 from datetime import date
 from functools import cache
@@ -31,6 +30,7 @@ from records.errors import SettingsError
 from records.ids import LEAST_FOOTER, letters_and_digits
 from records.models import Connection, SourceContext, Window
 from records.roster import read_roster
+from records.toml_text import read_toml
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
@@ -312,12 +312,10 @@ def load_request(path: Path) -> RequestFile:
             unknown key or lacks one; the message lists every such place.
     """
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
+        data = path.read_bytes()
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid TOML: {error}") from error
-    request = parse_request(raw, str(path))
+    request = parse_request(read_toml(data, f"{path}:"), str(path))
     folder = path.resolve().parent
     terms = _beside(path, "terms", request.terms)
     roster = _beside(path, "roster", request.roster) if request.roster else ""

@@ -7,7 +7,6 @@ first rule that applies wins; their order in the file is their rank.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from records.errors import SettingsError
+from records.toml_text import read_toml
 from records.vocabulary import Basis, Kind
 
 _TABLE = Path(__file__).with_name("rules.toml")
@@ -358,10 +358,7 @@ def read_rules(text: str) -> Rules:
         SettingsError: No valid TOML, an unknown key, kind or role class, or an id used twice; the message
             names it.
     """
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"the retention rules are no valid TOML: {error}") from error
+    raw = read_toml(text, "the retention rules are")
     roles = {name: frozenset(signs) for name, signs in raw.get("roles", {}).items()}
     rules = tuple(_rule(entry, roles) for entry in raw.get("rules", ()))
     ids = [rule.rule_id for rule in rules]

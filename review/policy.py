@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -21,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from records.errors import SettingsError
 from records.roster import RosterKind, RosterLine
+from records.toml_text import read_toml
 
 FILE = Path(__file__).with_name("policy.toml")
 """The rules that come with the program; a district turns on its own copy."""
@@ -228,9 +228,7 @@ def read_policy(text: str, where: str) -> Policy:
         SettingsError: It is no TOML, or a key is unknown, missing or wrong; every such place is named.
     """
     try:
-        return Policy.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{where}: not valid TOML: {error}") from error
+        return Policy.model_validate(read_toml(text, f"{where}:"))
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         problems = "; ".join(_problem(one["loc"], one["msg"]) for one in found)

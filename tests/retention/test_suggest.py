@@ -339,7 +339,7 @@ def test_every_builtin_rule_can_apply():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rules = [", "the retention rules are no valid TOML: "),
+        ("rules = [", "the retention rules are not valid TOML: "),
         (
             '[[rules]]\nid = "a"\nseries = "s"\nfind = []\nwhy = ""\ncolour = 1',
             "retention rule a: unknown keys ['colour']",

@@ -218,7 +218,7 @@ def _index() -> str:
 
 def _elasticsearch(settings: Settings) -> str:
     place = cluster(settings)
-    from search.elasticsearch import server_version
+    from search.elasticsearch_cluster import server_version
 
     version = server_version(place)
     if version[:2] < (8, 19):

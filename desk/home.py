@@ -20,7 +20,9 @@ from records.roster import RosterLine, read_roster
 from records.settings import Settings, load_settings, refuse_in_clear
 
 if TYPE_CHECKING:
-    from search.elasticsearch import Cluster, Describe, ElasticsearchEngine
+    from search.elasticsearch import ElasticsearchEngine
+    from search.elasticsearch_cluster import Cluster
+    from search.elasticsearch_loading import Describe
     from search.embedded import EmbeddedEngine
 
 
@@ -167,7 +169,7 @@ def cluster(settings: Settings) -> Cluster:
         SettingsError: A setting is wrong, or the client is not installed; the message names it.
     """
     try:
-        from search.elasticsearch import Cluster
+        from search.elasticsearch_cluster import Cluster
     except ImportError as error:
         raise SettingsError(
             "DAYLIGHT_ELASTICSEARCH needs the client: install daylight with its extra elastic"

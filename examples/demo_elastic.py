@@ -16,7 +16,7 @@ from rich.table import Table
 
 from examples import demo
 from examples.servers.elasticsearch import Server, elasticsearch, why_not
-from search.elasticsearch import make_keys
+from search.elasticsearch_cluster import make_keys
 from search.protocol import index_alias
 
 REQUEST_ID = "2026-0001"

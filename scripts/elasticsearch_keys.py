@@ -18,7 +18,7 @@ from pathlib import Path
 from elasticsearch import Elasticsearch
 
 from records.errors import DaylightError
-from search.elasticsearch import make_keys
+from search.elasticsearch_cluster import make_keys
 
 
 def main() -> int:

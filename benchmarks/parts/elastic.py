@@ -23,7 +23,8 @@ from desk.searching import SCRATCH_VERSION, counting_by_workers
 from examples.servers.elasticsearch import elasticsearch, why_not
 from records import tables as t
 from records.settings import Settings
-from search.elasticsearch import Cluster, ElasticsearchEngine
+from search.elasticsearch import ElasticsearchEngine
+from search.elasticsearch_cluster import Cluster
 from search.indexing import index_batch
 from search.language import parse
 from search.protocol import SearchEngine

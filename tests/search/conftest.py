@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from examples.servers.elasticsearch import Server, elasticsearch, why_not
-from search.elasticsearch import Cluster, ElasticsearchEngine
+from search.elasticsearch import ElasticsearchEngine
+from search.elasticsearch_cluster import Cluster
 from tests.search import elastic
 from tests.search.home import Home
 from tests.search.term_lists import ITEMS

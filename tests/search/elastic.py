@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from search.elasticsearch import Cluster, ElasticsearchEngine
+from search.elasticsearch import ElasticsearchEngine
+from search.elasticsearch_cluster import Cluster
 from search.protocol import INDEX_PREFIX
 
 _number = itertools.count(1)
@@ -31,8 +32,8 @@ def emptied(engine: ElasticsearchEngine) -> Iterator[ElasticsearchEngine]:
     Making an index takes longer than all that a small collection is asked.
     """
     engine.create()
-    engine._client().delete_by_query(index=engine.load_alias, query={"match_all": {}}, refresh=True)
-    again = ElasticsearchEngine(engine.cluster, engine.alias.removeprefix(f"{INDEX_PREFIX}-"))
+    engine.connection.client().delete_by_query(index=engine.load_alias, query={"match_all": {}}, refresh=True)
+    again = ElasticsearchEngine(engine.connection.cluster, engine.alias.removeprefix(f"{INDEX_PREFIX}-"))
     try:
         yield again
     finally:

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from examples.servers.elasticsearch import RELEASES, elasticsearch
 from examples.servers.java import java_home
 from records.errors import AttemptLost, CheckFailed, UsageError
-from search import elasticsearch as module
-from search.elasticsearch import Cluster, ElasticsearchEngine, pieces_of
+from search import elasticsearch_loading, elasticsearch_reading
+from search.elasticsearch import ElasticsearchEngine
+from search.elasticsearch_cluster import Cluster
+from search.elasticsearch_loading import pieces_of
 from search.embedded import EmbeddedEngine
 from search.folding import ANALYZER, tokens
 from search.kibana_fields import odd
@@ -52,7 +54,7 @@ def filled(cluster: Cluster) -> Iterator[ElasticsearchEngine]:
 
 @pytest.fixture
 def client(elastic_engine: ElasticsearchEngine) -> Elasticsearch:
-    return elastic_engine._client()
+    return elastic_engine.connection.client()
 
 
 def test_every_query_of_the_truth_table(filled: ElasticsearchEngine) -> None:
@@ -117,8 +119,8 @@ def test_pages_follow_one_another_in_item_order_without_a_wall(
     while page := filled.search(ALL, after=seen[-1] if seen else None, limit=4):
         seen += [hit.item_id for hit in page]
     assert seen == everything
-    monkeypatch.setattr(module, "_PAGE", 3)  # more hits than a page of the server
-    monkeypatch.setattr(module, "_BUCKETS", 2)
+    monkeypatch.setattr(elasticsearch_reading, "_PAGE", 3)  # more hits than a page of the server
+    monkeypatch.setattr(elasticsearch_reading, "_BUCKETS", 2)
     assert [hit.item_id for hit in filled.search(ALL, limit=12)] == everything[:12]
     assert [len(result.hits) for result in filled.terms([ALL])] == [13]
     assert filled.count(ALL) == Counts(
@@ -131,8 +133,8 @@ def test_families_and_contents_are_counted_once_however_many_hits_share_them(
     filled: ElasticsearchEngine, monkeypatch: pytest.MonkeyPatch, shared: int
 ) -> None:
     """Beyond as many shared ones as the server counts at once, they are listed."""
-    monkeypatch.setattr(module, "_SHARED", shared)
-    monkeypatch.setattr(module, "_BUCKETS", 2)
+    monkeypatch.setattr(elasticsearch_reading, "_SHARED", shared)
+    monkeypatch.setattr(elasticsearch_reading, "_BUCKETS", 2)
     families = {one.family_id for one in EVERYTHING}
     contents = {one.distinct_key for one in EVERYTHING}
     assert len(families) < len(EVERYTHING)
@@ -164,7 +166,7 @@ def test_a_page_after_its_count_is_of_the_index_as_it_is_by_then(elastic_engine:
 def test_pages_of_a_counted_query_are_of_any_length(
     filled: ElasticsearchEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_FIRST_HITS", 4)
+    monkeypatch.setattr(elasticsearch_reading, "_FIRST_HITS", 4)
     everything = sorted(one.item_id for one in EVERYTHING)
     assert filled.count(ALL).documents == 13
     for limit in (1, 4, 5, 100):
@@ -178,9 +180,9 @@ def test_the_words_of_all_batches_are_put_together_when_it_is_published(
     elastic_engine: ElasticsearchEngine, client: Elasticsearch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = elastic_engine
-    monkeypatch.setattr(module, "_WORDS_EACH", 2)
-    monkeypatch.setattr(module, "_PACKS_EACH", 2)
-    monkeypatch.setattr(module, "_WORDS_WAITING", 1)
+    monkeypatch.setattr(elasticsearch_loading, "_WORDS_EACH", 2)
+    monkeypatch.setattr("search.elasticsearch._PACKS_EACH", 2)
+    monkeypatch.setattr(elasticsearch_reading, "_WORDS_WAITING", 1)
 
     def records(doc_type: str) -> int:
         joined = [{"term": {"doc_type": doc_type}}, {"prefix": {"load": "joined:"}}]
@@ -220,7 +222,7 @@ def test_a_batch_again_replaces_what_it_put_there(elastic_engine: ElasticsearchE
     assert dict(engine.vocabulary("on")) == {"only": 1}
     assert engine.upsert("b000001", []) == 0
     assert engine.state() == IndexState(7, 3, ANALYZER, "elasticsearch")
-    client = engine._client()
+    client = engine.connection.client()
     left = client.count(index=engine.load_alias, query={"term": {"batch": "b000001"}})["count"]
     assert left == 1  # its record; nothing of older generations stays
 
@@ -233,7 +235,7 @@ def test_a_reader_sees_a_batch_whole_or_not_at_all(elastic_engine: Elasticsearch
     def stream() -> Iterator[IndexDocument]:
         for n in range(2_100):  # two bulks and more are sent while this looks
             if n % 1_000 == 999:
-                engine._client().indices.refresh(index=engine.load_alias)
+                engine.connection.client().indices.refresh(index=engine.load_alias)
                 seen.append((engine.count(Word("older")).documents, engine.count(Word("newer")).documents))
             yield document(f"d{n}", text="newer")
 
@@ -257,7 +259,7 @@ def test_a_stream_that_fails_leaves_the_batch_as_it_was(elastic_engine: Elastics
     assert engine.state() == IndexState(13, 3, ANALYZER, "elasticsearch")
     assert (ids(engine, "half"), ids(engine, "map")) == ([], ["m1a"])
     half = {"match": {"body": "half"}}
-    assert engine._client().count(index=engine.load_alias, query=half)["count"] == 0
+    assert engine.connection.client().count(index=engine.load_alias, query=half)["count"] == 0
 
 
 def test_an_older_attempt_is_never_shown(elastic_engine: ElasticsearchEngine) -> None:
@@ -316,7 +318,7 @@ def test_a_query_of_a_thousand_leaves_runs(filled: ElasticsearchEngine) -> None:
 def test_every_code_point_gives_the_same_tokens(elastic_engine: ElasticsearchEngine) -> None:
     """Each between letters and alone, as the same test of the embedded engine has it."""
     elastic_engine.create()
-    client = elastic_engine._client()
+    client = elastic_engine.connection.client()
     points = [p for p in range(sys.maxunicode + 1) if not 0xD800 <= p <= 0xDFFF]
     for start in range(0, len(points), 2_000):
         text = "".join(f"q{chr(p)}z {chr(p)} " for p in points[start : start + 2_000])
@@ -329,7 +331,7 @@ def test_every_code_point_gives_the_same_tokens(elastic_engine: ElasticsearchEng
 def test_tokens_of_long_runs_and_broken_text(elastic_engine: ElasticsearchEngine) -> None:
     elastic_engine.create()
     for text in ("x" * 2_000, "é" * 700, "日" * 600, "ﬀ" * 300, "𐌰" * 600, "a\x00b", "½ ① ﬃ", "co\u00adop"):
-        answer = elastic_engine._client().indices.analyze(
+        answer = elastic_engine.connection.client().indices.analyze(
             index=elastic_engine.load_alias, analyzer="folded", text=text
         )
         assert [token["token"] for token in answer["tokens"]] == tokens(text)
@@ -351,9 +353,9 @@ def test_long_text_is_parted_between_tokens(text: str, longest: int) -> None:
 def test_a_phrase_across_the_pieces_of_a_long_text(
     elastic_engine: ElasticsearchEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PIECE_CHARACTERS", 12)
+    monkeypatch.setattr(elasticsearch_loading, "PIECE_CHARACTERS", 12)
     elastic_engine.upsert("b1", [document("d1", text="the bus route change starts on monday")])
-    stored = elastic_engine._client().search(
+    stored = elastic_engine.connection.client().search(
         index=elastic_engine.load_alias, query={"term": {"doc_type": "item"}}
     )
     assert len(stored["hits"]["hits"][0]["_source"]["body"]) == 5
@@ -374,7 +376,7 @@ def test_writers_of_many_threads_lose_nothing(elastic_engine: ElasticsearchEngin
 
 def test_an_index_of_another_token_rule_is_refused(elastic_engine: ElasticsearchEngine) -> None:
     fill(elastic_engine)
-    elastic_engine._client().indices.put_mapping(
+    elastic_engine.connection.client().indices.put_mapping(
         index=elastic_engine.load_alias, meta={"analyzer": "older", "layout": 1}
     )
     for ask in (elastic_engine.create, elastic_engine.state, lambda: elastic_engine.upsert("b1", [])):
@@ -459,7 +461,7 @@ def test_a_batch_is_loaded_with_what_is_known_of_its_items(
     engine.upsert("b1", [document("d1"), document("d2"), document("d3")])
     assert asked == [["d1", "d2", "d3"]]
     engine.publish(3)
-    found = engine._client().search(index=engine.alias)["hits"]["hits"]
+    found = engine.connection.client().search(index=engine.alias)["hits"]["hits"]
     assert {hit["_source"]["item_id"]: hit["_source"].get("coding_state") for hit in found} == {
         "d1": "undecided",
         "d2": "undecided",
@@ -476,7 +478,7 @@ def test_a_long_list_finds_what_each_of_its_queries_finds(
     expected = [expected.split() for _, expected in TRUTH] * (1 + 60 // len(TRUTH))
     one_by_one = [tuple(filled.search(node)) for node in nodes]
     for pages in (10_000, 3):  # with pages of three, most are asked again alone
-        monkeypatch.setattr(module, "_PAGE", pages)
+        monkeypatch.setattr(elasticsearch_reading, "_PAGE", pages)
         found = [result.hits for result in filled.terms(nodes)]
         assert found == one_by_one
         assert [[hit.item_id for hit in hits] for hits in found] == expected
@@ -495,4 +497,4 @@ if java_home(RELEASES[9].java) is not None:  # not left out elsewhere: 8.19 is t
             ]
             engine.publish(13)
             assert server.version == "9.4.3"
-            assert engine._client().count(index=engine.alias)["count"] == 13
+            assert engine.connection.client().count(index=engine.alias)["count"] == 13

@@ -26,7 +26,8 @@ from elasticsearch import Elasticsearch
 from examples.servers.elasticsearch import Server, why_not
 from examples.servers.temporary import free_port
 from records.errors import AccessError, CheckFailed, Incomplete, Retryable
-from search.elasticsearch import Cluster, ElasticsearchEngine
+from search.elasticsearch import ElasticsearchEngine
+from search.elasticsearch_cluster import Cluster
 from search.protocol import Counts, IndexDocument
 from search.tree import Word
 from tests.search import elastic
@@ -126,8 +127,8 @@ def resumes(engine: ElasticsearchEngine, proxy: Proxy) -> None:
     assert engine.upsert("b2", documents("after", 10)) == 6
     assert engine.upsert("b1", documents("after")) == 6
     assert engine.count(Word("after")) == Counts(12, 12, 12)
-    engine._client().indices.refresh(index=engine.load_alias)
-    stored = engine._client().count(index=engine.load_alias, query={"term": {"doc_type": "item"}})
+    engine.connection.client().indices.refresh(index=engine.load_alias)
+    stored = engine.connection.client().count(index=engine.load_alias, query={"term": {"doc_type": "item"}})
     assert stored["count"] == 12
 
 
@@ -239,7 +240,7 @@ def test_an_index_that_takes_no_writes_asks_for_room(
 ) -> None:
     """``read_only_allow_delete`` is what the server itself sets at the flood-stage mark of a disk."""
     index = f"{engine.alias}-v000001"
-    settings = engine._client().indices.put_settings
+    settings = engine.connection.client().indices.put_settings
 
     def stream() -> Iterator[IndexDocument]:
         settings(index=index, settings={f"index.blocks.{block}": True})
@@ -263,7 +264,7 @@ def test_an_index_that_is_deleted_meanwhile_is_not_made_again(
 
     with pytest.raises((CheckFailed, Incomplete)):
         engine.upsert("b2", stream())
-    assert dict(engine._client().indices.get(index=f"{engine.alias}*")) == {}
+    assert dict(engine.connection.client().indices.get(index=f"{engine.alias}*")) == {}
     assert engine.state().documents == 0
     assert engine.upsert("b2", documents("after", 10)) == 6
 

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from search import tree as q
-from search.elasticsearch import Cluster, ElasticsearchEngine
+from search.elasticsearch import ElasticsearchEngine
+from search.elasticsearch_cluster import Cluster
 from search.embedded import EmbeddedEngine
 from search.language import parse
 from search.matcher import DocumentFields, occurrences

@@ -27,7 +27,7 @@ from examples.servers.temporary import free_port
 from records import canonical
 from records import tables as t
 from records.settings import Settings
-from search.elasticsearch import Cluster
+from search.elasticsearch_cluster import Cluster
 from search.kibana_fields import FieldsReader
 from search.protocol import index_alias
 from search.terms import load_report

@@ -17,7 +17,9 @@ from elasticsearch import Elasticsearch
 from examples.servers.elasticsearch import Server
 from records.decisions import Standing
 from records.vocabulary import Awaits, ReviewState
-from search.elasticsearch import MAPPING, Cluster, ElasticsearchEngine
+from search.elasticsearch import ElasticsearchEngine
+from search.elasticsearch_cluster import Cluster
+from search.elasticsearch_index import MAPPING
 from search.kibana.objects import COLUMNS, Exploration, dashboard, session
 from search.kibana_fields import ItemFacts, kibana_fields
 from search.protocol import index_alias

@@ -196,7 +196,9 @@ def test_decisions_stay_taken_in_where_the_cluster_is_away(
     before = shown(client)
     item_id, followers = carrying(home, before)
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "cluster", Cluster(f"http://127.0.0.1:{free_port()}", patience_s=0.1))
+        patch.setattr(
+            engine.connection, "cluster", Cluster(f"http://127.0.0.1:{free_port()}", patience_s=0.1)
+        )
         engine.close()
         answered = retaining.confirm(home, "2026-0001", item_id, "none", by="P. Officer", why="it fits none")
         assert answered["kibana"] == REMEDY

@@ -18,7 +18,7 @@ from connectors import (
     telegram,
     telemessage,
     ufdr_report,
-    vault_export,
+    vault_reports,
     zips,
 )
 from connectors.bytesource import gunzipped, whole
@@ -198,7 +198,7 @@ def _guess_folder(path: str) -> str:
         return GoogleTakeout.name
     if "cur" in here and here & {"new", "tmp"}:
         return MailFiles.name
-    if vault_export.is_export(path):
+    if vault_reports.is_export(path):
         return VaultExport.name
     if purview_export.is_export(path):
         return PurviewExport.name

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors import vault_export
+from connectors import vault_facts
 from connectors.mail_files import MailFiles
 from connectors.vault_export import VaultExport
 from records import canonical
@@ -537,14 +537,14 @@ def test_settings_of_an_export_that_is_still_to_be_fetched(given, message):
 @pytest.fixture
 def readings(monkeypatch):
     """Names of the reports whose rows were read; nothing of another test is known."""
-    monkeypatch.setattr(vault_export, "_INDEXES", OrderedDict())
-    usual, names = vault_export._read_rows, []
+    monkeypatch.setattr(vault_facts, "_INDEXES", OrderedDict())
+    usual, names = vault_facts._read_rows, []
 
     def read_rows(reports):
         names.extend(report.file.name for _, report in reports)
         return usual(reports)
 
-    monkeypatch.setattr(vault_export, "_read_rows", read_rows)
+    monkeypatch.setattr(vault_facts, "_read_rows", read_rows)
     return names
 
 
@@ -585,12 +585,12 @@ def test_another_process_finds_them_in_the_scratch_folder(tmp_path, readings, mo
     (kept,) = (tmp_path / "scratch").iterdir()
     assert kept.stat().st_mode & 0o777 == 0o600
     readings.clear()
-    monkeypatch.setattr(vault_export, "_INDEXES", OrderedDict())  # as it is in another process
+    monkeypatch.setattr(vault_facts, "_INDEXES", OrderedDict())  # as it is in another process
     assert facts_of(tmp_path / "x", tmp_path / "scratch") == found
     assert readings == []
     for damage in (b"", kept.read_bytes()[:-1], kept.read_bytes()[:100] + kept.read_bytes()[-24:]):
         kept.write_bytes(damage)
-        monkeypatch.setattr(vault_export, "_INDEXES", OrderedDict())
+        monkeypatch.setattr(vault_facts, "_INDEXES", OrderedDict())
         assert facts_of(tmp_path / "x", tmp_path / "scratch") == found
         assert len(readings) > 0
         readings.clear()

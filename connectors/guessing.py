@@ -9,7 +9,7 @@ from connectors import (
     discord,
     imessage_database,
     imessage_files,
-    purview_export,
+    purview_paths,
     rsmf,
     samsung,
     signal,
@@ -200,7 +200,7 @@ def _guess_folder(path: str) -> str:
         return MailFiles.name
     if vault_reports.is_export(path):
         return VaultExport.name
-    if purview_export.is_export(path):
+    if purview_paths.is_export(path):
         return PurviewExport.name
     if imessage_files.holds_messages(path):
         return Imessage.name

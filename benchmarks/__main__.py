@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sets",
         action="append",
         choices=(*MAIL_SETS, *EXPORT_SETS),
-        help="of mail and of exports, measure this data set alone; may be given again",
+        help="of mail, of share and of exports, measure this data set alone; may be given again",
     )
     parser.add_argument(
         "--work", type=Path, help="folder on a real disk for what is made (default: a temporary one)"

@@ -284,14 +284,19 @@ def test_memory(bench):
 @slow
 def test_share(bench):
     figures = PARTS["share"].measure(bench)
-    assert [step["step"] for step in figures["steps"]] == ["plan", "collect", "extract", "index", "reconcile"]
-    by_step = {step["step"]: step for step in figures["steps"]}
-    for step in figures["steps"]:
-        positive(step, "wall_s", "own_cpu_s")
-    for name in ("collect", "extract"):
-        positive(by_step[name], "store_cpu_s", "store_wall_s", "catalogue_cpu_s", "catalogue_wall_s")
-    positive(by_step["extract"], "worker_cpu_s")
-    assert by_step["collect"]["worker_cpu_s"] == by_step["index"]["store_cpu_s"] == 0
+    assert list(figures["sets"]) == ["letters", "district", "real"]
+    for one in figures["sets"].values():
+        by_step = {step["step"]: step for step in one["steps"]}
+        assert list(by_step) == [
+            "plan", "collect", "extract", "index", "reconcile", "terms", "flag", "finish",
+        ]  # fmt: skip
+        for step in one["steps"]:
+            positive(step, "wall_s", "own_cpu_s")
+        for name in ("collect", "extract"):
+            positive(by_step[name], "store_cpu_s", "store_wall_s", "catalogue_cpu_s", "catalogue_wall_s")
+        positive(by_step["extract"], "worker_cpu_s")
+        assert by_step["collect"]["worker_cpu_s"] == by_step["index"]["store_cpu_s"] == 0
+        positive(one, "run_s", "run_cpu_s")
     shown("share", figures)
 
 

@@ -29,7 +29,7 @@ Why = Annotated[str, typer.Option("--why", help="The reason; it stands in the re
 @app.command("list")
 def list_command(context: typer.Context, request_id: RequestId) -> None:
     """Print every hold as a JSON line: state, scope, proof, and what else covers the same."""
-    from desk.preserving import listed
+    from desk.hold_covering import listed
 
     show_lines(listed(opened(context), request_id))
 
@@ -110,7 +110,7 @@ def release_command(
 
 def _shown(done: list[dict[str, Any]], again: str) -> None:
     """Print what became of each hold; what holds nothing, or could not be asked, makes it incomplete."""
-    from desk.preserving import FAILED, LOST
+    from desk.holds import FAILED, LOST
 
     show_lines(done)
     refused = [one["hold_id"] for one in done if "error" in one]
@@ -127,7 +127,7 @@ def _shown(done: list[dict[str, Any]], again: str) -> None:
 @litigation_app.command("list")
 def litigation_list_command(context: typer.Context) -> None:
     """Print every litigation hold as a JSON line, those in force first."""
-    from desk.preserving import litigation
+    from desk.litigation import litigation
 
     show_lines(litigation(opened(context)))
 
@@ -150,7 +150,7 @@ def litigation_add_command(
     ] = None,
 ) -> None:
     """Enter a litigation hold: nothing that it covers is released while it is in force."""
-    from desk.preserving import add_litigation
+    from desk.litigation import add_litigation
 
     days = {"first": first and first.date(), "last": last and last.date()}
     show(add_litigation(opened(context), matter, person or [], **days, by=by, why=why))
@@ -164,6 +164,6 @@ def litigation_end_command(
     why: Annotated[str, typer.Option("--why", help="By whose order, and when.")],
 ) -> None:
     """End a litigation hold."""
-    from desk.preserving import end_litigation
+    from desk.litigation import end_litigation
 
     show(end_litigation(opened(context), number, by=by, why=why))

@@ -442,7 +442,7 @@ app.command("adequacy")(adequacy_command)
 def close_command(context: typer.Context, request_id: RequestId, by: By = "") -> None:
     """Close a request; refused while anything is undecided or awaits something."""
     from desk.closing import close_request, unfinished
-    from desk.preserving import holds as holds_of
+    from desk.holds import holds as holds_of
 
     home = opened(context)
     left = unfinished(home, request_id)

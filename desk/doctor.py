@@ -19,8 +19,8 @@ from connectors.rights import Needed, granted, needed
 from connectors.service import ServiceConnector
 from desk.connections import connection_of
 from desk.exports import is_fetched, prove_access
+from desk.holds import holds
 from desk.home import Home, OpenRequest, cluster
-from desk.preserving import holds
 from desk.register import list_requests
 from desk.request import Request, Source
 from extract.libarchive_reader import library_version

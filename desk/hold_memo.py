@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from desk.preserving import Hold
+    from desk.holds import Hold
     from desk.request import Custodian
 
 _WIDTH = 90

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from connectors.registry import connector
 from desk.clock import due_on
+from desk.hold_proposals import propose
 from desk.home import Home
-from desk.preserving import propose
 from desk.request import Request, Source, load_request
 from records import audit, canonical
 from records import tables as t

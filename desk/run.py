@@ -26,8 +26,8 @@ from connectors.registry import connector
 from desk import pool, runlock
 from desk.declaring import Barred, barred, kept_back_of
 from desk.exports import context_of
+from desk.hold_proposals import propose
 from desk.home import Home, OpenRequest
-from desk.preserving import propose
 from desk.request import Source
 from desk.slots import worker_slot
 from desk.topping_up import list_changed, name_source

@@ -16,8 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from desk import runlock
+from desk.hold_proposals import propose
 from desk.home import Home, OpenRequest
-from desk.preserving import propose
 from desk.register import check_source, check_sources
 from desk.request import Request, Source, load_request, parse_request, parse_source
 from records import audit, canonical, rounds

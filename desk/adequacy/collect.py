@@ -18,9 +18,9 @@ from desk.bundle import waiver
 from desk.coverage import Coverage, Place, coverage
 from desk.declaring import Standing
 from desk.declaring import standing as standing_of
+from desk.holds import read_holds
 from desk.home import Home
 from desk.leads import signals
-from desk.preserving import read_holds
 from desk.sampling import series
 from desk.topping_up import report as rounds_of
 from records import audit, canonical

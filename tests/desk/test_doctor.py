@@ -9,8 +9,8 @@ from starlette.applications import Starlette
 
 from connectors.google_gmail import READ
 from connectors.microsoft_graph import MicrosoftGraph
-from desk import preserving
 from desk.doctor import checks
+from desk.holds import PLACED, add_event, holds
 from records import tables as t
 from records.errors import AccessError
 from tests.desk import fake_mailbox as fake
@@ -186,11 +186,11 @@ def test_holds_of_a_closed_request_that_still_stand_are_asked_for(service, tmp_p
     connection = {"password": SECRET, "extra": {"hold_matter": "m"}}
     monkeypatch.setenv("AIRFLOW_CONN_DISTRICT", json.dumps(connection))
     home, request_id = fake.opened_home(tmp_path, "lee", "okafor")
-    (held, *_) = preserving.holds(home, request_id)
+    (held, *_) = holds(home, request_id)
     with home.catalogue.write() as writing:
         writing.execute(t.requests.update().values(state="closed"))
         proof = {"service_id": "v1"}
-        preserving._event(writing, held, preserving.PLACED, proof, by="pro", why="")
+        add_event(writing, held, PLACED, proof, by="pro", why="")
     service.refuses = {"lee@falls.example": AccessError("it is not collected from any more")}
     (one,) = connections(home)
     assert (one["ok"], one["found"], asked) == (True, "1 sources answered", ["daylight-doctor"])

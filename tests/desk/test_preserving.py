@@ -13,7 +13,11 @@ import sqlalchemy as sa
 
 from connectors.holds import OtherHold, Placed
 from desk import preserving, topping_up
-from desk.preserving import hold_name, holds, listed
+from desk.hold_covering import listed, suggested_release
+from desk.hold_proposals import propose
+from desk.holds import holds, read_holds
+from desk.litigation import add_litigation, end_litigation, litigation
+from desk.preserving import hold_name
 from desk.register import open_request
 from records import audit
 from records import tables as t
@@ -155,7 +159,7 @@ def test_opening_proposes_and_places_nothing(home, services):
     assert holds(home, ID)[0].scope == {
         "account": "lee@falls.example", "corpus": "MAIL", "from": "2026-01-01", "to": "2026-06-30",
     }  # fmt: skip
-    assert preserving.propose(home, ID, by="pro") == []  # harmless twice
+    assert propose(home, ID, by="pro") == []  # harmless twice
     assert [one["holds"] for one in entries(home, "holds_proposed")] == [4]
 
 
@@ -374,22 +378,21 @@ def test_what_was_withdrawn_meanwhile_is_not_placed(home, services, tmp_path, mo
 
 def test_proposing_twice_at_once_proposes_once(home, tmp_path, monkeypatch):
     wider = fake.request_file(tmp_path / "a", "lee", "okafor!", "kim")
-    usual, calls = preserving.read_holds, []
+    usual, calls = read_holds, []
 
     def read(connection, request_id):
         found = usual(connection, request_id)
         calls.append(len(found))
         if len(calls) == 1:  # another process proposes after this one has read, before it writes
-            preserving.propose(home, ID, by="run")
+            propose(home, ID, by="run")
         return found
 
-    monkeypatch.setattr(preserving, "propose", lambda *a, **k: [])
     monkeypatch.setattr("desk.topping_up.propose", lambda *a, **k: [])
     topping_up.amend(home, ID, wider, by="pro", why="kim too")
     monkeypatch.undo()
     fake.register(monkeypatch)
-    monkeypatch.setattr(preserving, "read_holds", read)
-    preserving.propose(home, ID, by="pro")
+    monkeypatch.setattr("desk.hold_proposals.read_holds", read)
+    propose(home, ID, by="pro")
     kims = [key for key, value in states(home).items() if value[0] == "kim"]
     assert kims == ["h005"]
 
@@ -397,13 +400,13 @@ def test_proposing_twice_at_once_proposes_once(home, tmp_path, monkeypatch):
 def test_a_connection_that_cannot_be_read_withdraws_nothing(home, monkeypatch):
     monkeypatch.delenv("AIRFLOW_CONN_DISTRICT")
     monkeypatch.setattr("desk.connections.importlib.util.find_spec", lambda name: None)
-    assert preserving.propose(home, ID, by="pro") == []
+    assert propose(home, ID, by="pro") == []
     assert states(home)["h001"][-1] == "proposed"
 
 
 def test_a_connection_that_places_none_now_is_the_reason_of_the_withdrawal(home, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_DISTRICT", '{"login": "app"}')
-    preserving.propose(home, ID, by="pro")
+    propose(home, ID, by="pro")
     assert {key: value[-1] for key, value in states(home).items()} == {
         "h001": "withdrawn", "h002": "withdrawn", "h003": "proposed", "h004": "proposed",
     }  # fmt: skip
@@ -429,7 +432,7 @@ def test_a_person_with_a_blank_name_gets_a_memo_all_the_same(home, tmp_path, ser
     close(home)
     blank = another(home, tmp_path, "kim")
     with pytest.raises(UsageError, match="a blank name names nobody"):
-        preserving.add_litigation(home, "x", ["kim", " "], first=None, last=None, by="c", why="order")
+        add_litigation(home, "x", ["kim", " "], first=None, last=None, by="c", why="order")
     assert blank == "2026-0002"
     assert [one["also_covered_by"] for one in listed(home, ID)] == [[], [], [], []]
 
@@ -509,9 +512,9 @@ def test_a_service_that_does_not_release_leaves_it_in_force(home, services):
     ],
 )
 def test_the_suggested_day_is_a_year_after_closing(home, closed_at, day):
-    assert preserving.suggested_release(home, ID) is None
+    assert suggested_release(home, ID) is None
     close(home, at=closed_at)
-    assert preserving.suggested_release(home, ID) == day
+    assert suggested_release(home, ID) == day
 
 
 def another(home, tmp_path, *people, to="2026-06-30", first="2026-01-01"):
@@ -584,7 +587,7 @@ def test_whom_a_litigation_hold_names(home, tmp_path, person, covers):
     more = 'emails = ["lee@falls.example"]\nnumbers = ["+12065550111"]\naliases = ["Leo"]'
     path.write_text(path.read_text().replace('emails = ["lee@falls.example"]', more))
     topping_up.amend(home, ID, path, by="pro", why="x")
-    preserving.add_litigation(home, "Doe", [person], first=None, last=None, by="c", why="order")
+    add_litigation(home, "Doe", [person], first=None, last=None, by="c", why="order")
     found = [{"by": "litigation", "id": "l001"}] if covers else []
     assert next(iter(listed(home, ID)))["also_covered_by"] == found
 
@@ -592,7 +595,7 @@ def test_whom_a_litigation_hold_names(home, tmp_path, person, covers):
 @pytest.mark.parametrize("number", ["l99999999999", "l" + "9" * 5000, "l\u0663", "", "x"])
 def test_a_litigation_hold_of_no_such_number(home, number):
     with pytest.raises(UsageError, match="there is no litigation hold"):
-        preserving.end_litigation(home, number, by="c", why="x")
+        end_litigation(home, number, by="c", why="x")
 
 
 @pytest.mark.services
@@ -607,13 +610,13 @@ def test_the_same_on_postgresql(services, tmp_path):
             wider = fake.request_file(tmp_path / "b", "lee", "okafor!", "kim")
             made = topping_up.amend(home, ID, wider, by="pro", why="kim too")
             assert made["holds_proposed"] == ["h005", "h006", "h007"]
-            preserving.add_litigation(home, "x", ["Lee"], first=None, last=None, by="c", why="order")
+            add_litigation(home, "x", ["Lee"], first=None, last=None, by="c", why="order")
             with pytest.raises(UsageError, match="no litigation hold"):
-                preserving.end_litigation(home, "l99999999999", by="c", why="x")
+                end_litigation(home, "l99999999999", by="c", why="x")
             close(home)
             with pytest.raises(UsageError, match="covered by litigation l001"):
                 preserving.release(home, ID, ["h001"], by="pro", why="x")
-            preserving.end_litigation(home, "l001", by="c", why="x")
+            end_litigation(home, "l001", by="c", why="x")
             preserving.release(home, ID, ["h001", "h003"], by="pro", why="x")
             assert steps(home, "h001") == [
                 "proposed", "asked", "placed", "lost", "asked", "placed", "released",
@@ -626,7 +629,7 @@ def test_the_same_on_postgresql(services, tmp_path):
 
 def test_a_litigation_hold_refuses_a_release_until_it_ends(home):
     preserving.place(home, ID, ["h001", "h003", "h004"], by="pro", proof="on paper")
-    made = preserving.add_litigation(
+    made = add_litigation(
         home,
         "Doe v. District",
         ["LEE@falls.example"],
@@ -640,22 +643,22 @@ def test_a_litigation_hold_refuses_a_release_until_it_ends(home):
     with pytest.raises(UsageError, match="h001 is not released: its scope is covered by litigation l001"):
         preserving.release(home, ID, ["h001"], by="pro", why="x")
     preserving.release(home, ID, ["h004"], by="pro", why="x")  # another person's
-    everybody = preserving.add_litigation(
+    everybody = add_litigation(
         home, "All of it", [], first=None, last=date(2026, 1, 1), by="counsel", why="order"
     )
     assert everybody == {"litigation": "l002", "people": "everybody"}
-    preserving.end_litigation(home, "l001", by="counsel", why="settled")
+    end_litigation(home, "l001", by="counsel", why="settled")
     with pytest.raises(UsageError, match="litigation l002"):
         preserving.release(home, ID, ["h001"], by="pro", why="x")
-    preserving.end_litigation(home, "2", by="counsel", why="settled")
+    end_litigation(home, "2", by="counsel", why="settled")
     preserving.release(home, ID, ["h001"], by="pro", why="x")
-    assert [(one["litigation"], one["ended_why"]) for one in preserving.litigation(home)] == [
+    assert [(one["litigation"], one["ended_why"]) for one in litigation(home)] == [
         ("l001", "settled"), ("l002", "settled"),
     ]  # fmt: skip
     with pytest.raises(UsageError, match="no litigation hold l002 in force"):
-        preserving.end_litigation(home, "l002", by="counsel", why="again")
+        end_litigation(home, "l002", by="counsel", why="again")
     with pytest.raises(UsageError, match="first day is later"):
-        preserving.add_litigation(
+        add_litigation(
             home, "x", [], first=date(2026, 2, 1), last=date(2026, 1, 1), by="counsel", why="order"
         )
 
@@ -691,4 +694,4 @@ def test_what_is_not_there(home):
     with pytest.raises(UsageError, match="say who does this"):
         preserving.place(home, ID, ["h001"], by=" ")
     with pytest.raises(UsageError, match="there is no request"):
-        preserving.holds(home, "2020-0001")
+        holds(home, "2020-0001")

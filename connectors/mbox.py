@@ -226,18 +226,16 @@ class _Splitter:
         """Return the separator that ``Content-Length`` points to, when it fits."""
         first = start - 1 - self._base  # the line end of the From_ line, so that the first field is found
         limit = min(limit + 1, first + _HEADER_BYTES)
-        for name in _LENGTH_NAMES:
-            field = self._buffer.find(name, first, limit)
-            if field >= 0:
-                break
-        else:
+        found = [self._buffer.find(name, first, limit) for name in _LENGTH_NAMES]
+        field = min((place for place in found if place >= 0), default=-1)
+        if field < 0:
             return None
         if (
             self._buffer.find(b"\n\n", first, field + 1) >= 0
             or self._buffer.find(b"\n\r\n", first, field + 1) >= 0
         ):
             return None  # it stands in the body
-        stated = _LENGTH.match(self._buffer, field + len(name))
+        stated = _LENGTH.match(self._buffer, field + len(_LENGTH_NAMES[0]))
         ends = [
             place + width
             for blank, width in ((b"\n\n", 2), (b"\n\r\n", 3))

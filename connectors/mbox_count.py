@@ -92,8 +92,10 @@ class _Scan:
         """Read a header; follow its Content-Length. False when that cannot be tried and would matter."""
         line, self._ahead = self._ahead, b""
         length: int | None = None
+        seen = False  # the first one counts, whatever it says
         while line and line not in _EMPTY:
-            if length is None and line[:15] in _LENGTH_NAMES:
+            if not seen and line[:15] in _LENGTH_NAMES:
+                seen = True
                 stated = _without_end(line)[15:].strip(_BLANK)
                 length = int(stated) if stated.isdigit() and len(stated) < 16 else None
             line = next(self._lines, b"")

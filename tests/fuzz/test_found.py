@@ -65,6 +65,17 @@ def test_a_from_line_is_parted_by_spaces_and_tabs_alone(line: bytes, tmp_path: P
     assert count_messages(io.BytesIO(data), can_seek=True) == 1
 
 
+@pytest.mark.parametrize("first", [b"Content-Length: ,", b"content-length: 7", b"Content-length: 99999"])
+def test_of_several_lengths_the_first_counts(first: bytes, tmp_path: Path) -> None:
+    start = b"From x Tue Mar 4 18:20:34 2025\n"
+    inside = b"c\n\n" + start + b"A: b\n\nd\n\n"
+    data = start + first + b"\nContent-Length: %d\n\n" % len(inside) + inside
+    (tmp_path / "one.mbox").write_bytes(data)
+    with PlainSource(str(tmp_path / "one.mbox")) as source:
+        assert len(list(split(source))) == 2
+    assert count_messages(io.BytesIO(data), can_seek=True) == 2
+
+
 def test_a_length_that_ends_in_a_form_feed_counts_on_neither_route(tmp_path: Path) -> None:
     start = b"From x Tue Mar 4 18:20:34 2025\n"
     inside = b"c\n\n" + start + b"A: b\n\nd\n\n"

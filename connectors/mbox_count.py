@@ -126,7 +126,10 @@ class _Scan:
 
 def _fitting_end(stream: BinaryIO, end: int) -> int | None:
     """Return where the next From_ line starts if a length ends at one or at the end of the file."""
-    stream.seek(end - 1)
+    try:
+        stream.seek(end - 1)
+    except OSError:  # no file of the file system can be so long
+        return None
     before = stream.read(1)
     if not before:
         return None

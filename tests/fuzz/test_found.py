@@ -65,6 +65,17 @@ def test_a_from_line_is_parted_by_spaces_and_tabs_alone(line: bytes, tmp_path: P
     assert count_messages(io.BytesIO(data), can_seek=True) == 1
 
 
+@pytest.mark.parametrize("digits", [14, 15])
+def test_a_length_that_no_file_can_have_is_none(digits: int, tmp_path: Path) -> None:
+    data = b"From x Tue Mar 4 18:20:34 2025\nContent-Length: " + b"9" * digits + b"\n\nc\n"
+    path = tmp_path / "one.mbox"
+    path.write_bytes(data)
+    with PlainSource(str(path)) as source:
+        assert len(list(split(source))) == 1
+    with path.open("rb") as stream:
+        assert count_messages(stream, can_seek=True) == 1
+
+
 @pytest.mark.parametrize("first", [b"Content-Length: ,", b"content-length: 7", b"Content-length: 99999"])
 def test_of_several_lengths_the_first_counts(first: bytes, tmp_path: Path) -> None:
     start = b"From x Tue Mar 4 18:20:34 2025\n"

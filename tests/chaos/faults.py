@@ -317,6 +317,10 @@ def several(case: Case) -> None:
     case.resume()
 
 
+_DATED_BY_CLOCK = frozenset({"items"})
+"""A time of a phone later than the clock's tomorrow is not trusted (``records.moments.epoch_moment``): such a
+message has the warning ``bad_date`` while the clock is behind. What it is, and its state, is the same."""
+
 TABLE = (
     Fault("several", several),
     Fault("extraction-worker-killed", kill_extraction_worker),
@@ -330,7 +334,7 @@ TABLE = (
     Fault("disk-full", fill_disk),
     Fault("disk-slow", slow_disk),
     Fault("evidence-read-only", read_only_evidence),
-    Fault("clock-jump", clock_jump),
+    Fault("clock-jump", clock_jump, _DATED_BY_CLOCK),
     Fault("task-doubled", duplicate_task),
     Fault("database-connections-ended", terminate_backends),
     Fault("database-killed", kill_database),
